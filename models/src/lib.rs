@@ -1,1 +1,38 @@
-//! Part of selvedge.
+//! The proofs of selvedge: a harness that runs a model on every engine that can hold it, and the models.
+//!
+//! A model ([`Model`]) is written once: virtual threads that share control blocks, and assertions. The harness explores
+//! its interleavings on an engine, then sweeps faults over it: every victim killed before every step, every timed wait
+//! running out, every wait returning spuriously, others frozen at every step. See [`explore`] for one exploration,
+//! [`sweep`] for all of a model, [`lanes`] for the picture of a failure.
+//!
+//! Everything needs `--cfg loom`; without the flag this crate is empty.
+
+#![cfg(loom)]
+
+pub mod catalogue;
+pub mod explore;
+pub mod lanes;
+pub mod ledger;
+mod panics;
+pub mod sweep;
+pub mod world;
+
+pub use world::{Bounds, Death, Faults, Model, World};
+
+/// An assertion of a model: counted, so that a model whose assertions are never reached is refused.
+#[macro_export]
+macro_rules! verify {
+    ($condition:expr $(, $($message:tt)+)?) => {{
+        $crate::world::count_assertion();
+        assert!($condition $(, $($message)+)?);
+    }};
+}
+
+/// As [`verify!`], for equality.
+#[macro_export]
+macro_rules! verify_eq {
+    ($left:expr, $right:expr $(, $($message:tt)+)?) => {{
+        $crate::world::count_assertion();
+        assert_eq!($left, $right $(, $($message)+)?);
+    }};
+}

@@ -6,7 +6,9 @@
 //! **Models.** None: this file is the trusted translation of the contract. `tests/futex_model.rs` checks the model of
 //! the futex against this one.
 
-use super::{Deadline, WaitOn, WaitOutcome};
+#[cfg(not(loom))]
+use super::WaitOn;
+use super::{Deadline, WaitOutcome};
 use core::cell::UnsafeCell;
 use core::sync::atomic;
 use rustix::io::Errno;
@@ -302,6 +304,7 @@ pub fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
 }
 
 /// Whether this kernel has `futex_waitv` (Linux 5.16). Asked once per process.
+#[cfg(not(loom))]
 pub fn has_waitv() -> bool {
     static KNOWN: atomic::AtomicU32 = atomic::AtomicU32::new(0);
     match KNOWN.load(Ordering::Relaxed) {
@@ -319,6 +322,7 @@ pub fn has_waitv() -> bool {
 /// Sleeps while every word holds its expected value, until one is woken or until the deadline.
 ///
 /// Without `futex_waitv` this waits on the first word in slices of 20 ms and looks at all between them.
+#[cfg(not(loom))]
 pub fn futex_waitv(on: &[WaitOn<'_>], deadline: Option<Deadline>) -> WaitOutcome {
     step();
     if !has_waitv() {
@@ -337,6 +341,7 @@ pub fn futex_waitv(on: &[WaitOn<'_>], deadline: Option<Deadline>) -> WaitOutcome
     answer.map_or_else(outcome, |_| WaitOutcome::Woken)
 }
 
+#[cfg(not(loom))]
 fn waitv_by_polling(on: &[WaitOn<'_>], deadline: Option<Deadline>) -> WaitOutcome {
     const SLICE: core::time::Duration = core::time::Duration::from_millis(20);
     let Some(first) = on.first() else { return WaitOutcome::Interrupted };

@@ -1,0 +1,223 @@
+//! One exploration: a model under one plan on one engine.
+
+use crate::lanes;
+use crate::panics;
+use crate::world::{Death, Model, World};
+use selvedge::sync::model::{
+    Deadlock, Engine, JoinHandle, Killed, LaneState, Plan, Run, Site, SiteRecord, SoloLimit, current_run,
+    set_current_lane, spawn, with_engine,
+};
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// How an exploration is to be carried out.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Who explores.
+    pub engine: Engine,
+    /// Preemption bound (loom); `None` is none.
+    pub bound: Option<usize>,
+    /// Executions after which the exploration is given up as inconclusive (loom), or that are run (shuttle).
+    pub executions: u64,
+    /// Time after which it is given up as inconclusive.
+    pub time: Duration,
+    /// Seed of the schedules (shuttle).
+    pub seed: u64,
+}
+
+impl Effort {
+    /// loom, without a preemption bound.
+    #[must_use]
+    pub fn loom(bound: Option<usize>) -> Self {
+        Self { engine: Engine::Loom, bound, executions: 20_000_000, time: Duration::from_secs(600), seed: 0 }
+    }
+
+    /// shuttle, with that many random schedules.
+    #[must_use]
+    pub fn shuttle(executions: u64, seed: u64) -> Self {
+        Self { engine: Engine::Shuttle, bound: None, executions, time: Duration::from_secs(600), seed }
+    }
+}
+
+/// Why a model failed, and how.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// What went wrong.
+    pub message: String,
+    /// The execution, as lanes.
+    pub picture: String,
+}
+
+/// How an exploration ended.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// Every execution within the bound was explored and none failed.
+    Pass,
+    /// Some execution failed.
+    Fail(Box<Failure>),
+    /// A limit was hit: neither a pass nor a failure.
+    Inconclusive(String),
+}
+
+/// What an exploration found.
+#[derive(Debug)]
+pub struct Exploration {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// The state of the run after its last execution: counts, sites, steps.
+    pub run: Rc<Run>,
+    /// How long it took.
+    pub time: Duration,
+}
+
+impl Exploration {
+    /// Executions explored.
+    #[must_use]
+    pub fn executions(&self) -> u64 {
+        self.run.executions()
+    }
+
+    /// The sites reached, if the plan asked for them.
+    #[must_use]
+    pub fn sites(&self) -> BTreeMap<Site, SiteRecord> {
+        self.run.sites()
+    }
+}
+
+/// Panic payload: the budget is used up.
+struct OutOfBudget(String);
+
+/// Explores `model` under `plan`.
+#[must_use]
+pub fn explore(model: &Model, plan: Plan, effort: Effort) -> Exploration {
+    let run = Run::new(plan);
+    let start = Instant::now();
+    let caught = run.enter(|| {
+        with_engine(effort.engine, || {
+            panics::quietly(|| catch_unwind(AssertUnwindSafe(|| drive(*model, effort, start))))
+        })
+    });
+    let verdict = match caught {
+        Ok(()) => Verdict::Pass,
+        Err(payload) => judge(&run, payload.as_ref()),
+    };
+    Exploration { verdict, run, time: start.elapsed() }
+}
+
+fn drive(model: Model, effort: Effort, start: Instant) {
+    let execution = move || {
+        if let Some(run) = current_run() {
+            if effort.engine == Engine::Loom && run.executions() >= effort.executions {
+                std::panic::panic_any(OutOfBudget(format!("{} executions", effort.executions)));
+            }
+            if start.elapsed() > effort.time {
+                std::panic::panic_any(OutOfBudget(format!("{} s", effort.time.as_secs())));
+            }
+            execute(&model, &run);
+        }
+    };
+    match effort.engine {
+        Engine::Loom => {
+            let mut builder = loom::model::Builder::new();
+            builder.preemption_bound = effort.bound;
+            builder.max_branches = 20_000;
+            builder.max_permutations = None;
+            builder.max_duration = None;
+            builder.check(execution);
+        }
+        Engine::Shuttle => {
+            let mut config = shuttle::Config::new();
+            config.silence_warnings = true;
+            config.failure_persistence = shuttle::FailurePersistence::None;
+            let executions = usize::try_from(effort.executions).unwrap_or(usize::MAX);
+            let scheduler = shuttle::scheduler::RandomScheduler::new_from_seed(effort.seed, executions);
+            shuttle::Runner::new(scheduler, config).run(execution);
+        }
+        Engine::Plain => execution(),
+    }
+}
+
+/// One execution: builds the world, runs its threads to their ends, checks what must hold then.
+fn execute(model: &Model, run: &Rc<Run>) {
+    run.begin_execution();
+    set_current_lane(usize::MAX);
+    let mut world = World::default();
+    (model.build)(&mut world);
+    let World { threads, on_death, finally } = world;
+    for (name, _) in &threads {
+        run.add_lane(name);
+    }
+    let handles: Vec<JoinHandle> = threads
+        .into_iter()
+        .enumerate()
+        .map(|(lane, (_, body))| {
+            let on_death = on_death.clone();
+            spawn(move || {
+                set_current_lane(lane);
+                // Coroutines run on the OS thread that explores: the run is that thread's.
+                if let Some(run) = current_run() {
+                    live_and_die(&run, lane, body, on_death.as_deref());
+                }
+            })
+        })
+        .collect();
+    for handle in handles {
+        handle.join();
+    }
+    set_current_lane(usize::MAX);
+    for check in finally {
+        check();
+    }
+}
+
+type Handler = dyn Fn(Death) + Send + Sync;
+
+fn live_and_die(run: &Run, lane: usize, body: Box<dyn FnOnce() + Send>, on_death: Option<&Handler>) {
+    let Err(payload) = catch_unwind(AssertUnwindSafe(body)) else {
+        run.finish_lane(lane);
+        return;
+    };
+    let Some(killed) = payload.downcast_ref::<Killed>() else { resume_unwind(payload) };
+    if killed.frozen {
+        run.finish_lane(lane);
+        return;
+    }
+    let mut undertakers_lost = 0;
+    loop {
+        let undertaker = run.add_lane("kernel, then undertaker");
+        set_current_lane(undertaker);
+        let Some(handler) = on_death else {
+            run.finish_lane(undertaker);
+            return;
+        };
+        let ended = catch_unwind(AssertUnwindSafe(|| handler(Death { victim: lane, undertakers_lost })));
+        match ended {
+            Ok(()) => {
+                run.finish_lane(undertaker);
+                return;
+            }
+            Err(payload) if payload.is::<Killed>() => undertakers_lost += 1,
+            Err(payload) => resume_unwind(payload),
+        }
+        run.set_state(undertaker, LaneState::Dead);
+    }
+}
+
+fn judge(run: &Run, payload: &(dyn Any + Send)) -> Verdict {
+    let message = if let Some(OutOfBudget(why)) = payload.downcast_ref::<OutOfBudget>() {
+        return Verdict::Inconclusive(why.clone());
+    } else if let Some(Deadlock(sleepers)) = payload.downcast_ref::<Deadlock>() {
+        lanes::describe_deadlock(run, sleepers)
+    } else if let Some(SoloLimit { lane, limit }) = payload.downcast_ref::<SoloLimit>() {
+        format!("`{}` took {limit} steps without coming to an end", lanes::lane_name(run, *lane))
+    } else {
+        panics::take_message().unwrap_or_else(|| "panic without a message".to_owned())
+    };
+    if message.contains("exceeded maximum number of branches") || message.contains("exceeded max_steps") {
+        return Verdict::Inconclusive(message);
+    }
+    Verdict::Fail(Box::new(Failure { message, picture: lanes::draw(run) }))
+}

@@ -1,0 +1,221 @@
+//! All explorations of one model on one engine: without faults, then every planned fault in turn.
+
+use crate::explore::{Effort, Exploration, Failure, Verdict, explore};
+use crate::world::Model;
+use selvedge::sync::model::{Engine, Mutation, Plan, Site, SiteRecord, WakeOrder};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// The sum of a model's explorations.
+#[derive(Debug)]
+pub struct Report {
+    /// How it ended: the first failure, else the first limit that was hit, else a pass.
+    pub verdict: Verdict,
+    /// The plan of the failing or inconclusive exploration.
+    pub plan: Option<Plan>,
+    /// Explorations made.
+    pub explorations: u64,
+    /// Executions explored in them.
+    pub executions: u64,
+    /// Points (lane and step, pairs counted once) at which somebody was killed or frozen.
+    pub kill_points: u64,
+    /// The same, where a second kill hit the undertaker.
+    pub second_kill_points: u64,
+    /// Assertions evaluated.
+    pub assertions: u64,
+    /// Whether no preemption bound was set and every exploration finished by itself.
+    pub complete: bool,
+    /// The sites reached, if they were asked for.
+    pub sites: BTreeMap<Site, SiteRecord>,
+    /// Wall time.
+    pub time: Duration,
+}
+
+/// What to run beside the model's own declarations.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Who explores, how far.
+    pub engine: Engine,
+    /// Random schedules for each plan on shuttle.
+    pub schedules: u64,
+    /// A fault planted in every exploration.
+    pub mutation: Option<Mutation>,
+    /// Whether to record sites.
+    pub record_sites: bool,
+    /// Shadow words on loom.
+    pub shadow: bool,
+}
+
+impl Settings {
+    /// loom with shadow words, no planted fault.
+    #[must_use]
+    pub fn loom() -> Self {
+        Self { engine: Engine::Loom, schedules: 0, mutation: None, record_sites: false, shadow: true }
+    }
+
+    /// shuttle, with that many random schedules for each plan.
+    #[must_use]
+    pub fn shuttle(schedules: u64) -> Self {
+        Self { engine: Engine::Shuttle, schedules, ..Self::loom() }
+    }
+}
+
+struct Sweep<'a> {
+    model: &'a Model,
+    settings: Settings,
+    report: Report,
+}
+
+/// Runs every exploration of `model`.
+#[must_use]
+pub fn prove(model: &Model, settings: Settings) -> Report {
+    let start = Instant::now();
+    let mut sweep = Sweep {
+        model,
+        settings,
+        report: Report {
+            verdict: Verdict::Pass,
+            plan: None,
+            explorations: 0,
+            executions: 0,
+            kill_points: 0,
+            second_kill_points: 0,
+            assertions: 0,
+            complete: settings.engine == Engine::Loom,
+            sites: BTreeMap::new(),
+            time: Duration::ZERO,
+        },
+    };
+    // An error means that the verdict is in.
+    let _ = sweep.all();
+    let mut report = sweep.report;
+    if matches!(report.verdict, Verdict::Pass) {
+        let vacuous = if report.assertions == 0 {
+            Some("no assertion of the model was ever reached")
+        } else if report.executions <= 1 {
+            Some("the model has one execution only")
+        } else {
+            None
+        };
+        if let Some(why) = vacuous {
+            let failure = Failure { message: format!("vacuous: {why}"), picture: String::new() };
+            report.verdict = Verdict::Fail(Box::new(failure));
+        }
+    }
+    report.complete &= matches!(report.verdict, Verdict::Pass);
+    report.time = start.elapsed();
+    report
+}
+
+/// The verdict is in: no more explorations.
+struct Decided;
+
+impl Sweep<'_> {
+    fn base(&self) -> Plan {
+        Plan {
+            mutation: self.settings.mutation,
+            record_sites: self.settings.record_sites,
+            shadow: self.settings.shadow,
+            ..Plan::default()
+        }
+    }
+
+    fn all(&mut self) -> Result<(), Decided> {
+        let faults = self.model.faults;
+        let plain = self.one(self.base(), false)?;
+        if faults.lifo {
+            self.one(Plan { wake_order: WakeOrder::Lifo, ..self.base() }, false)?;
+        }
+        if faults.no_wake_edge {
+            self.one(Plan { wake_edge: false, ..self.base() }, false)?;
+        }
+        for (lane, (waits, timed)) in plain.run.most_waits().into_iter().enumerate() {
+            for n in (0..waits).take_while(|_| faults.spurious) {
+                self.one(Plan { spurious: vec![(lane, n)], ..self.base() }, true)?;
+            }
+            for n in (0..timed).take_while(|_| faults.timeouts) {
+                self.one(Plan { timeouts: vec![(lane, n)], ..self.base() }, true)?;
+            }
+        }
+        for &victim in faults.victims {
+            self.kill_at_each_step(victim)?;
+        }
+        for &lane in faults.frozen {
+            for step in 0.. {
+                let plan = Plan { freezes: vec![(lane, step)], step_limit: faults.solo_steps, ..self.base() };
+                if self.one(plan, true)?.run.hits(lane, step) == 0 {
+                    break;
+                }
+                self.report.kill_points += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn kill_at_each_step(&mut self, victim: usize) -> Result<(), Decided> {
+        for step in 0.. {
+            let killed = self.one(Plan { kills: vec![(victim, step)], ..self.base() }, true)?;
+            if killed.run.hits(victim, step) == 0 {
+                return Ok(());
+            }
+            self.report.kill_points += 1;
+            if self.model.faults.second_death {
+                // The undertaker's lane comes after those of the model's threads.
+                let undertaker = killed.run.lanes().iter().position(|lane| lane.name.starts_with("kernel"));
+                let undertaker = undertaker.unwrap_or_else(|| killed.run.most_steps().len());
+                for second in 0.. {
+                    let kills = vec![(victim, step), (undertaker, second)];
+                    if self.one(Plan { kills, ..self.base() }, true)?.run.hits(undertaker, second) == 0 {
+                        break;
+                    }
+                    self.report.second_kill_points += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn effort(&self, faulty: bool) -> Effort {
+        match self.settings.engine {
+            Engine::Shuttle => Effort::shuttle(self.settings.schedules, self.report.explorations),
+            _ => Effort::loom(if faulty { self.model.bounds.faulty } else { self.model.bounds.plain }),
+        }
+    }
+
+    fn one(&mut self, plan: Plan, faulty: bool) -> Result<Exploration, Decided> {
+        let effort = self.effort(faulty);
+        let explored = explore(self.model, plan.clone(), effort);
+        let report = &mut self.report;
+        report.explorations += 1;
+        report.executions += explored.executions();
+        report.assertions += explored.run.assertions();
+        report.complete &= effort.bound.is_none();
+        for (site, record) in explored.sites() {
+            report.sites.entry(site).or_insert(record);
+        }
+        match explored.verdict {
+            Verdict::Pass => return Ok(explored),
+            Verdict::Fail(failure) => {
+                let failure = self.shorten(&plan, effort).unwrap_or(failure);
+                self.report.verdict = Verdict::Fail(failure);
+            }
+            Verdict::Inconclusive(why) => self.report.verdict = Verdict::Inconclusive(why),
+        }
+        self.report.plan = Some(plan);
+        Err(Decided)
+    }
+
+    /// The same failure with the fewest preemptions.
+    fn shorten(&self, plan: &Plan, effort: Effort) -> Option<Box<Failure>> {
+        if effort.engine != Engine::Loom {
+            return None;
+        }
+        (0..=effort.bound.unwrap_or(4)).find_map(|bound| {
+            let bounded = Effort { bound: Some(bound), time: Duration::from_secs(5), ..effort };
+            match explore(self.model, plan.clone(), bounded).verdict {
+                Verdict::Fail(failure) => Some(failure),
+                _ => None,
+            }
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! What a model is: its build function describes one execution, its declarations say which faults are swept over it.
+
+use selvedge::sync::model::current_run;
+use std::sync::Arc;
+
+/// One model: a client of a primitive, and what must hold of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Model {
+    /// `primitive/scenario`, unique.
+    pub name: &'static str,
+    /// The properties of the catalogue that it checks, by id: `M1 M2`.
+    pub properties: &'static str,
+    /// The client in words: processes × operations, capacity.
+    pub client: &'static str,
+    /// Describes one execution; called once for each.
+    pub build: fn(&mut World),
+    /// Which faults are swept over it.
+    pub faults: Faults,
+    /// How far loom explores it.
+    pub bounds: Bounds,
+}
+
+impl Model {
+    /// The part of the name before the slash.
+    #[must_use]
+    pub fn primitive(&self) -> &'static str {
+        self.name.split('/').next().unwrap_or(self.name)
+    }
+}
+
+/// The faults that are swept over a model, one exploration for each.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// Lanes that are killed before each of their steps, one at a time.
+    pub victims: &'static [usize],
+    /// For each such kill, also kill the undertaker before each of its steps.
+    pub second_death: bool,
+    /// Let each timed wait run out.
+    pub timeouts: bool,
+    /// Let each wait return spuriously.
+    pub spurious: bool,
+    /// Lanes that are frozen before each of their steps, one at a time; the others must then end by themselves.
+    pub frozen: &'static [usize],
+    /// Steps that a lane may take at most while others are frozen.
+    pub solo_steps: u64,
+    /// Explore with wakes that take the last sleeper first, too.
+    pub lifo: bool,
+    /// Explore with wakes that order nothing, too.
+    pub no_wake_edge: bool,
+}
+
+/// Preemption bounds for loom; `None` is no bound.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bounds {
+    /// Without faults.
+    pub plain: Option<usize>,
+    /// With one planned fault.
+    pub faulty: Option<usize>,
+}
+
+/// The death that an `on_death` handler is told of.
+#[derive(Clone, Copy, Debug)]
+pub struct Death {
+    /// The lane that was killed.
+    pub victim: usize,
+    /// How many undertakers died in this repair before.
+    pub undertakers_lost: usize,
+}
+
+type Body = Box<dyn FnOnce() + Send>;
+type Handler = Arc<dyn Fn(Death) + Send + Sync>;
+
+/// One execution in the making.
+#[derive(Default)]
+pub struct World {
+    pub(crate) threads: Vec<(String, Body)>,
+    pub(crate) on_death: Option<Handler>,
+    pub(crate) finally: Vec<Body>,
+}
+
+impl World {
+    /// Adds a virtual thread; its lane is the number of threads added before it.
+    pub fn thread(&mut self, name: &str, body: impl FnOnce() + Send + 'static) {
+        self.threads.push((name.to_owned(), Box::new(body)));
+    }
+
+    /// What the kernel, and then an undertaker of another process, do after a lane was killed.
+    ///
+    /// It runs as a lane of its own, from the victim's last step on, concurrently to all others. If it is killed in
+    /// turn, it is run again by another lane.
+    pub fn on_death(&mut self, handler: impl Fn(Death) + Send + Sync + 'static) {
+        self.on_death = Some(Arc::new(handler));
+    }
+
+    /// What must hold when every thread has ended.
+    pub fn finally(&mut self, check: impl FnOnce() + Send + 'static) {
+        self.finally.push(Box::new(check));
+    }
+}
+
+impl core::fmt::Debug for World {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("World").field("threads", &self.threads.len()).finish_non_exhaustive()
+    }
+}
+
+/// Counts an assertion of the running model; see `verify!`.
+pub fn count_assertion() {
+    if let Some(run) = current_run() {
+        run.count_assertion();
+    }
+}

@@ -1,0 +1,282 @@
+//! Atomic words and fences as instrumented steps.
+
+use super::engine::{Engine, Rmw, Word32, Word64, current_engine, fence as engine_fence};
+use super::futex::Queue;
+use super::run::{Mutation, OrderSlot, Run, current_lane, current_run, set_current_lane};
+use super::trace::{Event, Site, SiteKind, SiteRecord};
+use crate::sync::Ordering;
+use core::cell::Cell;
+use core::fmt::Display;
+use core::panic::Location;
+use std::rc::Rc;
+
+/// Where a word was made, and how many were made at that place before it.
+pub(super) type WordName = Option<(&'static Location<'static>, u32)>;
+
+/// Whether the operation of the calling thread is to take place, and in which exploration.
+pub(super) enum Start {
+    /// The thread is dead or unwinding: nothing happens.
+    Skip,
+    /// It takes place; a run is there if the harness started one.
+    Go(Option<Rc<Run>>),
+}
+
+#[track_caller]
+pub(super) fn start() -> Start {
+    if current_engine() == Engine::Plain {
+        return Start::Go(None);
+    }
+    // While a coroutine unwinds, an operation would switch to another one in the middle of the unwinding.
+    if std::thread::panicking() {
+        return Start::Skip;
+    }
+    match current_run() {
+        None => Start::Go(None),
+        Some(run) => {
+            if run.step() {
+                Start::Go(Some(run))
+            } else {
+                Start::Skip
+            }
+        }
+    }
+}
+
+/// Runs an engine operation, after which the calling coroutine is itself again.
+pub(super) fn as_myself<R>(operation: impl FnOnce() -> R) -> R {
+    let me = current_lane();
+    let result = operation();
+    set_current_lane(me);
+    result
+}
+
+pub(super) fn record(
+    run: Option<&Run>,
+    location: &'static Location<'static>,
+    word: WordName,
+    what: impl FnOnce() -> String,
+) {
+    if let Some(run) = run {
+        let lane = current_lane();
+        let step = run.with_lane(lane, |lane| lane.steps.saturating_sub(1)).unwrap_or(0);
+        run.record(Event { lane, step, location, word, what: what() });
+    }
+}
+
+fn order_for(
+    run: Option<&Run>,
+    location: &'static Location<'static>,
+    kind: SiteKind,
+    order: Ordering,
+    failure: Option<Ordering>,
+) -> (Ordering, Option<Ordering>) {
+    let Some(run) = run else { return (order, failure) };
+    let site = Site::new(location, kind);
+    run.record_site(site, SiteRecord { order, failure });
+    let main = run.order_at(site, OrderSlot::Main, order);
+    (main, failure.map(|failure| run.order_at(site, OrderSlot::Failure, failure)))
+}
+
+macro_rules! model_atomic {
+    ($(#[$doc:meta])* $name:ident, $word:ident, $value:ty $(, $queue:ident)?) => {
+        $(#[$doc])*
+        pub struct $name {
+            word: $word,
+            latest: Cell<$value>,
+            made_at: WordName,
+            $(pub(super) $queue: Queue,)?
+        }
+
+        // SAFETY: module invariant I1; on the plain engine the word is a native atomic and `latest` is not used.
+        unsafe impl Send for $name {}
+        // SAFETY: as above.
+        unsafe impl Sync for $name {}
+
+        impl $name {
+            /// A word that holds `value`.
+            #[must_use]
+            #[track_caller]
+            pub fn new(value: $value) -> Self {
+                let location = Location::caller();
+                let made_at = if current_engine() == Engine::Plain {
+                    None
+                } else {
+                    current_run().map(|run| (location, run.number_word(location)))
+                };
+                Self {
+                    word: as_myself(|| $word::new(value)),
+                    latest: Cell::new(value),
+                    made_at,
+                    $($queue: Queue::default(),)?
+                }
+            }
+
+            fn note_latest(&self, value: $value) {
+                if !matches!(self.word, $word::Plain(_)) {
+                    self.latest.set(value);
+                }
+            }
+
+            /// Reads the word.
+            #[track_caller]
+            pub fn load(&self, order: Ordering) -> $value {
+                let location = Location::caller();
+                let Start::Go(run) = start() else { return 0 };
+                let (order, _) = order_for(run.as_deref(), location, SiteKind::Load, order, None);
+                let value = as_myself(|| self.word.load(order));
+                record(run.as_deref(), location, self.made_at, || format!("load {order:?} = {value:#x}"));
+                value
+            }
+
+            /// Writes the word.
+            #[track_caller]
+            pub fn store(&self, value: $value, order: Ordering) {
+                let location = Location::caller();
+                let Start::Go(run) = start() else { return };
+                let (order, _) = order_for(run.as_deref(), location, SiteKind::Store, order, None);
+                as_myself(|| self.word.store(value, order));
+                self.note_latest(value);
+                record(run.as_deref(), location, self.made_at, || format!("store {order:?} {value:#x}"));
+            }
+
+            #[track_caller]
+            fn rmw(&self, update: Rmw<$value>, order: Ordering, verb: &str) -> $value {
+                let location = Location::caller();
+                let Start::Go(run) = start() else { return 0 };
+                let (order, _) = order_for(run.as_deref(), location, SiteKind::Rmw, order, None);
+                let old = as_myself(|| self.word.rmw(update, order));
+                let new = match update {
+                    Rmw::Swap(value) => value,
+                    Rmw::Add(value) => old.wrapping_add(value),
+                    Rmw::Sub(value) => old.wrapping_sub(value),
+                    Rmw::Or(value) => old | value,
+                    Rmw::And(value) => old & value,
+                };
+                self.note_latest(new);
+                record(run.as_deref(), location, self.made_at, || format!("{verb} {order:?} {old:#x} -> {new:#x}"));
+                old
+            }
+
+            /// Writes the word and returns what it held.
+            #[track_caller]
+            pub fn swap(&self, value: $value, order: Ordering) -> $value {
+                self.rmw(Rmw::Swap(value), order, "swap")
+            }
+
+            /// Writes `new` if the word holds `current`; never fails spuriously.
+            ///
+            /// # Errors
+            /// What the word holds, if that is not `current`.
+            #[track_caller]
+            pub fn compare_exchange(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                let location = Location::caller();
+                // A dead thread's retry loops end at the first try.
+                let Start::Go(run) = start() else { return Ok(current) };
+                let (success, failure) =
+                    order_for(run.as_deref(), location, SiteKind::CompareExchange, success, Some(failure));
+                let failure = failure.unwrap_or(Ordering::Relaxed);
+                let result = as_myself(|| self.word.compare_exchange(current, new, success, failure));
+                if result.is_ok() {
+                    self.note_latest(new);
+                }
+                record(run.as_deref(), location, self.made_at, || match result {
+                    Ok(old) => format!("compare_exchange {success:?} {old:#x} -> {new:#x}"),
+                    Err(found) => format!("compare_exchange {current:#x} -> {new:#x} fails: {found:#x}"),
+                });
+                result
+            }
+
+            /// Adds, wrapping, and returns what the word held.
+            #[track_caller]
+            pub fn fetch_add(&self, value: $value, order: Ordering) -> $value {
+                self.rmw(Rmw::Add(value), order, "fetch_add")
+            }
+
+            /// Subtracts, wrapping, and returns what the word held.
+            #[track_caller]
+            pub fn fetch_sub(&self, value: $value, order: Ordering) -> $value {
+                self.rmw(Rmw::Sub(value), order, "fetch_sub")
+            }
+
+            /// Sets bits and returns what the word held.
+            #[track_caller]
+            pub fn fetch_or(&self, value: $value, order: Ordering) -> $value {
+                self.rmw(Rmw::Or(value), order, "fetch_or")
+            }
+
+            /// Keeps only the bits of `value` and returns what the word held.
+            #[track_caller]
+            pub fn fetch_and(&self, value: $value, order: Ordering) -> $value {
+                self.rmw(Rmw::And(value), order, "fetch_and")
+            }
+
+            /// The newest value, as a debugger sees it: no step of any protocol.
+            pub fn peek(&self) -> $value {
+                match &self.word {
+                    $word::Plain(word) => word.peek(),
+                    _ => self.latest.get(),
+                }
+            }
+        }
+
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                Display::fmt(&self.peek(), f)
+            }
+        }
+    };
+}
+
+model_atomic! {
+    /// A 32-bit word of shared memory; the only kind of word on which a thread can sleep.
+    AtomicU32, Word32, u32, queue
+}
+model_atomic! {
+    /// A 64-bit word of shared memory.
+    AtomicU64, Word64, u64
+}
+
+impl AtomicU32 {
+    pub(super) fn name(&self) -> WordName {
+        self.made_at
+    }
+
+    /// The native word, when no engine runs.
+    pub(super) fn plain(&self) -> Option<&crate::sync::native::AtomicU32> {
+        match &self.word {
+            Word32::Plain(word) => Some(word),
+            _ => None,
+        }
+    }
+
+    /// The newest value, at a point where other threads may run first: a compare-exchange that stores nothing new.
+    pub(super) fn read_newest(&self) -> u32 {
+        const NEVER: u32 = u32::MAX;
+        match as_myself(|| self.word.compare_exchange(NEVER, NEVER, Ordering::Relaxed, Ordering::Relaxed)) {
+            Ok(value) | Err(value) => value,
+        }
+    }
+}
+
+/// A memory fence.
+#[track_caller]
+pub fn fence(order: Ordering) {
+    let location = Location::caller();
+    let Start::Go(run) = start() else { return };
+    if let Some(run) = &run {
+        run.record_site(Site::new(location, SiteKind::Fence), SiteRecord { order, failure: None });
+        if matches!(run.is_mutated(location, SiteKind::Fence), Some(Mutation::DropFence(_))) {
+            return;
+        }
+    }
+    let (order, _) = order_for(run.as_deref(), location, SiteKind::Fence, order, None);
+    let shadow = run.as_ref().is_none_or(|run| run.plan.shadow);
+    as_myself(|| engine_fence(order, shadow));
+    record(run.as_deref(), location, None, || format!("fence {order:?}"));
+}

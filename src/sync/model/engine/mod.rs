@@ -1,0 +1,246 @@
+//! The engines behind the model backend, chosen at run time.
+//!
+//! An engine is one file with the same items: `Word32`, `Word64`, `Payload`, `fence`, `yield_now`, `spawn`, and the
+//! parking of a thread. This file only dispatches.
+
+#[path = "loom.rs"]
+mod on_loom;
+#[path = "shuttle.rs"]
+mod on_shuttle;
+
+use crate::sync::Ordering;
+use crate::sync::native;
+use std::cell::Cell;
+
+/// Who executes the operations of this OS thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Nobody: the operations are native ones. Real threads may run them.
+    Plain,
+    /// loom 0.7: C11-like weak memory, bounded to five threads.
+    Loom,
+    /// shuttle 0.9: sequentially consistent schedules, no race detection.
+    Shuttle,
+}
+
+std::thread_local! {
+    static ENGINE: Cell<Option<Engine>> = const { Cell::new(None) };
+}
+
+/// The engine of the calling thread: the one chosen by [`with_engine`], else loom inside of a coroutine (an
+/// embedder's own `loom::model`), else none.
+#[must_use]
+pub fn current_engine() -> Engine {
+    ENGINE.get().unwrap_or_else(|| if generator::is_generator() { Engine::Loom } else { Engine::Plain })
+}
+
+/// Runs `body` with `engine` as the engine of this OS thread.
+pub fn with_engine<R>(engine: Engine, body: impl FnOnce() -> R) -> R {
+    struct Restore(Option<Engine>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            ENGINE.set(self.0);
+        }
+    }
+    let _restore = Restore(ENGINE.replace(Some(engine)));
+    body()
+}
+
+macro_rules! dispatch_word {
+    ($(#[$doc:meta])* $name:ident, $native:ident, $value:ty) => {
+        $(#[$doc])*
+        pub(super) enum $name {
+            Plain(native::$native),
+            Loom(on_loom::$name),
+            Shuttle(on_shuttle::$name),
+        }
+
+        impl $name {
+            pub(super) fn new(value: $value) -> Self {
+                match current_engine() {
+                    Engine::Plain => Self::Plain(native::$native::new(value)),
+                    Engine::Loom => Self::Loom(on_loom::$name::new(value)),
+                    Engine::Shuttle => Self::Shuttle(on_shuttle::$name::new(value)),
+                }
+            }
+
+            pub(super) fn load(&self, order: Ordering) -> $value {
+                match self {
+                    Self::Plain(word) => word.load(order),
+                    Self::Loom(word) => word.load(order),
+                    Self::Shuttle(word) => word.load(order),
+                }
+            }
+
+            pub(super) fn store(&self, value: $value, order: Ordering) {
+                match self {
+                    Self::Plain(word) => word.store(value, order),
+                    Self::Loom(word) => word.store(value, order),
+                    Self::Shuttle(word) => word.store(value, order),
+                }
+            }
+
+            pub(super) fn compare_exchange(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                match self {
+                    Self::Plain(word) => word.compare_exchange(current, new, success, failure),
+                    Self::Loom(word) => word.compare_exchange(current, new, success, failure),
+                    Self::Shuttle(word) => word.compare_exchange(current, new, success, failure),
+                }
+            }
+
+            /// One read-modify-write that always stores; returns what the word held.
+            pub(super) fn rmw(&self, update: Rmw<$value>, order: Ordering) -> $value {
+                match self {
+                    Self::Plain(word) => match update {
+                        Rmw::Swap(value) => word.swap(value, order),
+                        Rmw::Add(value) => word.fetch_add(value, order),
+                        Rmw::Sub(value) => word.fetch_sub(value, order),
+                        Rmw::Or(value) => word.fetch_or(value, order),
+                        Rmw::And(value) => word.fetch_and(value, order),
+                    },
+                    Self::Loom(word) => word.rmw(update, order),
+                    Self::Shuttle(word) => word.rmw(update, order),
+                }
+            }
+        }
+    };
+}
+
+dispatch_word! {
+    /// A 32-bit word of whichever engine was running when it was made.
+    Word32, AtomicU32, u32
+}
+dispatch_word! {
+    /// A 64-bit word of whichever engine was running when it was made.
+    Word64, AtomicU64, u64
+}
+
+/// A read-modify-write that always stores.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Rmw<T> {
+    Swap(T),
+    Add(T),
+    Sub(T),
+    Or(T),
+    And(T),
+}
+
+/// Payload of whichever engine was running when it was made.
+#[derive(Debug)]
+pub(super) enum Payload<T> {
+    Plain(core::cell::UnsafeCell<T>),
+    Loom(on_loom::Payload<T>),
+}
+
+impl<T> Payload<T> {
+    pub(super) fn new(value: T) -> Self {
+        match current_engine() {
+            // shuttle does not look for races on payload.
+            Engine::Plain | Engine::Shuttle => Self::Plain(core::cell::UnsafeCell::new(value)),
+            Engine::Loom => Self::Loom(on_loom::Payload::new(value)),
+        }
+    }
+
+    pub(super) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        match self {
+            Self::Plain(cell) => f(cell.get()),
+            Self::Loom(cell) => cell.with(f),
+        }
+    }
+
+    pub(super) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        match self {
+            Self::Plain(cell) => f(cell.get()),
+            Self::Loom(cell) => cell.with_mut(f),
+        }
+    }
+}
+
+pub(super) fn fence(order: Ordering, shadow: bool) {
+    match current_engine() {
+        Engine::Plain => native::fence(order),
+        Engine::Loom => on_loom::fence(order, shadow),
+        Engine::Shuttle => on_shuttle::fence(order),
+    }
+}
+
+pub(super) fn yield_now() {
+    match current_engine() {
+        Engine::Plain => native::yield_now(),
+        Engine::Loom => on_loom::yield_now(),
+        Engine::Shuttle => on_shuttle::yield_now(),
+    }
+}
+
+/// A thread that can be unparked.
+pub(super) enum Parked {
+    Loom(loom::thread::Thread),
+    Shuttle(shuttle::thread::Thread),
+}
+
+impl Parked {
+    pub(super) fn current() -> Option<Self> {
+        match current_engine() {
+            Engine::Plain => None,
+            Engine::Loom => Some(Self::Loom(loom::thread::current())),
+            Engine::Shuttle => Some(Self::Shuttle(shuttle::thread::current())),
+        }
+    }
+
+    pub(super) fn park(&self) {
+        match self {
+            Self::Loom(_) => loom::thread::park(),
+            Self::Shuttle(_) => shuttle::thread::park(),
+        }
+    }
+
+    pub(super) fn unpark(&self) {
+        match self {
+            Self::Loom(thread) => thread.unpark(),
+            Self::Shuttle(thread) => thread.unpark(),
+        }
+    }
+}
+
+/// A virtual thread that can be waited for.
+#[derive(Debug)]
+pub struct JoinHandle(Joinable);
+
+#[derive(Debug)]
+enum Joinable {
+    Plain(std::thread::JoinHandle<()>),
+    Loom(loom::thread::JoinHandle<()>),
+    Shuttle(shuttle::thread::JoinHandle<()>),
+}
+
+/// Starts a thread of the engine that runs.
+pub fn spawn(body: impl FnOnce() + Send + 'static) -> JoinHandle {
+    JoinHandle(match current_engine() {
+        Engine::Plain => Joinable::Plain(std::thread::spawn(body)),
+        Engine::Loom => Joinable::Loom(loom::thread::spawn(body)),
+        Engine::Shuttle => Joinable::Shuttle(shuttle::thread::spawn(body)),
+    })
+}
+
+impl JoinHandle {
+    /// Waits for the thread to end.
+    ///
+    /// # Panics
+    /// If the thread panicked.
+    pub fn join(self) {
+        let ended = match self.0 {
+            Joinable::Plain(thread) => thread.join(),
+            Joinable::Loom(thread) => thread.join(),
+            Joinable::Shuttle(thread) => thread.join(),
+        };
+        if let Err(payload) = ended {
+            std::panic::resume_unwind(payload);
+        }
+    }
+}

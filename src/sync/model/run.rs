@@ -1,0 +1,441 @@
+//! One exploration: what is planned to happen in each execution, and what has happened so far in this one.
+
+use super::trace::{Event, Site, SiteKind, SiteRecord};
+use crate::sync::Ordering;
+use core::panic::Location;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// In which order a wake takes the sleepers of a word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WakeOrder {
+    /// Longest asleep first, as the kernel does for equal priorities.
+    #[default]
+    Fifo,
+    /// Last asleep first, as priorities can make it.
+    Lifo,
+}
+
+/// Which ordering of a site is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OrderSlot {
+    /// The ordering of the operation; of a compare-exchange, that of success.
+    Main,
+    /// The failure ordering of a compare-exchange.
+    Failure,
+}
+
+/// A deliberate fault at one site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutation {
+    /// Another ordering than the source says.
+    Order(Site, OrderSlot, Ordering),
+    /// The fence is not there.
+    DropFence(Site),
+    /// The wake is not there.
+    DropWake(Site),
+    /// The wake wakes one where it should wake all.
+    WakeOne(Site),
+}
+
+/// What happens in each execution of an exploration, apart from the interleaving.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// (lane, step): the lane is killed before that step.
+    pub kills: Vec<(usize, u64)>,
+    /// (lane, step): the lane stops for good before that step, as if it were never scheduled again.
+    pub freezes: Vec<(usize, u64)>,
+    /// (lane, n): the lane's n-th timed wait, from 0, runs out as early as it can.
+    pub timeouts: Vec<(usize, u32)>,
+    /// (lane, n): the lane's n-th wait, from 0, returns without having been woken.
+    pub spurious: Vec<(usize, u32)>,
+    /// More steps than this by one lane are a failure to terminate.
+    pub step_limit: u64,
+    /// Which sleeper a wake takes.
+    pub wake_order: WakeOrder,
+    /// Whether a wake orders memory (it must not be relied upon; without the edge, models cost more).
+    pub wake_edge: bool,
+    /// Whether every access on loom is preceded by one to a shadow word, which makes up for its reduction.
+    pub shadow: bool,
+    /// A deliberate fault.
+    pub mutation: Option<Mutation>,
+    /// Whether the sites that are reached are recorded.
+    pub record_sites: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            kills: Vec::new(),
+            freezes: Vec::new(),
+            timeouts: Vec::new(),
+            spurious: Vec::new(),
+            step_limit: 2_000,
+            wake_order: WakeOrder::Fifo,
+            wake_edge: true,
+            shadow: true,
+            mutation: None,
+            record_sites: false,
+        }
+    }
+}
+
+/// Payload with which a killed or frozen thread unwinds to its top.
+#[derive(Debug)]
+pub struct Killed {
+    /// Frozen threads leave no mark: the kernel does nothing for them.
+    pub frozen: bool,
+}
+
+/// Panic payload: everybody who is left sleeps, and nobody will wake them.
+#[derive(Debug)]
+pub struct Deadlock(pub Vec<Sleeper>);
+
+/// Panic payload: a lane took more steps than the plan allows.
+#[derive(Debug)]
+pub struct SoloLimit {
+    /// The lane.
+    pub lane: usize,
+    /// The limit.
+    pub limit: u64,
+}
+
+/// A lane that sleeps, and on what.
+#[derive(Clone, Debug)]
+pub struct Sleeper {
+    /// The lane.
+    pub lane: usize,
+    /// Where it went to sleep.
+    pub location: &'static Location<'static>,
+    /// The words and the values that they held.
+    pub words: Vec<(Option<(&'static Location<'static>, u32)>, u32)>,
+    /// Whether its wait has a deadline, so that it ends by itself.
+    pub timed: bool,
+}
+
+/// What a lane is doing.
+#[derive(Clone, Debug, Default)]
+pub enum LaneState {
+    /// It can run.
+    #[default]
+    Running,
+    /// It sleeps until the flag of its entry is set.
+    Asleep(Sleeper),
+    /// Unwinding from a kill or frozen: its operations do nothing.
+    Dead,
+    /// It has returned.
+    Finished,
+}
+
+/// One virtual thread of an execution.
+#[derive(Clone, Debug, Default)]
+pub struct Lane {
+    /// The name of its column.
+    pub name: String,
+    /// Steps taken.
+    pub steps: u64,
+    /// Waits begun.
+    pub waits: u32,
+    /// Timed waits begun.
+    pub timed_waits: u32,
+    /// What it is doing.
+    pub state: LaneState,
+}
+
+/// Fired when a sleeper's deadline is let pass because nothing else can run.
+type TimerHook = Box<dyn Fn()>;
+
+/// The state of one exploration and of its present execution.
+pub struct Run {
+    /// What is planned.
+    pub plan: Plan,
+    lanes: RefCell<Vec<Lane>>,
+    trace: RefCell<Vec<Event>>,
+    words: RefCell<BTreeMap<(&'static str, u32, u32), u32>>,
+    timers: RefCell<Vec<(usize, TimerHook)>>,
+    sites: RefCell<BTreeMap<Site, SiteRecord>>,
+    executions: Cell<u64>,
+    hits: RefCell<BTreeMap<(usize, u64), u64>>,
+    most_steps: RefCell<Vec<u64>>,
+    most_waits: RefCell<Vec<(u32, u32)>>,
+    assertions: Cell<u64>,
+}
+
+std::thread_local! {
+    static RUN: RefCell<Option<Rc<Run>>> = const { RefCell::new(None) };
+    static LANE: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// The exploration that runs on this OS thread, if the harness started one.
+pub fn current_run() -> Option<Rc<Run>> {
+    RUN.with_borrow(Option::clone)
+}
+
+/// Says which lane the running coroutine is; the harness calls it where a coroutine starts or changes its role.
+pub fn set_current_lane(lane: usize) -> usize {
+    LANE.replace(lane)
+}
+
+pub(super) fn current_lane() -> usize {
+    LANE.get()
+}
+
+impl Run {
+    /// A new exploration under `plan`.
+    #[must_use]
+    pub fn new(plan: Plan) -> Rc<Self> {
+        Rc::new(Self {
+            plan,
+            lanes: RefCell::default(),
+            trace: RefCell::default(),
+            words: RefCell::default(),
+            timers: RefCell::default(),
+            sites: RefCell::default(),
+            executions: Cell::new(0),
+            hits: RefCell::default(),
+            most_steps: RefCell::default(),
+            most_waits: RefCell::default(),
+            assertions: Cell::new(0),
+        })
+    }
+
+    /// Makes this the exploration of the calling OS thread while `body` runs.
+    pub fn enter<R>(self: &Rc<Self>, body: impl FnOnce() -> R) -> R {
+        struct Restore(Option<Rc<Run>>, usize);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                RUN.set(self.0.take());
+                LANE.set(self.1);
+            }
+        }
+        let _restore = Restore(RUN.replace(Some(Rc::clone(self))), LANE.replace(usize::MAX));
+        body()
+    }
+
+    /// Starts the next execution: forgets lanes, trace and word numbers of the last one.
+    pub fn begin_execution(&self) {
+        self.executions.set(self.executions.get() + 1);
+        self.lanes.borrow_mut().clear();
+        self.trace.borrow_mut().clear();
+        self.words.borrow_mut().clear();
+        self.timers.borrow_mut().clear();
+    }
+
+    /// Adds a lane and returns its number.
+    pub fn add_lane(&self, name: &str) -> usize {
+        let mut lanes = self.lanes.borrow_mut();
+        lanes.push(Lane { name: name.to_owned(), ..Lane::default() });
+        lanes.len() - 1
+    }
+
+    /// Ends a lane; if everybody else sleeps for ever, this is where it is noticed.
+    pub fn finish_lane(&self, lane: usize) {
+        self.with_lane(lane, |lane| lane.state = LaneState::Finished);
+        self.check_progress();
+    }
+
+    /// Changes the state of a lane.
+    pub fn set_state(&self, lane: usize, state: LaneState) {
+        self.with_lane(lane, |lane| lane.state = state);
+    }
+
+    /// The lanes of this execution.
+    pub fn lanes(&self) -> Vec<Lane> {
+        self.lanes.borrow().clone()
+    }
+
+    /// The events of this execution.
+    pub fn events(&self) -> Vec<Event> {
+        self.trace.borrow().clone()
+    }
+
+    /// Adds a remark of the harness (a kill, a mark) to the trace.
+    #[track_caller]
+    pub fn remark(&self, lane: usize, what: String) {
+        let step = self.lanes.borrow().get(lane).map_or(0, |lane| lane.steps);
+        self.trace.borrow_mut().push(Event { lane, step, location: Location::caller(), word: None, what });
+    }
+
+    /// Executions begun so far.
+    pub fn executions(&self) -> u64 {
+        self.executions.get()
+    }
+
+    /// In how many executions so far the planned kill or freeze of `lane` before `step` took place.
+    pub fn hits(&self, lane: usize, step: u64) -> u64 {
+        self.hits.borrow().get(&(lane, step)).copied().unwrap_or(0)
+    }
+
+    /// The most steps that each lane took in any execution.
+    pub fn most_steps(&self) -> Vec<u64> {
+        self.most_steps.borrow().clone()
+    }
+
+    /// The most waits and timed waits that each lane began in any execution.
+    pub fn most_waits(&self) -> Vec<(u32, u32)> {
+        self.most_waits.borrow().clone()
+    }
+
+    /// The sites reached, if the plan asks for them.
+    pub fn sites(&self) -> BTreeMap<Site, SiteRecord> {
+        self.sites.borrow().clone()
+    }
+
+    /// Counts an assertion of the model that was evaluated.
+    pub fn count_assertion(&self) {
+        self.assertions.set(self.assertions.get() + 1);
+    }
+
+    /// Assertions evaluated so far, over all executions.
+    pub fn assertions(&self) -> u64 {
+        self.assertions.get()
+    }
+
+    pub(super) fn number_word(&self, made_at: &'static Location<'static>) -> u32 {
+        let mut words = self.words.borrow_mut();
+        let next = words.entry((made_at.file(), made_at.line(), made_at.column())).or_insert(0);
+        *next += 1;
+        *next - 1
+    }
+
+    pub(super) fn with_lane<R>(&self, lane: usize, f: impl FnOnce(&mut Lane) -> R) -> Option<R> {
+        self.lanes.borrow_mut().get_mut(lane).map(f)
+    }
+
+    /// Counts a step of the calling lane, and kills or freezes it if that is planned. False: the lane is dead and
+    /// the operation must not take place.
+    #[track_caller]
+    pub(super) fn step(&self) -> bool {
+        let me = current_lane();
+        let Some((step, dead)) = self.with_lane(me, |lane| {
+            let dead = matches!(lane.state, LaneState::Dead);
+            if !dead {
+                lane.steps += 1;
+            }
+            (lane.steps, dead)
+        }) else {
+            return true;
+        };
+        if dead {
+            return false;
+        }
+        let step = step - 1;
+        {
+            let mut most = self.most_steps.borrow_mut();
+            if most.len() <= me {
+                most.resize(me + 1, 0);
+            }
+            if let Some(most) = most.get_mut(me) {
+                *most = (*most).max(step + 1);
+            }
+        }
+        if self.plan.kills.contains(&(me, step)) {
+            self.stop_lane(me, step, false);
+        }
+        if self.plan.freezes.contains(&(me, step)) {
+            self.stop_lane(me, step, true);
+        }
+        if step >= self.plan.step_limit {
+            std::panic::panic_any(SoloLimit { lane: me, limit: self.plan.step_limit });
+        }
+        true
+    }
+
+    #[track_caller]
+    fn stop_lane(&self, lane: usize, step: u64, frozen: bool) {
+        *self.hits.borrow_mut().entry((lane, step)).or_insert(0) += 1;
+        self.remark(lane, if frozen { "FROZEN before this".to_owned() } else { "KILLED before this".to_owned() });
+        self.set_state(lane, LaneState::Dead);
+        std::panic::resume_unwind(Box::new(Killed { frozen }));
+    }
+
+    pub(super) fn record(&self, event: Event) {
+        self.trace.borrow_mut().push(event);
+    }
+
+    pub(super) fn record_site(&self, site: Site, record: SiteRecord) {
+        if self.plan.record_sites {
+            self.sites.borrow_mut().entry(site).or_insert(record);
+        }
+    }
+
+    /// The ordering at a site: the source's, unless the plan mutates it.
+    pub(super) fn order_at(&self, site: Site, slot: OrderSlot, order: Ordering) -> Ordering {
+        match self.plan.mutation {
+            Some(Mutation::Order(at, of, to)) if at == site && of == slot => to,
+            _ => order,
+        }
+    }
+
+    pub(super) fn is_mutated(&self, location: &'static Location<'static>, kind: SiteKind) -> Option<Mutation> {
+        let site = Site::new(location, kind);
+        self.plan.mutation.filter(|mutation| match mutation {
+            Mutation::Order(at, ..) | Mutation::DropFence(at) | Mutation::DropWake(at) | Mutation::WakeOne(at) => {
+                *at == site
+            }
+        })
+    }
+
+    pub(super) fn count_wait(&self, timed: bool) -> (u32, u32) {
+        let me = current_lane();
+        let counts = self
+            .with_lane(me, |lane| {
+                let counts = (lane.waits, lane.timed_waits);
+                lane.waits += 1;
+                lane.timed_waits += u32::from(timed);
+                counts
+            })
+            .unwrap_or((0, 0));
+        let mut most = self.most_waits.borrow_mut();
+        if me != usize::MAX && most.len() <= me {
+            most.resize(me + 1, (0, 0));
+        }
+        if let Some(most) = most.get_mut(me) {
+            *most = (most.0.max(counts.0 + 1), most.1.max(counts.1 + u32::from(timed)));
+        }
+        counts
+    }
+
+    pub(super) fn add_timer(&self, lane: usize, hook: TimerHook) {
+        self.timers.borrow_mut().push((lane, hook));
+    }
+
+    pub(super) fn remove_timer(&self, lane: usize) {
+        self.timers.borrow_mut().retain(|(of, _)| *of != lane);
+    }
+
+    /// If nobody can run: lets the first deadline pass, or, if there is none, reports the deadlock.
+    pub(super) fn check_progress(&self) {
+        let sleepers: Vec<Sleeper> = {
+            let lanes = self.lanes.borrow();
+            if lanes.iter().any(|lane| matches!(lane.state, LaneState::Running)) {
+                return;
+            }
+            lanes
+                .iter()
+                .filter_map(|lane| match &lane.state {
+                    LaneState::Asleep(sleeper) => Some(sleeper.clone()),
+                    _ => None,
+                })
+                .collect()
+        };
+        if sleepers.is_empty() || std::thread::panicking() {
+            return;
+        }
+        let timer = {
+            let mut timers = self.timers.borrow_mut();
+            if timers.is_empty() { None } else { Some(timers.remove(0)) }
+        };
+        match timer {
+            Some((_, hook)) => hook(),
+            None => std::panic::panic_any(Deadlock(sleepers)),
+        }
+    }
+}
+
+impl core::fmt::Debug for Run {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Run").field("plan", &self.plan).field("executions", &self.executions).finish_non_exhaustive()
+    }
+}
