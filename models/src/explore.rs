@@ -2,7 +2,7 @@
 
 use crate::lanes;
 use crate::panics;
-use crate::world::{Death, Model, World};
+use crate::world::{Aftermath, Death, KERNEL, Model, UNDERTAKER, World};
 use selvedge::sync::model::{
     Deadlock, Engine, JoinHandle, Killed, LaneState, Plan, Run, Site, SiteRecord, SoloLimit, current_run,
     set_current_lane, spawn, with_engine,
@@ -159,7 +159,7 @@ fn execute(model: &Model, run: &Rc<Run>) {
                 set_current_lane(lane);
                 // Coroutines run on the OS thread that explores: the run is that thread's.
                 if let Some(run) = current_run() {
-                    live_and_die(&run, lane, body, on_death.as_deref());
+                    live_and_die(&run, lane, body, on_death.as_ref());
                 }
             })
         })
@@ -173,36 +173,36 @@ fn execute(model: &Model, run: &Rc<Run>) {
     }
 }
 
-type Handler = dyn Fn(Death) + Send + Sync;
-
-fn live_and_die(run: &Run, lane: usize, body: Box<dyn FnOnce() + Send>, on_death: Option<&Handler>) {
+fn live_and_die(run: &Run, lane: usize, body: Box<dyn FnOnce() + Send>, on_death: Option<&Aftermath>) {
     let Err(payload) = catch_unwind(AssertUnwindSafe(body)) else {
         run.finish_lane(lane);
         return;
     };
     let Some(killed) = payload.downcast_ref::<Killed>() else { resume_unwind(payload) };
-    if killed.frozen {
-        run.finish_lane(lane);
-        return;
+    match on_death {
+        Some(aftermath) if !killed.frozen => bury(run, lane, aftermath),
+        _ => run.finish_lane(lane),
     }
-    let mut undertakers_lost = 0;
+}
+
+/// Kernel and undertaker, again and again while the undertaker is killed.
+fn bury(run: &Run, victim: usize, aftermath: &Aftermath) {
+    let mut death = Death { victim, undertakers_lost: 0 };
     loop {
-        let undertaker = run.add_lane("kernel, then undertaker");
+        let kernel = run.add_lane(KERNEL);
+        let undertaker = run.add_lane(UNDERTAKER);
+        set_current_lane(kernel);
+        (aftermath.kernel)(death);
         set_current_lane(undertaker);
-        let Some(handler) = on_death else {
-            run.finish_lane(undertaker);
-            return;
-        };
-        let ended = catch_unwind(AssertUnwindSafe(|| handler(Death { victim: lane, undertakers_lost })));
-        match ended {
+        run.set_state(kernel, LaneState::Finished);
+        match catch_unwind(AssertUnwindSafe(|| (aftermath.undertaker)(death))) {
             Ok(()) => {
                 run.finish_lane(undertaker);
                 return;
             }
-            Err(payload) if payload.is::<Killed>() => undertakers_lost += 1,
+            Err(payload) if payload.is::<Killed>() => death.undertakers_lost += 1,
             Err(payload) => resume_unwind(payload),
         }
-        run.set_state(undertaker, LaneState::Dead);
     }
 }
 

@@ -25,13 +25,8 @@ pub fn describe_deadlock(run: &Run, sleepers: &[Sleeper]) -> String {
                 format!("{} = {expected:#x}", word.map_or_else(|| "word".to_owned(), |word| names.of(word)))
             })
             .collect();
-        let _ = write!(
-            text,
-            "; `{}` on {} at {}",
-            lane_name(run, sleeper.lane),
-            words.join(", "),
-            place(sleeper.location)
-        );
+        let _ =
+            write!(text, "; `{}` on {} at {}", lane_name(run, sleeper.lane), words.join(", "), place(sleeper.location));
     }
     text
 }
@@ -53,8 +48,7 @@ pub fn draw(run: &Run) -> String {
         })
         .collect();
     let mut text = String::new();
-    let header: String =
-        lanes.iter().zip(&widths).map(|(lane, width)| format!("{:width$}", lane.name)).collect();
+    let header: String = lanes.iter().zip(&widths).map(|(lane, width)| format!("{:width$}", lane.name)).collect();
     let _ = writeln!(text, "      {}", header.trim_end());
     for (row, (lane, cell)) in cells.iter().enumerate() {
         let indent: usize = widths.iter().take(*lane).sum();

@@ -14,6 +14,7 @@ pub mod explore;
 pub mod lanes;
 pub mod ledger;
 mod panics;
+pub mod scene;
 pub mod sweep;
 pub mod world;
 

@@ -64,6 +64,7 @@ struct Sweep<'a> {
     model: &'a Model,
     settings: Settings,
     report: Report,
+    undertaker: usize,
 }
 
 /// Runs every exploration of `model`.
@@ -73,6 +74,7 @@ pub fn prove(model: &Model, settings: Settings) -> Report {
     let mut sweep = Sweep {
         model,
         settings,
+        undertaker: 0,
         report: Report {
             verdict: Verdict::Pass,
             plan: None,
@@ -123,6 +125,8 @@ impl Sweep<'_> {
     fn all(&mut self) -> Result<(), Decided> {
         let faults = self.model.faults;
         let plain = self.one(self.base(), false)?;
+        // Without a kill the lanes are the model's threads; kernel and undertaker come after them.
+        self.undertaker = plain.run.lanes().len() + 1;
         if faults.lifo {
             self.one(Plan { wake_order: WakeOrder::Lifo, ..self.base() }, false)?;
         }
@@ -139,6 +143,9 @@ impl Sweep<'_> {
         }
         for &victim in faults.victims {
             self.kill_at_each_step(victim)?;
+        }
+        for &(one, other) in faults.pairs {
+            self.kill_both(one, other)?;
         }
         for &lane in faults.frozen {
             for step in 0.. {
@@ -160,9 +167,7 @@ impl Sweep<'_> {
             }
             self.report.kill_points += 1;
             if self.model.faults.second_death {
-                // The undertaker's lane comes after those of the model's threads.
-                let undertaker = killed.run.lanes().iter().position(|lane| lane.name.starts_with("kernel"));
-                let undertaker = undertaker.unwrap_or_else(|| killed.run.most_steps().len());
+                let undertaker = self.undertaker;
                 for second in 0.. {
                     let kills = vec![(victim, step), (undertaker, second)];
                     if self.one(Plan { kills, ..self.base() }, true)?.run.hits(undertaker, second) == 0 {
@@ -171,6 +176,26 @@ impl Sweep<'_> {
                     self.report.second_kill_points += 1;
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn kill_both(&mut self, one: usize, other: usize) -> Result<(), Decided> {
+        for first in 0.. {
+            let mut reached = false;
+            for second in 0.. {
+                let kills = vec![(one, first), (other, second)];
+                let run = self.one(Plan { kills, ..self.base() }, true)?.run;
+                reached |= run.hits(one, first) > 0;
+                if run.hits(other, second) == 0 {
+                    break;
+                }
+                self.report.second_kill_points += 1;
+            }
+            if !reached {
+                break;
+            }
+            self.report.kill_points += 1;
         }
         Ok(())
     }

@@ -33,7 +33,9 @@ impl Model {
 pub struct Faults {
     /// Lanes that are killed before each of their steps, one at a time.
     pub victims: &'static [usize],
-    /// For each such kill, also kill the undertaker before each of its steps.
+    /// Two lanes that are both killed, each before each of its steps.
+    pub pairs: &'static [(usize, usize)],
+    /// For each kill of a victim, also kill the undertaker before each of its steps.
     pub second_death: bool,
     /// Let each timed wait run out.
     pub timeouts: bool,
@@ -47,6 +49,21 @@ pub struct Faults {
     pub lifo: bool,
     /// Explore with wakes that order nothing, too.
     pub no_wake_edge: bool,
+}
+
+impl Faults {
+    /// None at all; a `const` to build on.
+    pub const NONE: Self = Self {
+        victims: &[],
+        pairs: &[],
+        second_death: false,
+        timeouts: false,
+        spurious: false,
+        frozen: &[],
+        solo_steps: 0,
+        lifo: false,
+        no_wake_edge: false,
+    };
 }
 
 /// Preemption bounds for loom; `None` is no bound.
@@ -70,11 +87,23 @@ pub struct Death {
 type Body = Box<dyn FnOnce() + Send>;
 type Handler = Arc<dyn Fn(Death) + Send + Sync>;
 
+/// What happens after a lane was killed.
+#[derive(Clone)]
+pub(crate) struct Aftermath {
+    pub(crate) kernel: Handler,
+    pub(crate) undertaker: Handler,
+}
+
+/// The lane on which the kernel's part in a death is played; it cannot be killed.
+pub const KERNEL: &str = "kernel";
+/// The lane on which an undertaker works.
+pub const UNDERTAKER: &str = "undertaker";
+
 /// One execution in the making.
 #[derive(Default)]
 pub struct World {
     pub(crate) threads: Vec<(String, Body)>,
-    pub(crate) on_death: Option<Handler>,
+    pub(crate) on_death: Option<Aftermath>,
     pub(crate) finally: Vec<Body>,
 }
 
@@ -86,10 +115,14 @@ impl World {
 
     /// What the kernel, and then an undertaker of another process, do after a lane was killed.
     ///
-    /// It runs as a lane of its own, from the victim's last step on, concurrently to all others. If it is killed in
-    /// turn, it is run again by another lane.
-    pub fn on_death(&mut self, handler: impl Fn(Death) + Send + Sync + 'static) {
-        self.on_death = Some(Arc::new(handler));
+    /// They run as lanes of their own, one after the other, from the victim's last step on, concurrently to all others.
+    /// If the undertaker is killed in turn, both run again.
+    pub fn on_death(
+        &mut self,
+        kernel: impl Fn(Death) + Send + Sync + 'static,
+        undertaker: impl Fn(Death) + Send + Sync + 'static,
+    ) {
+        self.on_death = Some(Aftermath { kernel: Arc::new(kernel), undertaker: Arc::new(undertaker) });
     }
 
     /// What must hold when every thread has ended.

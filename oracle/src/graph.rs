@@ -1,7 +1,8 @@
 //! Execution graphs before coherence is chosen: the events of one run and how they are related.
 
-use crate::Op;
-use crate::program::Order;
+use crate::axioms::Axioms;
+use crate::mutant::Mutant;
+use crate::program::{Op, Order};
 use crate::readings::{FlatOp, Reading, Source};
 use crate::relation::{EventSet, Relation};
 
@@ -63,7 +64,7 @@ pub(crate) struct Graph {
 
 impl Graph {
     /// The graph in which the operations read and write as `reading` says.
-    pub(crate) fn new(words: usize, ops: &[FlatOp], reading: &Reading) -> Self {
+    pub(crate) fn new(words: usize, ops: &[FlatOp], reading: &Reading, axioms: Axioms) -> Self {
         let mut events: Vec<Event> = (0..words)
             .map(|word| Event { kind: Kind::Initial, thread: 0, word: Some(word), order: Order::Relaxed })
             .collect();
@@ -72,7 +73,7 @@ impl Graph {
         let mut writes_of = vec![Vec::new(); words];
         for (index, &FlatOp { thread, op }) in ops.iter().enumerate() {
             let written = reading.written(index);
-            let order = order_of(&op, written.is_some());
+            let order = order_of(&op, written.is_some(), axioms);
             let mut push = |kind| {
                 events.push(Event { kind, thread, word: op.word(), order });
                 Some(events.len() - 1)
@@ -148,19 +149,15 @@ impl Graph {
 }
 
 /// The ordering that the events of an operation have: of a compare-exchange, its success or its failure ordering.
-fn order_of(op: &Op, writes: bool) -> Order {
+fn order_of(op: &Op, writes: bool, axioms: Axioms) -> Order {
     match *op {
         Op::Load { order, .. }
         | Op::Store { order, .. }
         | Op::FetchAdd { order, .. }
         | Op::Swap { order, .. }
         | Op::Fence { order } => order,
-        Op::CompareExchange { success, failure, .. } => {
-            if writes {
-                success
-            } else {
-                failure
-            }
-        }
+        Op::CompareExchange { success, .. } if writes || axioms.has(Mutant::FailureWithSuccessOrder) => success,
+        Op::CompareExchange { .. } if axioms.has(Mutant::FailureRelaxed) => Order::Relaxed,
+        Op::CompareExchange { failure, .. } => failure,
     }
 }

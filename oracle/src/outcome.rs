@@ -25,12 +25,10 @@ impl fmt::Display for Outcome {
             for value in reads {
                 write!(f, " {value}")?;
             }
-            write!(f, " |")?;
+            write!(f, " | ")?;
         }
-        for (word, value) in self.finals.iter().enumerate() {
-            write!(f, " {}={value}", word_name(word))?;
-        }
-        Ok(())
+        let finals = self.finals.iter().enumerate().map(|(word, value)| format!("{}={value}", word_name(word)));
+        write!(f, "{}", finals.collect::<Vec<_>>().join(" "))
     }
 }
 

@@ -76,55 +76,135 @@ impl Reading {
     }
 }
 
-/// Calls `visit` with every choice of sources that makes sense; unless `cyclic` is set, only those in which
-/// `sb ∪ rf` is acyclic (no thin air).
-pub(crate) fn for_each_reading(ops: &[FlatOp], cyclic: bool, visit: &mut dyn FnMut(&Reading)) {
-    let mut order = Relation::empty(ops.len());
+/// Which axioms may discard a choice before it is complete. This saves time and decides nothing: what is left is
+/// judged by all axioms.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pruning {
+    /// Discard when `sb ∪ rf` is cyclic.
+    pub(crate) thin_air: bool,
+    /// Discard when one word's accesses are read against program order, so that `sb ; eco` is reflexive.
+    pub(crate) coherence: bool,
+    /// Discard when two read-modify-writes read from one write.
+    pub(crate) atomicity: bool,
+}
+
+/// Calls `visit` with every choice of sources that makes sense, but for those that `pruning` discards.
+pub(crate) fn for_each_reading(ops: &[FlatOp], pruning: Pruning, visit: &mut dyn FnMut(&Reading)) {
+    let mut start = Partial { sources: Vec::new(), porf: Relation::empty(ops.len()), mo: Relation::empty(ops.len()) };
     for (earlier, from) in ops.iter().enumerate() {
         for (later, to) in ops.iter().enumerate() {
             if earlier < later && from.thread == to.thread {
-                order.insert(earlier, later);
+                start.porf.insert(earlier, later);
+                if always_writes(&from.op) && always_writes(&to.op) && from.op.word() == to.op.word() {
+                    start.mo.insert(earlier, later);
+                }
             }
         }
     }
-    Search { ops, cyclic, visit }.extend(&mut Vec::with_capacity(ops.len()), &order);
+    Search { ops, pruning, visit }.extend(&start);
+}
+
+/// Whether the operation writes in every execution.
+fn always_writes(op: &Op) -> bool {
+    op.may_write() && !matches!(op, Op::CompareExchange { .. })
+}
+
+/// Sources chosen for the first few operations.
+#[derive(Clone)]
+struct Partial {
+    sources: Vec<Source>,
+    /// `(sb ∪ rf)⁺` between operations, as far as chosen.
+    porf: Relation,
+    /// The part of coherence order that program order and the choices force, transitively closed.
+    mo: Relation,
 }
 
 struct Search<'a> {
     ops: &'a [FlatOp],
-    cyclic: bool,
+    pruning: Pruning,
     visit: &'a mut dyn FnMut(&Reading),
 }
 
 impl Search<'_> {
-    /// Chooses a source for the next operation in every way. `order` is program order with the choices made so far,
-    /// transitively closed.
-    fn extend(&mut self, sources: &mut Vec<Source>, order: &Relation) {
-        let reader = sources.len();
+    /// Chooses a source for the next operation in every way.
+    fn extend(&mut self, partial: &Partial) {
+        let reader = partial.sources.len();
         let Some(FlatOp { op, .. }) = self.ops.get(reader) else {
-            if let Some(reading) = Reading::resolve(self.ops, sources) {
+            if let Some(reading) = Reading::resolve(self.ops, &partial.sources) {
                 (self.visit)(&reading);
             }
             return;
         };
-        sources.push(Source::Initial);
-        self.extend(sources, order);
-        sources.pop();
         if !op.reads() {
-            return;
+            let mut extended = partial.clone();
+            extended.sources.push(Source::Initial);
+            return self.extend(&extended);
         }
-        for (writer, from) in self.ops.iter().enumerate() {
-            if writer == reader || !from.op.may_write() || from.op.word() != op.word() {
+        let writers = (0..self.ops.len()).filter(|&writer| {
+            let from = &self.ops[writer].op;
+            writer != reader && from.may_write() && from.word() == op.word()
+        });
+        let candidates: Vec<Source> = core::iter::once(Source::Initial).chain(writers.map(Source::Op)).collect();
+        for source in candidates {
+            if let Some(extended) = self.with_source(partial, source) {
+                self.extend(&extended);
+            }
+        }
+    }
+
+    /// The partial choice in which the next operation, a reader, reads from `source`; `None` if it is discarded.
+    fn with_source(&self, partial: &Partial, source: Source) -> Option<Partial> {
+        let reader = partial.sources.len();
+        let mut extended = partial.clone();
+        extended.sources.push(source);
+        if let Source::Op(writer) = source {
+            extended.porf.insert(writer, reader);
+            extended.porf = extended.porf.plus();
+        }
+        if self.pruning.thin_air && !extended.porf.is_irreflexive() {
+            return None;
+        }
+        if self.pruning.atomicity && always_writes(&self.ops[reader].op) {
+            let mut others = self.ops.iter().zip(&partial.sources);
+            let takes_it = |other: &FlatOp| {
+                other.op.reads() && always_writes(&other.op) && other.op.word() == self.ops[reader].op.word()
+            };
+            if others.any(|(other, &taken)| taken == source && takes_it(other)) {
+                return None;
+            }
+        }
+        if self.pruning.coherence && !self.order_by_coherence(&mut extended) {
+            return None;
+        }
+        Some(extended)
+    }
+
+    /// Adds to `mo` what the source of the last reader forces: along program order, the accesses of one word meet its
+    /// writes in coherence order. `false` if that is impossible.
+    fn order_by_coherence(&self, partial: &mut Partial) -> bool {
+        let reader = partial.sources.len() - 1;
+        let FlatOp { thread, op } = self.ops[reader];
+        let source = partial.sources[reader];
+        let mut possible = true;
+        let mut order = |earlier: Source, later: Source| match (earlier, later) {
+            _ if earlier == later => {}
+            (_, Source::Initial) => possible = false,
+            (Source::Initial, Source::Op(_)) => {}
+            (Source::Op(earlier), Source::Op(later)) => partial.mo.insert(earlier, later),
+        };
+        for (index, other) in self.ops.iter().enumerate() {
+            if other.thread != thread || other.op.word() != op.word() {
                 continue;
             }
-            if !self.cyclic && order.contains(reader, writer) {
-                continue;
+            if index >= reader && always_writes(&other.op) {
+                order(source, Source::Op(index));
+            } else if index < reader && always_writes(&other.op) {
+                order(Source::Op(index), source);
+            } else if index < reader {
+                order(partial.sources[index], source);
             }
-            let mut extended = *order;
-            extended.insert(writer, reader);
-            sources.push(Source::Op(writer));
-            self.extend(sources, &extended.plus());
-            sources.pop();
         }
+        partial.mo = partial.mo.plus();
+        possible && partial.mo.is_irreflexive()
     }
 }

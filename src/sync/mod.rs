@@ -36,7 +36,10 @@
 mod deadline;
 #[cfg(loom)]
 pub mod model;
-#[cfg_attr(loom, allow(dead_code, unreachable_pub, reason = "the model build uses native words outside of any engine only"))]
+#[cfg_attr(
+    loom,
+    allow(dead_code, unreachable_pub, reason = "the model build uses native words outside of any engine only")
+)]
 mod native;
 #[cfg(feature = "steps")]
 pub mod steps;

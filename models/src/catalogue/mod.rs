@@ -1,7 +1,6 @@
 //! The models, one file for each file of `src/primitives/`.
 
 mod mutex;
-mod participants;
 mod semaphore;
 
 use crate::world::Model;

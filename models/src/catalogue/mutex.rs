@@ -1,0 +1,277 @@
+//! Models of `primitives/mutex.rs`.
+
+use crate::scene::{Notes, OBJECT, Scene};
+use crate::world::{Bounds, Faults, Model, World};
+use crate::{verify, verify_eq};
+use selvedge::primitives::RawMutex;
+use selvedge::primitives::mutex::{Acquired, Leaves, LockError};
+use selvedge::primitives::undertaker::{Dead, Repair};
+use selvedge::sync::{Cell, Deadline};
+use std::sync::Arc;
+
+pub(super) const MODELS: &[Model] = &[
+    Model {
+        name: "mutex/two_lock_once",
+        properties: "M1 M2 M3 G1",
+        client: "2 processes × 1 lock",
+        build: |world| lockers(world, 2, 1, 0),
+        faults: Faults { lifo: true, no_wake_edge: true, spurious: true, ..NO_FAULTS },
+        bounds: Bounds { plain: None, faulty: None },
+    },
+    Model {
+        name: "mutex/two_lock_twice",
+        properties: "M1 M2 M3 G1",
+        client: "2 processes × 2 locks",
+        build: |world| lockers(world, 2, 2, 0),
+        faults: NO_FAULTS,
+        bounds: Bounds { plain: Some(3), faulty: None },
+    },
+    Model {
+        name: "mutex/three_lock_once",
+        properties: "M1 M2 M3 G1",
+        client: "3 processes × 1 lock",
+        build: |world| lockers(world, 3, 1, 0),
+        faults: Faults { lifo: true, ..NO_FAULTS },
+        bounds: Bounds { plain: Some(2), faulty: None },
+    },
+    Model {
+        name: "mutex/owner_dies_heir_is_told",
+        properties: "M1 M2 M3 M4 M5 F1 F2 G4",
+        client: "2 processes × 1 lock, either killed, the undertaker too",
+        build: |world| lockers(world, 2, 1, 1),
+        faults: Faults { victims: &[0, 1], second_death: true, ..NO_FAULTS },
+        bounds: Bounds { plain: None, faulty: Some(2) },
+    },
+    Model {
+        name: "mutex/heir_dies_next_is_told",
+        properties: "M4 M5 M6",
+        client: "3 processes × 1 lock, two of them killed",
+        build: |world| lockers(world, 3, 1, 2),
+        faults: Faults { pairs: &[(0, 1)], ..NO_FAULTS },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
+    },
+    Model {
+        name: "mutex/waiters_survive_takeover",
+        properties: "M2 M6",
+        client: "3 processes × 1 lock, the first killed",
+        build: |world| lockers(world, 3, 1, 1),
+        faults: Faults { victims: &[0], lifo: true, ..NO_FAULTS },
+        bounds: Bounds { plain: Some(2), faulty: Some(2) },
+    },
+    Model {
+        name: "mutex/heir_gives_up",
+        properties: "M4",
+        client: "3 processes × 1 lock, the first killed, heirs give up, then a reset",
+        build: heir_gives_up,
+        faults: Faults { victims: &[0], ..NO_FAULTS },
+        bounds: Bounds { plain: Some(2), faulty: Some(2) },
+    },
+    Model {
+        name: "mutex/timed_lock_leaves_no_trace",
+        properties: "G3 M2",
+        client: "2 processes × 1 lock and 1 timed lock",
+        build: timed,
+        faults: Faults { timeouts: true, ..NO_FAULTS },
+        bounds: Bounds { plain: Some(3), faulty: Some(3) },
+    },
+    Model {
+        name: "mutex/try_lock_ends_alone",
+        properties: "G3 G6",
+        client: "1 process × 1 lock, frozen anywhere, 1 × 2 try_lock",
+        build: try_lock_alone,
+        faults: Faults { frozen: &[0], solo_steps: 60, ..NO_FAULTS },
+        bounds: Bounds { plain: None, faulty: None },
+    },
+];
+
+const NO_FAULTS: Faults = Faults::NONE;
+
+/// A mutex and two cells that it keeps equal.
+struct Guarded {
+    mutex: RawMutex,
+    left: Cell<u32>,
+    right: Cell<u32>,
+}
+
+impl Guarded {
+    fn new() -> Self {
+        Self { mutex: RawMutex::new(), left: Cell::new(0), right: Cell::new(0) }
+    }
+
+    fn read(&self) -> (u32, u32) {
+        // SAFETY: the caller holds the mutex; loom reports it if that excludes nobody.
+        let left = self.left.with(|left| unsafe { *left });
+        // SAFETY: as above.
+        let right = self.right.with(|right| unsafe { *right });
+        (left, right)
+    }
+
+    fn write_left(&self, value: u32) {
+        // SAFETY: as in read.
+        self.left.with_mut(|left| unsafe { *left = value });
+    }
+
+    fn write_right(&self, value: u32) {
+        // SAFETY: as in read.
+        self.right.with_mut(|right| unsafe { *right = value });
+    }
+
+    /// The critical section: an heir completes what the dead owner began, everybody adds one to both cells.
+    fn work(&self, how: Acquired) -> u32 {
+        let (left, right) = self.read();
+        match how {
+            Acquired::Clean => verify_eq!(left, right, "torn data under a clean lock"),
+            Acquired::OwnerDied => {
+                verify!(left == right || left == right + 1, "the dead owner's writes are not a prefix");
+                self.write_right(left);
+            }
+        }
+        self.write_left(left + 1);
+        self.write_right(left + 1);
+        left + 1
+    }
+}
+
+impl Repair for Guarded {
+    fn bury(&self, dead: &Dead<'_>) {
+        self.mutex.bury(dead);
+    }
+
+    fn wake_all(&self) {
+        self.mutex.wake_all();
+    }
+}
+
+/// What the lanes went through.
+#[derive(Default)]
+struct Story {
+    /// Lanes whose lock was granted and whose unlock was not begun.
+    inside: Vec<usize>,
+    inherited: u32,
+    finished: u32,
+}
+
+fn lockers(world: &mut World, lanes: usize, times: u32, deaths: u32) {
+    let scene = Scene::in_world(world, lanes, Guarded::new());
+    let story = Arc::new(Notes::<Story>::default());
+    for lane in 0..lanes {
+        let (scene, story) = (Arc::clone(&scene), Arc::clone(&story));
+        world.thread(["A", "B", "C", "D"][lane], move || {
+            let guarded = &scene.object;
+            for _ in 0..times {
+                let how = guarded.mutex.lock(&scene.caller(lane), OBJECT, None).expect("a lock without deadline");
+                {
+                    let mut story = story.lock();
+                    match how {
+                        // Who is still inside is dead; a death between the work and the swap leaves nobody inside.
+                        Acquired::OwnerDied => {
+                            verify!(story.inside.len() <= 1, "two were inside");
+                            story.inside.clear();
+                            story.inherited += 1;
+                        }
+                        Acquired::Clean => verify!(story.inside.is_empty(), "two hold the mutex"),
+                    }
+                    story.inside.push(lane);
+                }
+                guarded.work(how);
+                story.lock().inside.clear();
+                guarded.mutex.unlock(Leaves::Consistent);
+                story.lock().finished += 1;
+            }
+        });
+    }
+    world.finally(move || {
+        let story = story.lock();
+        verify!(!scene.object.mutex.is_not_recoverable());
+        verify!(story.inherited <= deaths, "more heirs were told than owners died");
+        if story.inside.is_empty() {
+            let (left, right) = scene.object.read();
+            verify_eq!(left, right);
+            verify!(left >= story.finished, "an increment was lost");
+        }
+    });
+}
+
+fn heir_gives_up(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Guarded::new());
+    let refused = Arc::new(Notes::<(u32, u32)>::default());
+    for lane in 0..3 {
+        let (scene, refused) = (Arc::clone(&scene), Arc::clone(&refused));
+        world.thread(["victim", "B", "C"][lane], move || {
+            let guarded = &scene.object;
+            match guarded.mutex.lock(&scene.caller(lane), OBJECT, None) {
+                Ok(Acquired::Clean) => {
+                    guarded.work(Acquired::Clean);
+                    guarded.mutex.unlock(Leaves::Consistent);
+                }
+                Ok(Acquired::OwnerDied) => {
+                    refused.lock().0 += 1;
+                    guarded.mutex.unlock(Leaves::Inconsistent);
+                }
+                Err(error) => {
+                    verify_eq!(error, LockError::NotRecoverable);
+                    refused.lock().1 += 1;
+                }
+            }
+        });
+    }
+    world.finally(move || {
+        let (gave_up, told) = *refused.lock();
+        verify!(gave_up <= 1, "more than one heir");
+        verify!(told == 0 || gave_up == 1);
+        let mutex = &scene.object.mutex;
+        verify_eq!(mutex.is_not_recoverable(), gave_up == 1);
+        let slot = scene.slot(1);
+        if gave_up == 1 {
+            verify_eq!(mutex.try_lock(slot), Err(LockError::NotRecoverable));
+            verify!(mutex.reset(slot));
+            mutex.unlock(Leaves::Consistent);
+            verify_eq!(mutex.try_lock(slot), Ok(Acquired::Clean));
+        } else {
+            verify!(!mutex.reset(slot));
+        }
+    });
+}
+
+fn timed(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Guarded::new());
+    for lane in 0..3 {
+        let scene = Arc::clone(&scene);
+        world.thread(["A", "timed", "C"][lane], move || {
+            let guarded = &scene.object;
+            let deadline = (lane == 1).then(|| Deadline::at_monotonic_ns(1));
+            match guarded.mutex.lock(&scene.caller(lane), OBJECT, deadline) {
+                Ok(how) => {
+                    guarded.work(how);
+                    guarded.mutex.unlock(Leaves::Consistent);
+                }
+                Err(error) => verify!(error == LockError::TimedOut && lane == 1),
+            }
+        });
+    }
+    world.finally(move || {
+        let (left, right) = scene.object.read();
+        verify_eq!(left, right);
+        verify!(left >= 2, "who has no deadline gets the mutex");
+        verify_eq!(scene.object.mutex.holder(), None);
+    });
+}
+
+fn try_lock_alone(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Guarded::new());
+    let holder = Arc::clone(&scene);
+    world.thread("frozen", move || {
+        let guarded = &holder.object;
+        let how = guarded.mutex.lock(&holder.caller(0), OBJECT, None).expect("a lock without deadline");
+        guarded.work(how);
+        guarded.mutex.unlock(Leaves::Consistent);
+    });
+    world.thread("alone", move || {
+        for _ in 0..2 {
+            match scene.object.mutex.try_lock(scene.slot(1)) {
+                Ok(_) => scene.object.mutex.unlock(Leaves::Consistent),
+                Err(error) => verify_eq!(error, LockError::WouldBlock),
+            }
+        }
+    });
+}

@@ -1,0 +1,234 @@
+//! Models of `primitives/semaphore.rs`.
+
+use crate::scene::{Notes, OBJECT, Scene};
+use crate::world::{Bounds, Faults, Model, World};
+use crate::{verify, verify_eq};
+use selvedge::primitives::RawSemaphore;
+use selvedge::primitives::semaphore::AcquireError;
+use selvedge::primitives::undertaker::{Dead, Repair};
+use selvedge::sync::{Cell, Deadline};
+use std::sync::Arc;
+
+pub(super) const MODELS: &[Model] = &[
+    Model {
+        name: "semaphore/two_share_one_permit",
+        properties: "S1 S2 G1",
+        client: "2 processes × (acquire, release), 1 permit",
+        build: |world| sharers(world, 2, 1),
+        faults: Faults { lifo: true, no_wake_edge: true, spurious: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(4), faulty: Some(3) },
+    },
+    Model {
+        name: "semaphore/four_share_one_permit",
+        properties: "S1 S2 S4 G2",
+        client: "4 processes × (acquire, release), 1 permit",
+        build: |world| sharers(world, 4, 1),
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: None },
+    },
+    Model {
+        name: "semaphore/four_share_two_permits",
+        properties: "S1 S4 G2",
+        client: "4 processes × (acquire, release), 2 permits",
+        build: |world| sharers(world, 4, 2),
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: None },
+    },
+    Model {
+        name: "semaphore/producer_feeds_three_consumers",
+        properties: "S2 S4 G2",
+        client: "1 process × (release 2, release 1), 3 × acquire",
+        build: |world| feeding(world, &[2, 1], &[1, 1, 1]),
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: None },
+    },
+    Model {
+        name: "semaphore/waiters_of_different_size",
+        properties: "S4",
+        client: "1 process × 3 releases, acquire 2 and acquire 1",
+        build: |world| feeding(world, &[1, 1, 1], &[2, 1]),
+        faults: Faults { lifo: true, spurious: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(3), faulty: Some(2) },
+    },
+    Model {
+        name: "semaphore/waiter_dies_wake_is_not_lost",
+        properties: "S4 G2 G4 F1",
+        client: "1 process × 2 releases, 2 × acquire, one of them killed, the undertaker too",
+        build: |world| feeding(world, &[1, 1], &[1, 1]),
+        faults: Faults { victims: &[1], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(3), faulty: Some(1) },
+    },
+    Model {
+        name: "semaphore/releaser_dies_what_it_released_counts",
+        properties: "S4 G4",
+        client: "2 processes × 1 release, one of them killed, 1 × acquire",
+        build: |world| two_releasers(world),
+        faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(3), faulty: Some(2) },
+    },
+    Model {
+        name: "semaphore/timed_acquire_leaves_no_trace",
+        properties: "G3 S4",
+        client: "1 process × 1 release, 1 × acquire, 1 × timed acquire",
+        build: timed,
+        faults: Faults { timeouts: true, lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(3), faulty: Some(3) },
+    },
+    Model {
+        name: "semaphore/try_operations_end_alone",
+        properties: "G3 G6 S1",
+        client: "1 process × (acquire, release), frozen anywhere, 1 × (try_acquire, release)",
+        build: alone,
+        faults: Faults { frozen: &[0], solo_steps: 60, ..Faults::NONE },
+        bounds: Bounds { plain: None, faulty: None },
+    },
+];
+
+/// A semaphore and a cell that whoever holds the only permit may touch.
+struct Guarded {
+    semaphore: RawSemaphore,
+    data: Cell<u32>,
+}
+
+impl Guarded {
+    fn new(permits: u32) -> Self {
+        Self { semaphore: RawSemaphore::new(permits), data: Cell::new(0) }
+    }
+
+    fn add_one(&self) {
+        // SAFETY: the caller holds the only permit; loom reports it if that excludes nobody.
+        self.data.with_mut(|data| unsafe { *data += 1 });
+    }
+
+    fn data(&self) -> u32 {
+        // SAFETY: as above, or everybody has ended.
+        self.data.with(|data| unsafe { *data })
+    }
+}
+
+impl Repair for Guarded {
+    fn bury(&self, dead: &Dead<'_>) {
+        self.semaphore.bury(dead);
+    }
+
+    fn wake_all(&self) {
+        self.semaphore.wake_all();
+    }
+}
+
+const NAMES: [&str; 4] = ["A", "B", "C", "D"];
+
+fn sharers(world: &mut World, lanes: usize, permits: u32) {
+    let scene = Scene::in_world(world, lanes, Guarded::new(permits));
+    let inside = Arc::new(Notes::<u32>::default());
+    for (lane, name) in NAMES.iter().enumerate().take(lanes) {
+        let (scene, inside) = (Arc::clone(&scene), Arc::clone(&inside));
+        world.thread(name, move || {
+            let semaphore = &scene.object.semaphore;
+            semaphore.acquire(&scene.caller(lane), OBJECT, 1, None).expect("an acquire without deadline");
+            {
+                let mut inside = inside.lock();
+                *inside += 1;
+                verify!(*inside <= permits, "more holders than permits");
+            }
+            if permits == 1 {
+                scene.object.add_one();
+            }
+            *inside.lock() -= 1;
+            semaphore.release(1).expect("far from the maximum");
+        });
+    }
+    world.finally(move || {
+        verify_eq!(scene.object.semaphore.available(), permits);
+        if permits == 1 {
+            verify_eq!(scene.object.data(), u32::try_from(lanes).expect("few"));
+        }
+    });
+}
+
+/// One lane releases, the others acquire once each: together they ask for no more than there will be.
+fn feeding(world: &mut World, releases: &'static [u32], demands: &'static [u32]) {
+    let scene = Scene::in_world(world, 1 + demands.len(), Guarded::new(0));
+    let taken = Arc::new(Notes::<u32>::default());
+    let producer = Arc::clone(&scene);
+    world.thread("producer", move || {
+        for n in releases {
+            // Acquirers read this: what the releaser did comes first.
+            producer.object.semaphore.release(*n).expect("far from the maximum");
+        }
+    });
+    for (index, n) in demands.iter().enumerate() {
+        let (scene, taken) = (Arc::clone(&scene), Arc::clone(&taken));
+        world.thread(NAMES[index], move || {
+            let caller = scene.caller(1 + index);
+            scene.object.semaphore.acquire(&caller, OBJECT, *n, None).expect("an acquire without deadline");
+            *taken.lock() += *n;
+        });
+    }
+    world.finally(move || {
+        let released: u32 = releases.iter().sum();
+        let taken = *taken.lock();
+        let left = scene.object.semaphore.available();
+        verify!(taken + left <= released, "permits out of nothing");
+        // A killed acquirer may have taken its permits with it.
+        let dead: u32 = demands.iter().sum::<u32>() - taken;
+        verify!(taken + left + dead >= released, "permits lost");
+    });
+}
+
+fn two_releasers(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Guarded::new(0));
+    for lane in 0..2 {
+        let scene = Arc::clone(&scene);
+        world.thread(["victim", "releaser"][lane], move || {
+            scene.object.semaphore.release(1).expect("far from the maximum");
+        });
+    }
+    let acquirer = Arc::clone(&scene);
+    world.thread("acquirer", move || {
+        let caller = acquirer.caller(2);
+        acquirer.object.semaphore.acquire(&caller, OBJECT, 1, None).expect("an acquire without deadline");
+    });
+    world.finally(move || verify!(scene.object.semaphore.available() <= 1));
+}
+
+fn timed(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Guarded::new(0));
+    let releaser = Arc::clone(&scene);
+    world.thread("releaser", move || {
+        releaser.object.add_one();
+        releaser.object.semaphore.release(1).expect("far from the maximum");
+    });
+    for lane in 1..3 {
+        let scene = Arc::clone(&scene);
+        world.thread(["", "timed", "patient"][lane], move || {
+            let semaphore = &scene.object.semaphore;
+            let deadline = (lane == 1).then(|| Deadline::at_monotonic_ns(1));
+            match semaphore.acquire(&scene.caller(lane), OBJECT, 1, deadline) {
+                Ok(()) => {
+                    verify_eq!(scene.object.data(), 1, "what was released first is not seen");
+                    semaphore.release(1).expect("far from the maximum");
+                }
+                Err(error) => verify!(error == AcquireError::TimedOut && lane == 1),
+            }
+        });
+    }
+    world.finally(move || verify_eq!(scene.object.semaphore.available(), 1));
+}
+
+fn alone(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Guarded::new(1));
+    let holder = Arc::clone(&scene);
+    world.thread("frozen", move || {
+        let semaphore = &holder.object.semaphore;
+        semaphore.acquire(&holder.caller(0), OBJECT, 1, None).expect("an acquire without deadline");
+        semaphore.release(1).expect("far from the maximum");
+    });
+    world.thread("alone", move || {
+        let semaphore = &scene.object.semaphore;
+        match semaphore.try_acquire(1) {
+            Ok(()) => semaphore.release(1).expect("far from the maximum"),
+            Err(error) => verify_eq!(error, AcquireError::WouldBlock),
+        }
+    });
+}

@@ -1,0 +1,3 @@
+//! `cargo prove`.
+
+fn main() {}

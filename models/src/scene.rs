@@ -1,0 +1,158 @@
+//! A region in miniature: participants, one object, and what kernel and undertaker do when somebody is killed.
+
+use crate::world::{Death, World};
+use selvedge::primitives::participants::{Membership, ProcessEntry, RobustList, ThreadEntry};
+use selvedge::primitives::undertaker::{Objects, Repair, Undertaker};
+use selvedge::primitives::waiting::{Caller, ObjectId, Wait};
+use selvedge::primitives::{Participants, ThreadSlot};
+use selvedge::sync::{LifeWord, futex_waitv};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The object of a [`Scene`].
+pub const OBJECT: ObjectId = ObjectId(0);
+
+/// Processes of one thread each, every one a lane of the model, and as many undertakers' processes as may be needed.
+pub struct Scene<O> {
+    membership: Membership,
+    processes: Vec<ProcessEntry>,
+    threads: Vec<ThreadEntry>,
+    lanes: usize,
+    /// The object that they share.
+    pub object: O,
+}
+
+/// Undertakers of other processes that can be killed in turn.
+const UNDERTAKERS: usize = 2;
+
+/// A robust list that needs no upkeep: the model's kernel marks every word that bears the dead thread's id.
+#[derive(Debug)]
+pub struct NoList;
+
+impl RobustList for NoList {
+    fn pending(&mut self, _word: Option<&LifeWord>) {}
+    fn link(&mut self, _word: &LifeWord) {}
+    fn unlink(&mut self, _word: &LifeWord) {}
+}
+
+/// The id of the keeper of a process.
+fn keeper_id(process: usize) -> u32 {
+    u32::try_from(process).unwrap_or(0) + 100
+}
+
+/// The id of the thread of a lane, as `life_id` has it.
+fn thread_id(lane: usize) -> u32 {
+    u32::try_from(lane).unwrap_or(0) + 1
+}
+
+impl<O: Repair + Send + Sync + 'static> Scene<O> {
+    /// A region with `lanes` processes attached.
+    #[must_use]
+    pub fn new(lanes: usize, object: O) -> Arc<Self> {
+        let total = lanes + UNDERTAKERS;
+        let scene = Self {
+            membership: Membership::new(),
+            processes: (0..total).map(|_| ProcessEntry::new()).collect(),
+            threads: (0..total).map(|_| ThreadEntry::new()).collect(),
+            lanes,
+            object,
+        };
+        for lane in 0..total {
+            let claim = scene.table().claim_process(keeper_id(lane), &mut NoList).expect("an entry is free");
+            assert!(scene.table().open_process(claim), "nobody announced it dead");
+            let thread = scene.table().claim_thread(claim, thread_id(lane), &mut NoList).expect("a slot is free");
+            assert_eq!(usize::from(thread.slot.0), lane);
+        }
+        Arc::new(scene)
+    }
+
+    /// As [`new`](Self::new), with the usual answer to a death.
+    #[must_use]
+    pub fn in_world(world: &mut World, lanes: usize, object: O) -> Arc<Self> {
+        let scene = Self::new(lanes, object);
+        let (marked, repaired) = (Arc::clone(&scene), Arc::clone(&scene));
+        world.on_death(move |death| marked.kernel(death), move |death| repaired.undertaker(death));
+        scene
+    }
+
+    /// The participants.
+    #[must_use]
+    pub fn table(&self) -> Participants<'_> {
+        Participants::new(&self.membership, &self.processes, &self.threads).expect("the numbers fit")
+    }
+
+    /// The slot of a lane.
+    #[must_use]
+    pub fn slot(&self, lane: usize) -> ThreadSlot {
+        ThreadSlot(u16::try_from(lane).expect("few lanes"))
+    }
+
+    /// A lane as caller: no backstop, so that every wake-up has to come from a wake.
+    #[must_use]
+    pub fn caller(&self, lane: usize) -> Caller<'_> {
+        Caller { table: self.table(), objects: self, slot: self.slot(lane), wait: Wait::Block, backstop: None }
+    }
+
+    /// The kernel's part in a lane's death: the keeper of its process has stopped, and so has its thread.
+    pub fn mark(&self, lane: usize) {
+        self.processes[lane].life.mark_as_kernel(keeper_id(lane));
+        self.threads[lane].life.mark_as_kernel(thread_id(lane));
+    }
+
+    /// The kernel's part in the death of a lane, or of the undertaker that looked after it.
+    pub fn kernel(&self, death: Death) {
+        self.mark(match death.undertakers_lost {
+            0 => death.victim,
+            lost => self.lanes + lost - 1,
+        });
+    }
+
+    /// A living undertaker's part: it looks after the lane, and after the undertaker that died before it.
+    pub fn undertaker(&self, death: Death) {
+        let undertaker = self.lanes + death.undertakers_lost;
+        self.undertake(undertaker, death.victim);
+        if death.undertakers_lost > 0 {
+            self.undertake(undertaker, undertaker - 1);
+        }
+    }
+
+    /// What the keeper of process `undertaker` does about the death of process `dead`.
+    pub fn undertake(&self, undertaker: usize, dead: usize) {
+        let hazard = &self.processes[undertaker].hazard;
+        let undertaker = Undertaker::new(self.table(), self, hazard, &|_| false);
+        while !undertaker.look_after(dead) {
+            let mut words = Vec::new();
+            if undertaker.watch(&mut |on| words.push(on)) {
+                futex_waitv(&words, None);
+            }
+        }
+    }
+}
+
+impl<O: Repair> Objects for Scene<O> {
+    fn for_each(&self, visit: &mut dyn FnMut(&dyn Repair)) {
+        visit(&self.object);
+    }
+
+    fn wake(&self, object: ObjectId) {
+        if object == OBJECT {
+            self.object.wake_all();
+        }
+    }
+}
+
+impl<O> core::fmt::Debug for Scene<O> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Scene").field("lanes", &self.lanes).finish_non_exhaustive()
+    }
+}
+
+/// What a model notes down outside of the memory that it checks: no step, no ordering.
+#[derive(Debug, Default)]
+pub struct Notes<T>(Mutex<T>);
+
+impl<T> Notes<T> {
+    /// The notes.
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,17 @@
+//! The algorithms: the verified core.
+//!
+//! Every file is one control block over the [sync layer](crate::sync) with its operations, and has models of the same
+//! name in the workspace member `models`. Nothing here knows of mapped memory, files or threads: who calls is a
+//! [`Caller`], what the dead leave behind is repaired through [`Objects`].
+
+pub mod mutex;
+pub mod participants;
+pub mod semaphore;
+pub mod undertaker;
+pub mod waiting;
+
+pub use mutex::RawMutex;
+pub use participants::{Participants, ThreadSlot};
+pub use semaphore::RawSemaphore;
+pub use undertaker::{Dead, Objects, Repair};
+pub use waiting::{Caller, ObjectId};

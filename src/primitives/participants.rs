@@ -1,0 +1,519 @@
+//! Who takes part in a region: processes, their threads, and whether they still run.
+//!
+//! **Purpose.** What owns and what waits is a thread, named by its [`ThreadSlot`]. A slot's life word lies on that
+//! thread's robust list, so the kernel marks it when that thread has stopped for good; only such a mark (or the
+//! confirmed exit of the whole process) permits taking anything from the dead. A process's life word lies on the list
+//! of its keeper. This file decides who owns which slot; what happens to the things of the dead is in
+//! [`undertaker`](super::undertaker).
+//!
+//! **Layout.** `processes` entries, and for each a fixed block of `threads` entries; thread slot `p × threads + t`
+//! belongs to process `p`. A process's word is a `u64`: generation (61 bits), state (3 bits).
+//!
+//! ```text
+//!          claim                    ready              mark seen           walked           no hazard
+//! FREE(g) ──────► INIT(g+1) ──────────────► LIVE(g+1) ──────────► DEAD ──────────► WALKED ──────────► FREE(g+1)
+//!                     └───────────── mark seen ──────────────────►┘
+//! ```
+//!
+//! **Protocol.**
+//! 1. *Claim a process*: find a FREE word whose life word nobody owns (zero, or marked); swing the life word to the
+//!    keeper's id; look at the word again: still FREE, then swing it to INIT, else put the mark back (I2).
+//! 2. Reset the block's thread slots, then swing INIT to LIVE. Membership changes change `ring_seq`, from INIT on, so
+//!    that every keeper watches the newcomer.
+//! 3. *Claim a thread slot*: swing its life word from zero to the thread's id, fence, and look whether the process is
+//!    still LIVE in its generation: a late thread must not escape the undertaker, who swings the word to DEAD, fences,
+//!    and then looks at the life words.
+//! 4. A slot whose thread died alone (marked, process LIVE) is claimed by swinging the mark to the claimer's id; the
+//!    claimer then owns what the dead left and repairs it before it uses the slot. If a hazard names the process, an
+//!    older walk may still be at it, and the claimer puts the mark back.
+//!
+//! **Invariants.**
+//! - I1: the links of a life word are touched only by the thread whose id the word holds.
+//! - I2: who owns the life word of a FREE entry may swing it to INIT, and nobody else may. A claimer that took the life
+//!   word of an entry that is not FREE (it was claimed and died between two looks) has hidden a mark: it puts it back,
+//!   and if it dies before, the kernel does.
+//! - I3: an entry leaves WALKED only when no live hazard names it (F3).
+//! - I4: a generation is never used twice.
+//!
+//! **Orderings.**
+//!
+//! | operation | ordering | pairs with | publishes |
+//! |---|---|---|---|
+//! | swing of a process word | AcqRel | loads of it, Acquire | the life word and the reset block, before INIT and LIVE |
+//! | kernel's mark | Release (full, in the kernel) | Acquire loads of life words | everything that thread wrote |
+//! | claim of a life word | Acquire | the kernel's mark | what the dead thread wrote, for the repair of step 4 |
+//! | claim of a thread slot, fence, load of the word | SeqCst fence | the undertaker's swing to DEAD, fence, loads of life words | one of the two sees the other |
+//!
+//! **Death.** Killed before the life word is swung: nothing happened. After it and before INIT: the mark makes the
+//! entry claimable again. From INIT on: a keeper sees the mark and the undertaker goes through the block. The caller
+//! announces a life word to the kernel (`list_op_pending`) before it is swung, so there is no step at which a slot leaks.
+//!
+//! **Models.** `participants/*` and `undertaker/*`.
+//!
+//! **References.** Kernel documents `locking/robust-futexes` and `locking/robust-futex-ABI`; hazards after Michael,
+//! "Hazard Pointers", IEEE TPDS 2004.
+
+use crate::sync::{AtomicU32, AtomicU64, LIFE_DIED, LIFE_ID_MASK, LIFE_WAITERS, LifeWord, Ordering, fence, futex_wake};
+
+/// Most processes of one region: every keeper watches all others in one wait.
+pub const MAX_PROCESSES: usize = 120;
+/// Most thread slots of one process: slot indices fit 16 bits.
+pub const MAX_THREADS: usize = 256;
+
+const STATE_BITS: u32 = 3;
+const STATE_MASK: u64 = (1 << STATE_BITS) - 1;
+
+/// What a process entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessState {
+    /// Anyone may claim it.
+    Free,
+    /// Claimed; its thread slots are being reset.
+    Init,
+    /// A process is attached.
+    Live,
+    /// Its keeper was marked; undertakers are at work.
+    Dead,
+    /// Repaired; freed when no undertaker works on it any more.
+    Walked,
+}
+
+/// A process word, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessWord {
+    /// Counts the claims of the entry.
+    pub generation: u64,
+    /// What the entry is.
+    pub state: ProcessState,
+}
+
+impl ProcessWord {
+    /// Takes a word apart; a value that no protocol step writes reads as `Walked`, which nobody claims or watches.
+    #[must_use]
+    pub fn from_bits(bits: u64) -> Self {
+        let state = match bits & STATE_MASK {
+            0 => ProcessState::Free,
+            1 => ProcessState::Init,
+            2 => ProcessState::Live,
+            3 => ProcessState::Dead,
+            _ => ProcessState::Walked,
+        };
+        Self { generation: bits >> STATE_BITS, state }
+    }
+
+    /// Puts it together.
+    #[must_use]
+    pub fn to_bits(self) -> u64 {
+        let state = match self.state {
+            ProcessState::Free => 0,
+            ProcessState::Init => 1,
+            ProcessState::Live => 2,
+            ProcessState::Dead => 3,
+            ProcessState::Walked => 4,
+        };
+        (self.generation << STATE_BITS) | state
+    }
+
+    /// The same generation in another state.
+    #[must_use]
+    pub fn with(self, state: ProcessState) -> Self {
+        Self { state, ..self }
+    }
+}
+
+/// What all participants share beside their entries.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Membership {
+    /// Changes with every change of membership; every keeper sleeps on it.
+    pub ring_seq: AtomicU32,
+}
+
+impl Membership {
+    /// Nobody yet.
+    #[must_use]
+    #[track_caller]
+    pub fn new() -> Self {
+        Self { ring_seq: AtomicU32::new(0) }
+    }
+}
+
+impl Default for Membership {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One process.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct ProcessEntry {
+    /// On the robust list of the process's keeper.
+    pub life: LifeWord,
+    /// [`ProcessWord`].
+    pub word: AtomicU64,
+    /// The process (plus one) whose leavings this one's keeper is repairing.
+    pub hazard: AtomicU32,
+    /// Process id in the owner's PID namespace; for confirmed exit and for people.
+    pub pid: AtomicU32,
+    /// Start time of that process in clock ticks since boot, which tells it from a later one with the same id.
+    pub start_time: AtomicU64,
+}
+
+impl ProcessEntry {
+    /// An entry that anyone may claim.
+    #[must_use]
+    #[track_caller]
+    pub fn new() -> Self {
+        Self {
+            life: LifeWord::new(),
+            word: AtomicU64::new(0),
+            hazard: AtomicU32::new(0),
+            pid: AtomicU32::new(0),
+            start_time: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Default for ProcessEntry {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One thread of a process.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct ThreadEntry {
+    /// On the thread's own robust list.
+    pub life: LifeWord,
+    /// The object (plus one) on which the thread sleeps or is about to.
+    pub waiting: AtomicU32,
+    /// Rung for a thread that sleeps on several objects at once.
+    pub bell: AtomicU32,
+    /// The process (plus one) whose leavings this thread is repairing.
+    pub hazard: AtomicU32,
+    /// Whether what the marked thread left has been repaired already: a hint that saves walks.
+    pub walked: AtomicU32,
+}
+
+impl ThreadEntry {
+    /// A slot that nobody uses.
+    #[must_use]
+    #[track_caller]
+    pub fn new() -> Self {
+        Self {
+            life: LifeWord::new(),
+            waiting: AtomicU32::new(0),
+            bell: AtomicU32::new(0),
+            hazard: AtomicU32::new(0),
+            walked: AtomicU32::new(0),
+        }
+    }
+}
+
+impl Default for ThreadEntry {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Index of a thread slot in its region; what owner fields of control blocks hold, plus one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ThreadSlot(pub u16);
+
+/// A claimed process entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessClaim {
+    /// Index of the entry.
+    pub index: usize,
+    /// Its generation.
+    pub generation: u64,
+}
+
+/// A claimed thread slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadClaim {
+    /// The slot.
+    pub slot: ThreadSlot,
+    /// A thread died in it and left things: [`undertaker::bury_thread`](super::undertaker::bury_thread) comes first.
+    pub unburied: bool,
+}
+
+/// Why a thread got no slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimThreadError {
+    /// All slots of the process are taken.
+    Full,
+    /// The process was announced dead, or its entry is another's by now: it must not touch the region any more.
+    FencedOff,
+}
+
+/// Puts a life word on the calling thread's robust list, natively; a model does nothing.
+pub trait RobustList {
+    /// Announces (or takes back) that the word is about to be claimed or released.
+    fn pending(&mut self, word: Option<&LifeWord>);
+    /// Links the word, which the calling thread owns.
+    fn link(&mut self, word: &LifeWord);
+    /// Unlinks the word, which the calling thread owns.
+    fn unlink(&mut self, word: &LifeWord);
+}
+
+/// A view of the participants of one region; its lengths come from the handle, never from shared memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Participants<'a> {
+    membership: &'a Membership,
+    processes: &'a [ProcessEntry],
+    threads: &'a [ThreadEntry],
+    block: usize,
+}
+
+impl<'a> Participants<'a> {
+    /// A view over `processes` entries with an equal share of `threads` each. `None` if the numbers do not fit.
+    #[must_use]
+    pub fn new(membership: &'a Membership, processes: &'a [ProcessEntry], threads: &'a [ThreadEntry]) -> Option<Self> {
+        let block = threads.len().checked_div(processes.len())?;
+        let fits = processes.len() <= MAX_PROCESSES && block <= MAX_THREADS && block * processes.len() == threads.len();
+        (fits && block > 0).then_some(Self { membership, processes, threads, block })
+    }
+
+    /// The word that changes with membership.
+    #[must_use]
+    pub fn membership(&self) -> &'a Membership {
+        self.membership
+    }
+
+    /// The process entries.
+    #[must_use]
+    pub fn processes(&self) -> &'a [ProcessEntry] {
+        self.processes
+    }
+
+    /// The thread entries.
+    #[must_use]
+    pub fn threads(&self) -> &'a [ThreadEntry] {
+        self.threads
+    }
+
+    /// The entry of a slot; `None` for a slot that the region does not have (garbage in shared memory).
+    #[must_use]
+    pub fn thread(&self, slot: ThreadSlot) -> Option<&'a ThreadEntry> {
+        self.threads.get(usize::from(slot.0))
+    }
+
+    /// The process to which a slot belongs.
+    #[must_use]
+    pub fn process_of(&self, slot: ThreadSlot) -> usize {
+        usize::from(slot.0) / self.block
+    }
+
+    /// The thread slots of a process.
+    #[must_use]
+    pub fn block(&self, process: usize) -> &'a [ThreadEntry] {
+        let start = process.saturating_mul(self.block);
+        self.threads.get(start..start.saturating_add(self.block)).unwrap_or_default()
+    }
+
+    /// Thread slots of each process.
+    #[must_use]
+    pub fn threads_per_process(&self) -> usize {
+        self.block
+    }
+
+    /// Claims a process entry for the calling keeper, whose id is `id`, and resets its block. `None`: all are taken.
+    pub fn claim_process(&self, id: u32, list: &mut dyn RobustList) -> Option<ProcessClaim> {
+        let owned = (id & LIFE_ID_MASK) | LIFE_WAITERS;
+        for (index, entry) in self.processes.iter().enumerate() {
+            // Acquire: pairs with the swing to FREE; what the last owner's repair wrote comes before ours.
+            let seen = ProcessWord::from_bits(entry.word.load(Ordering::Acquire));
+            // Relaxed: only a candidate value for the compare-and-swap.
+            let life = entry.life.word().load(Ordering::Relaxed);
+            if seen.state != ProcessState::Free || (life & LIFE_ID_MASK != 0 && life & LIFE_DIED == 0) {
+                continue;
+            }
+            list.pending(Some(&entry.life));
+            // Relaxed: publishes nothing; the word, swung below, does.
+            if entry.life.word().compare_exchange(life, owned, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+                list.pending(None);
+                continue;
+            }
+            // dead here: the kernel marks the life word, and the entry is claimable as before (I2).
+            if let Some(generation) = self.begin(entry) {
+                list.link(&entry.life);
+                list.pending(None);
+                self.reset_block(index);
+                return Some(ProcessClaim { index, generation });
+            }
+            self.put_mark_back(&entry.life, owned);
+            list.pending(None);
+        }
+        None
+    }
+
+    /// With the life word in hand: swings a FREE word to INIT and tells the keepers.
+    fn begin(&self, entry: &ProcessEntry) -> Option<u64> {
+        // Acquire: as in claim_process.
+        let word = entry.word.load(Ordering::Acquire);
+        let seen = ProcessWord::from_bits(word);
+        if seen.state != ProcessState::Free {
+            return None;
+        }
+        let generation = seen.generation.wrapping_add(1);
+        let init = ProcessWord { generation, state: ProcessState::Init }.to_bits();
+        // AcqRel: publishes the life word to whoever watches the entry. It can fail only on garbage (I2).
+        entry.word.compare_exchange(word, init, Ordering::AcqRel, Ordering::Relaxed).ok()?;
+        // dead here: INIT with a marked life word; a keeper that looks next makes it DEAD.
+        self.announce_membership();
+        Some(generation)
+    }
+
+    /// Undoes the claim of a life word that bore a mark which others still need (I2).
+    fn put_mark_back(&self, life: &LifeWord, owned: u32) {
+        // Relaxed: the mark's own message was published by the kernel, and this compare-and-swap continues its release
+        // sequence; it fails only if the word is not ours, which is garbage.
+        let marked = LIFE_WAITERS | LIFE_DIED;
+        let _ = life.word().compare_exchange(owned, marked, Ordering::Relaxed, Ordering::Relaxed);
+        futex_wake(life.word(), u32::MAX);
+        self.announce_membership();
+    }
+
+    /// Changes `ring_seq` and wakes every keeper.
+    pub fn announce_membership(&self) {
+        // Release: pairs with the keepers' Acquire load; who sees the number sees the entry.
+        self.membership.ring_seq.fetch_add(1, Ordering::Release);
+        futex_wake(&self.membership.ring_seq, u32::MAX);
+    }
+
+    fn reset_block(&self, process: usize) {
+        for thread in self.block(process) {
+            // Relaxed, all: nobody else writes to them before LIVE, which publishes them.
+            thread.waiting.store(0, Ordering::Relaxed);
+            thread.bell.store(0, Ordering::Relaxed);
+            thread.hazard.store(0, Ordering::Relaxed);
+            thread.walked.store(0, Ordering::Relaxed);
+            thread.life.word().store(0, Ordering::Relaxed);
+        }
+        if let Some(entry) = self.processes.get(process) {
+            entry.hazard.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Opens a claimed entry to its threads. False: it was announced dead meanwhile.
+    #[must_use]
+    pub fn open_process(&self, claim: ProcessClaim) -> bool {
+        self.swing(claim, ProcessState::Init, ProcessState::Live)
+    }
+
+    /// Swings the word of an entry from one state of a generation to another.
+    pub fn swing(&self, claim: ProcessClaim, from: ProcessState, to: ProcessState) -> bool {
+        let Some(entry) = self.processes.get(claim.index) else { return false };
+        let from = ProcessWord { generation: claim.generation, state: from }.to_bits();
+        let to = ProcessWord { generation: claim.generation, state: to }.to_bits();
+        // AcqRel: whoever sees the new state sees what was done in the old one.
+        entry.word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Whether the process is attached in that generation.
+    #[must_use]
+    pub fn is_live(&self, claim: ProcessClaim) -> bool {
+        let live = ProcessWord { generation: claim.generation, state: ProcessState::Live }.to_bits();
+        // Acquire: pairs with the swing to LIVE, so that the reset block is seen.
+        self.processes.get(claim.index).is_some_and(|entry| entry.word.load(Ordering::Acquire) == live)
+    }
+
+    /// Claims a thread slot of a live process for the calling thread, whose id is `id`.
+    ///
+    /// # Errors
+    /// [`ClaimThreadError`].
+    pub fn claim_thread(
+        &self,
+        process: ProcessClaim,
+        id: u32,
+        list: &mut dyn RobustList,
+    ) -> Result<ThreadClaim, ClaimThreadError> {
+        if !self.is_live(process) {
+            return Err(ClaimThreadError::FencedOff);
+        }
+        // Clean slots first; then those in which a thread died alone.
+        for of_the_dead in [false, true] {
+            for (offset, entry) in self.block(process.index).iter().enumerate() {
+                // Relaxed: only a candidate value for the compare-and-swap.
+                let life = entry.life.word().load(Ordering::Relaxed);
+                if (life & LIFE_DIED != 0) != of_the_dead || life & LIFE_ID_MASK != 0 {
+                    continue;
+                }
+                let Ok(index) = u16::try_from(process.index * self.block + offset) else { continue };
+                let slot = ThreadSlot(index);
+                match self.claim_slot(process, entry, life, id, list) {
+                    SlotClaim::Ours => return Ok(ThreadClaim { slot, unburied: of_the_dead }),
+                    SlotClaim::Taken => {}
+                    SlotClaim::FencedOff => return Err(ClaimThreadError::FencedOff),
+                }
+            }
+        }
+        Err(ClaimThreadError::Full)
+    }
+
+    fn claim_slot(
+        &self,
+        process: ProcessClaim,
+        entry: &ThreadEntry,
+        life: u32,
+        id: u32,
+        list: &mut dyn RobustList,
+    ) -> SlotClaim {
+        let owned = (id & LIFE_ID_MASK) | LIFE_WAITERS;
+        list.pending(Some(&entry.life));
+        // Acquire: pairs with the kernel's mark, if there is one; what the dead thread wrote is repaired by us.
+        if entry.life.word().compare_exchange(life, owned, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            list.pending(None);
+            return SlotClaim::Taken;
+        }
+        list.link(&entry.life);
+        list.pending(None);
+        // SeqCst: pairs with the undertaker's fence between DEAD and its look at this life word; and with a walker's
+        // fence between its hazard and its look at this life word.
+        fence(Ordering::SeqCst);
+        if !self.is_live(process) {
+            self.release_life(entry, life, list);
+            return SlotClaim::FencedOff;
+        }
+        if life & LIFE_DIED != 0 && super::undertaker::is_under_repair(self, process.index) {
+            self.release_life(entry, life, list);
+            return SlotClaim::Taken;
+        }
+        // Relaxed: read by walkers after the next mark, which publishes it.
+        entry.walked.store(0, Ordering::Relaxed);
+        SlotClaim::Ours
+    }
+
+    /// Gives up a slot that the calling thread owns and in which nothing is held any more.
+    pub fn release_thread(&self, slot: ThreadSlot, list: &mut dyn RobustList) {
+        if let Some(entry) = self.thread(slot) {
+            // Relaxed: who reads the old value wakes an object once too often.
+            entry.waiting.store(0, Ordering::Relaxed);
+            self.release_life(entry, 0, list);
+        }
+    }
+
+    /// Takes the life word off the list and puts `value` there: zero, or the mark that was found.
+    fn release_life(&self, entry: &ThreadEntry, value: u32, list: &mut dyn RobustList) {
+        list.pending(Some(&entry.life));
+        list.unlink(&entry.life);
+        // dead here: unlinked, but announced; the kernel marks it.
+        // Release: pairs with the Acquire of the next claim and of undertakers: nothing of ours comes after.
+        entry.life.word().swap(value, Ordering::Release);
+        list.pending(None);
+        // An undertaker may be waiting for this very word.
+        futex_wake(entry.life.word(), u32::MAX);
+    }
+}
+
+enum SlotClaim {
+    Ours,
+    Taken,
+    FencedOff,
+}

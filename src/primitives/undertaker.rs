@@ -1,0 +1,326 @@
+//! What happens to the things of the dead.
+//!
+//! **Purpose.** Whoever sees that a process died (keepers; the next to attach; a sleeper whose wait took long) goes
+//! through the region's objects and repairs each that names one of its threads, then wakes those who may have been
+//! waiting for that. Any number may do it at once, and any of them may die doing it.
+//!
+//! **Protocol.**
+//! 1. A marked life word of an INIT or LIVE process: swing the process word to DEAD, wake everyone who watches the life
+//!    word (the kernel woke only one, who may be dying too).
+//! 2. DEAD: fence; then wait until every thread slot of the block is given up or marked, because the process's other
+//!    threads still run for a while after its keeper has stopped. Where a thread's list is broken the mark never comes;
+//!    the confirmed exit of the whole process stands in for it.
+//! 3. Publish a hazard, fence, look whether the word is still DEAD. Go through the objects: each repairs itself
+//!    ([`Repair::bury`]). Fence; then look which objects sleepers have named, and wake these.
+//! 4. Swing DEAD to WALKED, take the hazard back, fence, and if no live hazard names the process, swing to FREE.
+//!
+//! **Invariants.**
+//! - I1: nothing is taken from a thread whose life word is not marked and whose process is not known to have exited (F2).
+//! - I2: an object is repaired before those who sleep on it are woken; a sleeper names its object before it looks at
+//!   the object's word for the last time (see [`waiting`](super::waiting)), so either it sees the repair or we see it.
+//! - I3: while a hazard of a living walker names a process, its entry is not freed and its marked slots are not reused,
+//!   so a slow walker never repairs what a new owner holds (F3).
+//!
+//! **Orderings.**
+//!
+//! | operation | ordering | pairs with | publishes |
+//! |---|---|---|---|
+//! | load of a life word | Acquire | the kernel's mark, or the release of a slot | all that the thread wrote |
+//! | DEAD, fence, loads of life words | SeqCst fence | claim of a thread slot, fence, load of the process word | a late thread sees DEAD or is seen |
+//! | hazard, fence, load of the process word | SeqCst fence | WALKED, fence, loads of hazards | the walk is seen or does not begin |
+//! | repair, fence, loads of `waiting` | SeqCst fence | `waiting`, fence, the kernel's look at the word | a sleeper sees the repair or is woken |
+//! | hazard taken back | Release | Acquire loads of hazards | the repairs, before the entry is reused |
+//!
+//! **Death.** At any step: the walker's own mark makes its hazard void and wakes the other keepers, who find the word
+//! DEAD or WALKED and go on; every repair is idempotent.
+//!
+//! **Models.** `undertaker/*`, and the kill sweep of every primitive, in which this code is what repairs.
+//!
+//! **References.** Hazards after Michael, "Hazard Pointers", IEEE TPDS 2004.
+
+use super::participants::{Participants, ProcessClaim, ProcessState, ProcessWord, ThreadEntry, ThreadSlot};
+use super::waiting::{ObjectId, Waiting};
+use crate::sync::{AtomicU32, LIFE_DIED, LIFE_ID_MASK, Ordering, WaitOn, fence, futex_wake};
+
+/// Whose things are to be repaired.
+#[derive(Clone, Copy, Debug)]
+pub struct Dead<'a> {
+    table: Participants<'a>,
+    who: Who,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Who {
+    Process(usize),
+    Thread(ThreadSlot),
+}
+
+impl<'a> Dead<'a> {
+    /// All threads of a process.
+    #[must_use]
+    pub fn process(table: Participants<'a>, process: usize) -> Self {
+        Self { table, who: Who::Process(process) }
+    }
+
+    /// One thread.
+    #[must_use]
+    pub fn thread(table: Participants<'a>, slot: ThreadSlot) -> Self {
+        Self { table, who: Who::Thread(slot) }
+    }
+
+    /// Whether a slot is among the dead. A slot that the region does not have is nobody's.
+    #[must_use]
+    pub fn includes(&self, slot: ThreadSlot) -> bool {
+        match self.who {
+            Who::Process(process) => self.table.thread(slot).is_some() && self.table.process_of(slot) == process,
+            Who::Thread(dead) => dead == slot,
+        }
+    }
+}
+
+/// An object that the dead may have left unfinished.
+pub trait Repair {
+    /// Completes or undoes whatever the dead left in this object. Idempotent; several may do it at once.
+    fn bury(&self, dead: &Dead<'_>);
+
+    /// Wakes everybody who sleeps on this object.
+    fn wake_all(&self);
+}
+
+/// The objects of a region.
+pub trait Objects {
+    /// Calls `visit` for every object that exists.
+    fn for_each(&self, visit: &mut dyn FnMut(&dyn Repair));
+
+    /// Wakes everybody who sleeps on one object, if it exists.
+    fn wake(&self, object: ObjectId);
+}
+
+/// Someone who looks after the dead, with the word in which its hazard stands.
+#[derive(Clone, Copy)]
+pub struct Undertaker<'a> {
+    table: Participants<'a>,
+    objects: &'a dyn Objects,
+    hazard: &'a AtomicU32,
+    has_exited: &'a dyn Fn(usize) -> bool,
+}
+
+impl core::fmt::Debug for Undertaker<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Undertaker").field("hazard", &self.hazard).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Undertaker<'a> {
+    /// An undertaker over a region. `has_exited` says whether a process, by index, is known to have exited as a whole.
+    #[must_use]
+    pub fn new(
+        table: Participants<'a>,
+        objects: &'a dyn Objects,
+        hazard: &'a AtomicU32,
+        has_exited: &'a dyn Fn(usize) -> bool,
+    ) -> Self {
+        Self { table, objects, hazard, has_exited }
+    }
+
+    /// Looks after every process that died, as far as it can be done now. Never blocks.
+    ///
+    /// Returns whether some process is announced dead but has threads that may still run.
+    pub fn survey(&self) -> bool {
+        let mut unfinished = false;
+        for index in 0..self.table.processes().len() {
+            unfinished |= !self.look_after(index);
+        }
+        unfinished
+    }
+
+    /// Looks after one process. False: it is dead, but not all of its threads are known to have stopped.
+    pub fn look_after(&self, index: usize) -> bool {
+        let Some(entry) = self.table.processes().get(index) else { return true };
+        // Acquire: pairs with every swing; the state's data is seen.
+        let mut word = ProcessWord::from_bits(entry.word.load(Ordering::Acquire));
+        let claim = ProcessClaim { index, generation: word.generation };
+        if matches!(word.state, ProcessState::Init | ProcessState::Live) {
+            // Acquire: pairs with the kernel's mark.
+            if entry.life.word().load(Ordering::Acquire) & LIFE_DIED == 0 {
+                return true;
+            }
+            self.table.swing(claim, word.state, ProcessState::Dead);
+            // dead here: other keepers sleep on this word with the kernel's one wake spent; our own mark wakes them.
+            futex_wake(entry.life.word(), u32::MAX);
+            // Acquire: as above; INIT may have become LIVE before the swing.
+            word = ProcessWord::from_bits(entry.word.load(Ordering::Acquire));
+            if word.generation != claim.generation {
+                return true;
+            }
+        }
+        match word.state {
+            ProcessState::Dead => {
+                // SeqCst: pairs with the fence of a thread that claims a slot: it sees DEAD, or we see its life word.
+                fence(Ordering::SeqCst);
+                if !self.all_stopped(index) {
+                    return false;
+                }
+                self.walk_process(claim);
+                true
+            }
+            ProcessState::Walked => {
+                self.free(claim);
+                true
+            }
+            // INIT or LIVE: opened between our two looks; the mark is there and the next look finds it.
+            ProcessState::Init | ProcessState::Live => self.look_after(index),
+            ProcessState::Free => true,
+        }
+    }
+
+    /// Whether no thread of the process can run any more.
+    fn all_stopped(&self, process: usize) -> bool {
+        let mut exited = None;
+        self.table.block(process).iter().all(|thread| {
+            // Acquire: pairs with the mark, or with the release of the slot.
+            let life = thread.life.word().load(Ordering::Acquire);
+            life & LIFE_ID_MASK == 0 || *exited.get_or_insert_with(|| (self.has_exited)(process))
+        })
+    }
+
+    fn walk_process(&self, claim: ProcessClaim) {
+        let named = u32::try_from(claim.index + 1).unwrap_or(u32::MAX);
+        // Relaxed: the fence orders it.
+        self.hazard.store(named, Ordering::Relaxed);
+        // SeqCst: pairs with the fence in `free`: the freer sees the hazard, or we see that the entry is not DEAD.
+        fence(Ordering::SeqCst);
+        if self.is_dead(claim) {
+            self.walk(&Dead::process(self.table, claim.index));
+            // dead here: another keeper finds DEAD and walks again.
+            self.table.swing(claim, ProcessState::Dead, ProcessState::Walked);
+        }
+        // Release: our repairs come before the entry is reused.
+        self.hazard.store(0, Ordering::Release);
+        // dead here: WALKED; whoever looks next frees it.
+        self.free(claim);
+    }
+
+    fn is_dead(&self, claim: ProcessClaim) -> bool {
+        let dead = ProcessWord { generation: claim.generation, state: ProcessState::Dead }.to_bits();
+        // Acquire: pairs with the swing to DEAD.
+        self.table.processes().get(claim.index).is_some_and(|entry| entry.word.load(Ordering::Acquire) == dead)
+    }
+
+    fn free(&self, claim: ProcessClaim) {
+        // SeqCst: pairs with the fence in walk_process, and with that of another who frees: of two walkers that end at
+        // the same time, at least one sees that the other's hazard is gone.
+        fence(Ordering::SeqCst);
+        if !is_under_repair(&self.table, claim.index) {
+            self.table.swing(claim, ProcessState::Walked, ProcessState::Free);
+        }
+    }
+
+    /// Repairs every object for the dead, then wakes those who sleep.
+    fn walk(&self, dead: &Dead<'_>) {
+        self.objects.for_each(&mut |object| object.bury(dead));
+        // dead here: repaired, nobody woken; the word is still DEAD and the next walker wakes them.
+        // SeqCst: pairs with the fence in waiting::Caller::sleep.
+        fence(Ordering::SeqCst);
+        for thread in self.table.threads() {
+            // Relaxed: the fences order it.
+            match Waiting::from_bits(thread.waiting.load(Ordering::Relaxed)) {
+                Waiting::Nothing => {}
+                Waiting::Object(object) => self.objects.wake(object),
+                Waiting::Several => {
+                    // Release: pairs with the Acquire load of the bell before its owner looked at its objects.
+                    thread.bell.fetch_add(1, Ordering::Release);
+                    futex_wake(&thread.bell, u32::MAX);
+                }
+            }
+        }
+    }
+
+    /// Repairs what a single thread left that died, or ended, while its process lives on.
+    ///
+    /// The caller owns the slot's life word, so nobody else repairs or reuses it meanwhile.
+    pub fn bury_thread(&self, slot: ThreadSlot) {
+        self.walk(&Dead::thread(self.table, slot));
+    }
+
+    /// Looks for single threads that died in living processes, and repairs what they left.
+    ///
+    /// Nobody is told of such deaths (a thread that ends normally repairs its own leavings); a sleeper whose wait took
+    /// long looks for them here.
+    pub fn look_for_lone_dead(&self) {
+        for (index, thread) in self.table.threads().iter().enumerate() {
+            let Ok(index) = u16::try_from(index) else { return };
+            // Acquire: pairs with the mark; `walked` is then the dead thread's.
+            let marked = thread.life.word().load(Ordering::Acquire) & LIFE_DIED != 0;
+            if marked && thread.walked.load(Ordering::Relaxed) == 0 {
+                self.walk_lone_thread(thread, ThreadSlot(index));
+            }
+        }
+    }
+
+    fn walk_lone_thread(&self, thread: &ThreadEntry, slot: ThreadSlot) {
+        let process = self.table.process_of(slot);
+        // Relaxed: the fence orders it.
+        self.hazard.store(u32::try_from(process + 1).unwrap_or(u32::MAX), Ordering::Relaxed);
+        // SeqCst: pairs with the fence of whoever claims this slot: it sees the hazard, or we see that the mark is gone.
+        fence(Ordering::SeqCst);
+        // Acquire: pairs with the mark.
+        if thread.life.word().load(Ordering::Acquire) & LIFE_DIED != 0 {
+            self.walk(&Dead::thread(self.table, slot));
+            // Relaxed: a hint; who misses it walks once more.
+            thread.walked.store(1, Ordering::Relaxed);
+        }
+        // Release: as in walk_process.
+        self.hazard.store(0, Ordering::Release);
+    }
+
+    /// The words whose change is news: calls `watch` for each, with the value that it holds now. False: there is news
+    /// already.
+    pub fn watch(&self, watch: &mut dyn FnMut(WaitOn<'a>)) -> bool {
+        for (index, entry) in self.table.processes().iter().enumerate() {
+            // Acquire: as in look_after.
+            let word = ProcessWord::from_bits(entry.word.load(Ordering::Acquire));
+            match word.state {
+                ProcessState::Free | ProcessState::Walked => {}
+                ProcessState::Init | ProcessState::Live => {
+                    // Relaxed: only compared; look_after reads it again.
+                    let life = entry.life.word().load(Ordering::Relaxed);
+                    if life & LIFE_DIED != 0 {
+                        return false;
+                    }
+                    watch(WaitOn { word: entry.life.word(), expected: life });
+                }
+                ProcessState::Dead => {
+                    let running = self.table.block(index).iter().find_map(|thread| {
+                        // Relaxed: as above.
+                        let life = thread.life.word().load(Ordering::Relaxed);
+                        (life & LIFE_ID_MASK != 0).then_some(WaitOn { word: thread.life.word(), expected: life })
+                    });
+                    match running {
+                        Some(on) => watch(on),
+                        None => return false,
+                    }
+                }
+            }
+        }
+        true
+    }
+}
+
+/// Whether a walker that may still run has published a hazard for the process.
+pub(super) fn is_under_repair(table: &Participants<'_>, process: usize) -> bool {
+    let named = u32::try_from(process + 1).unwrap_or(u32::MAX);
+    // Acquire, all: pairs with the Release that takes a hazard back, or with the mark that voids it.
+    let names = |hazard: &AtomicU32, life: &AtomicU32| {
+        hazard.load(Ordering::Acquire) == named && life.load(Ordering::Acquire) & LIFE_ID_MASK != 0
+    };
+    table.processes().iter().enumerate().any(|(index, entry)| {
+        let by_keeper = names(&entry.hazard, entry.life.word());
+        (by_keeper || table.block(index).iter().any(|thread| names(&thread.hazard, thread.life.word())))
+            // Of a process that was repaired itself, every thread has stopped.
+            && !matches!(
+                ProcessWord::from_bits(entry.word.load(Ordering::Acquire)).state,
+                ProcessState::Free | ProcessState::Walked
+            )
+    })
+}
