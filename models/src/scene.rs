@@ -121,7 +121,7 @@ impl<O: Repair + Send + Sync + 'static> Scene<O> {
         let undertaker = Undertaker::new(self.table(), self, hazard, &|_| false);
         while !undertaker.look_after(dead) {
             let mut words = Vec::new();
-            if undertaker.watch(&mut |on| words.push(on)) {
+            if undertaker.watch(usize::MAX, &mut |on| words.push(on)) {
                 futex_waitv(&words, None);
             }
         }

@@ -113,7 +113,8 @@ impl Ordered {
             | axioms.unless(Mutant::ScbWithoutRb, self.reads_before(mo), size);
 
         let event = Relation::identity_on(size, graph.sc);
-        let fence = Relation::identity_on(size, graph.sc & graph.fences);
+        let strong_fences = if axioms.has(Mutant::WeakFencesInPsc) { graph.fences } else { graph.sc & graph.fences };
+        let fence = Relation::identity_on(size, strong_fences);
         let from_fence = axioms.unless(Mutant::NoFenceBeforeScb, fence.then(&hb.optional()), size);
         let to_fence = axioms.unless(Mutant::NoFenceAfterScb, hb.optional().then(&fence), size);
         let psc_base = (event | from_fence).then(&scb).then(&(event | to_fence));
@@ -125,7 +126,8 @@ impl Ordered {
 }
 
 /// `sw = [E⊒rel] ; ([F] ; sb)? ; rs ; rf ; [R] ; (sb ; [F])? ; [E⊒acq]`, with C++20's release sequences
-/// `rs = [W] ; (rf ; rmw)*`. Every access is atomic, so the paper's `⊒rlx` hold by themselves.
+/// `rs = [W] ; (rf ; rmw)*`. The paper's `⊒rlx` hold by themselves, for every access is atomic, and so does `[R]`, for
+/// `rf` ends in a read.
 fn synchronises_with(graph: &Graph, axioms: Axioms) -> Relation {
     if axioms.has(Mutant::NoSynchronisation) {
         return Relation::empty(graph.size);
@@ -146,7 +148,6 @@ fn synchronises_with(graph: &Graph, axioms: Axioms) -> Relation {
         .then(&after_fence.optional())
         .then(&rs)
         .then(&rf)
-        .then(&on(graph.reads))
         .then(&before_fence.optional())
         .then(&on(graph.acquire))
 }

@@ -40,13 +40,12 @@ pub(crate) struct Write {
 pub(crate) struct Graph {
     /// How many events there are.
     pub(crate) size: usize,
-    pub(crate) reads: EventSet,
     /// The writes of operations, without the initial ones.
     pub(crate) writes: EventSet,
     pub(crate) fences: EventSet,
-    /// Reads and fences that can receive.
+    /// Events whose ordering acquires; it means something for reads and fences.
     pub(crate) acquire: EventSet,
-    /// Writes and fences that can publish.
+    /// Events whose ordering releases; it means something for writes and fences.
     pub(crate) release: EventSet,
     /// Sequentially consistent events, fences included.
     pub(crate) sc: EventSet,
@@ -125,15 +124,12 @@ impl Graph {
             }
             relation
         };
-        let can_receive = |event: &Event| matches!(event.kind, Kind::Read | Kind::Fence);
-        let can_publish = |event: &Event| matches!(event.kind, Kind::Write | Kind::Fence);
         Self {
             size,
-            reads: set(&|event| event.kind == Kind::Read),
             writes: set(&|event| event.kind == Kind::Write),
             fences: set(&|event| event.kind == Kind::Fence),
-            acquire: set(&|event| can_receive(event) && event.order.acquires()),
-            release: set(&|event| can_publish(event) && event.order.releases()),
+            acquire: set(&|event| event.order.acquires()),
+            release: set(&|event| event.order.releases()),
             sc: set(&|event| event.order == Order::SeqCst),
             sb: relation(&|a, from, b, to| match (from.kind, to.kind) {
                 (_, Kind::Initial) => false,

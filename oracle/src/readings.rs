@@ -164,19 +164,20 @@ impl Search<'_> {
         if self.pruning.thin_air && !extended.porf.is_irreflexive() {
             return None;
         }
-        if self.pruning.atomicity && always_writes(&self.ops[reader].op) {
-            let mut others = self.ops.iter().zip(&partial.sources);
-            let takes_it = |other: &FlatOp| {
-                other.op.reads() && always_writes(&other.op) && other.op.word() == self.ops[reader].op.word()
-            };
-            if others.any(|(other, &taken)| taken == source && takes_it(other)) {
-                return None;
-            }
+        if self.pruning.atomicity && self.is_taken(partial, source) {
+            return None;
         }
         if self.pruning.coherence && !self.order_by_coherence(&mut extended) {
             return None;
         }
         Some(extended)
+    }
+
+    /// Whether the next operation and an earlier one are read-modify-writes that both read from `source`.
+    fn is_taken(&self, partial: &Partial, source: Source) -> bool {
+        let reader = &self.ops[partial.sources.len()].op;
+        let rival = |op: &Op| op.reads() && always_writes(op) && op.word() == reader.word();
+        rival(reader) && self.ops.iter().zip(&partial.sources).any(|(flat, &taken)| taken == source && rival(&flat.op))
     }
 
     /// Adds to `mo` what the source of the last reader forces: along program order, the accesses of one word meet its

@@ -29,13 +29,6 @@ impl EventSet {
     }
 }
 
-impl BitOr for EventSet {
-    type Output = Self;
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
 impl BitAnd for EventSet {
     type Output = Self;
     fn bitand(self, other: Self) -> Self {

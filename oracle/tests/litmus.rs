@@ -2,7 +2,7 @@
 
 use rc11_oracle::litmus::{Column, PROBES, SHAPES, Shape, Verdict};
 use rc11_oracle::mutant::Mutant;
-use rc11_oracle::{Model, Outcomes, ProgramError, outcomes, outcomes_of_mutant};
+use rc11_oracle::{Model, Op, Order, Outcomes, Program, ProgramError, outcomes, outcomes_of_mutant};
 
 fn shape(name: &str) -> &'static Shape {
     SHAPES.iter().find(|shape| shape.name == name).unwrap_or_else(|| panic!("no shape {name}"))
@@ -100,6 +100,30 @@ fn published_graph_counts_of_probes() -> Result<(), ProgramError> {
     for (name, graphs) in [("IRIW with SeqCst stores and acquire loads", 16), ("Z6.U", 24)] {
         let probe = PROBES.iter().find(|probe| probe.name == name).unwrap_or_else(|| panic!("no probe {name}"));
         assert_eq!(outcomes(&probe.program()?, Model::Rc11).graphs, graphs, "{name}");
+    }
+    Ok(())
+}
+
+/// `readers(n)`: one store, n loads. `ainc(n)`: n atomic increments. Both are in the usual benchmark sets.
+#[test]
+fn families_with_known_counts() -> Result<(), ProgramError> {
+    for (n, readers, increments) in [(1, 2, 1), (2, 4, 2), (3, 8, 6), (4, 16, 24), (5, 32, 120)] {
+        let mut threads = vec![vec![Op::load(0, Order::Relaxed)]; n];
+        threads.push(vec![Op::store(0, 1, Order::Relaxed)]);
+        assert_eq!(outcomes(&Program::new(1, threads)?, Model::Rc11).graphs, readers, "readers({n})");
+        let threads = vec![vec![Op::fetch_add(0, 1, Order::Relaxed)]; n];
+        assert_eq!(outcomes(&Program::new(1, threads)?, Model::Rc11).graphs, increments, "ainc({n})");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_empty_program_has_one_execution() -> Result<(), ProgramError> {
+    for program in [Program::new(0, vec![])?, Program::new(2, vec![vec![], vec![Op::fence(Order::SeqCst)]])?] {
+        for model in [Model::Rc11, Model::Sc] {
+            let found = outcomes(&program, model);
+            assert_eq!((found.graphs, found.set.len()), (1, 1));
+        }
     }
     Ok(())
 }

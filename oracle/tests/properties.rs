@@ -1,10 +1,11 @@
 //! Laws that every correct enumeration obeys, on random programs.
 
-use rc11_oracle::random::{Generator, Profile};
+use rc11_oracle::random::{Generator, Mix, Profile};
 use rc11_oracle::{Model, Op, Order, Program, ProgramError, outcomes};
 
-const BALANCED: Profile = Profile { ops: 8, ..Profile::new(4, 4, 2) };
-const FENCES: Profile = Profile::new(4, 5, 3).fence_heavy();
+const BALANCED: Profile = Profile { accesses: 8, ..Profile::new(4, 4, 2) };
+const FENCES: Profile = BALANCED.fence_heavy();
+const SEQ_CST: Profile = BALANCED.with_mix(Mix::SEQ_CST_HEAVY);
 
 fn programs(seed: u64, profile: Profile, count: usize) -> Result<Vec<Program>, ProgramError> {
     let mut generator = Generator::new(seed, profile);
@@ -60,22 +61,22 @@ fn sequentially_consistent(op: Op) -> Op {
 #[test]
 fn strengthening_an_ordering_never_adds_an_outcome() -> Result<(), ProgramError> {
     let mut fewer = 0;
-    for program in programs(21, BALANCED, 150)?.into_iter().chain(programs(22, FENCES, 100)?) {
+    for program in [programs(21, BALANCED, 60)?, programs(22, FENCES, 40)?, programs(30, SEQ_CST, 40)?].concat() {
         let weak = outcomes(&program, Model::Rc11);
         for stronger in strengthenings(&program) {
             let strong = outcomes(&stronger, Model::Rc11);
             assert!(strong.set.is_subset(&weak.set) && strong.graphs <= weak.graphs, "{program}\n{stronger}");
-            fewer += usize::from(strong.set.len() < weak.set.len());
+            fewer += usize::from(strong.graphs < weak.graphs);
         }
     }
-    assert!(fewer > 100, "only {fewer} strengthenings forbade anything: the programs are too tame");
+    assert!(fewer > 40, "only {fewer} strengthenings forbade anything: the programs are too tame");
     Ok(())
 }
 
 #[test]
 fn a_fence_never_adds_an_outcome() -> Result<(), ProgramError> {
     let mut fewer = 0;
-    for program in programs(23, BALANCED, 150)? {
+    for program in programs(23, BALANCED, 100)? {
         let weak = outcomes(&program, Model::Rc11);
         for (thread, ops) in program.threads().iter().enumerate() {
             for at in 1..ops.len() {
@@ -95,19 +96,19 @@ fn a_fence_never_adds_an_outcome() -> Result<(), ProgramError> {
 #[test]
 fn sequential_consistency_allows_no_more_than_rc11() -> Result<(), ProgramError> {
     let mut fewer = 0;
-    for program in programs(24, BALANCED, 1000)?.into_iter().chain(programs(25, FENCES, 1000)?) {
+    for program in [programs(24, BALANCED, 500)?, programs(25, FENCES, 500)?].concat() {
         let weak = outcomes(&program, Model::Rc11);
         let strong = outcomes(&program, Model::Sc);
         assert!(!strong.set.is_empty() && strong.set.is_subset(&weak.set) && strong.graphs <= weak.graphs, "{program}");
         fewer += usize::from(strong.set.len() < weak.set.len());
     }
-    assert!(fewer > 400, "only {fewer} of the programs have a weak outcome");
+    assert!(fewer > 200, "only {fewer} of the programs have a weak outcome");
     Ok(())
 }
 
 #[test]
 fn a_program_of_seq_cst_accesses_is_sequentially_consistent() -> Result<(), ProgramError> {
-    for program in programs(26, BALANCED, 1000)?.into_iter().chain(programs(27, FENCES, 500)?) {
+    for program in [programs(26, BALANCED, 500)?, programs(27, FENCES, 300)?].concat() {
         let ops = |lane: &Vec<Op>| lane.iter().copied().map(sequentially_consistent).collect();
         let program = Program::new(program.words(), program.threads().iter().map(ops).collect())?;
         assert_eq!(outcomes(&program, Model::Rc11), outcomes(&program, Model::Sc), "{program}");
@@ -118,7 +119,7 @@ fn a_program_of_seq_cst_accesses_is_sequentially_consistent() -> Result<(), Prog
 /// Fences between all accesses restore sequential consistency, too, whatever the accesses are.
 #[test]
 fn a_program_with_seq_cst_fences_everywhere_is_sequentially_consistent() -> Result<(), ProgramError> {
-    for program in programs(28, BALANCED, 500)? {
+    for program in programs(28, BALANCED, 300)? {
         let fenced = |lane: &Vec<Op>| lane.iter().flat_map(|&op| [op, Op::fence(Order::SeqCst)]).collect();
         let program = Program::new(program.words(), program.threads().iter().map(fenced).collect())?;
         assert_eq!(outcomes(&program, Model::Rc11), outcomes(&program, Model::Sc), "{program}");
@@ -128,7 +129,7 @@ fn a_program_with_seq_cst_fences_everywhere_is_sequentially_consistent() -> Resu
 
 #[test]
 fn the_order_of_the_threads_does_not_matter() -> Result<(), ProgramError> {
-    for program in programs(29, BALANCED, 500)? {
+    for program in programs(29, BALANCED, 300)? {
         let mut threads = program.threads().to_vec();
         threads.rotate_left(1);
         let rotated = outcomes(&Program::new(program.words(), threads)?, Model::Rc11);

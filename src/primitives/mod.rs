@@ -6,12 +6,18 @@
 
 pub mod mutex;
 pub mod participants;
+pub mod registry;
+pub mod ring;
+pub mod role;
 pub mod semaphore;
 pub mod undertaker;
 pub mod waiting;
 
 pub use mutex::RawMutex;
 pub use participants::{Participants, ThreadSlot};
+pub use registry::Registry;
+pub use ring::RawRing;
+pub use role::RawRole;
 pub use semaphore::RawSemaphore;
 pub use undertaker::{Dead, Objects, Repair};
 pub use waiting::{Caller, ObjectId};

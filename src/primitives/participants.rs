@@ -280,6 +280,12 @@ impl<'a> Participants<'a> {
         (fits && block > 0).then_some(Self { membership, processes, threads, block })
     }
 
+    /// A view of nobody.
+    #[must_use]
+    pub fn empty(membership: &'a Membership) -> Self {
+        Self { membership, processes: &[], threads: &[], block: 1 }
+    }
+
     /// The word that changes with membership.
     #[must_use]
     pub fn membership(&self) -> &'a Membership {
@@ -478,11 +484,11 @@ impl<'a> Participants<'a> {
         // fence between its hazard and its look at this life word.
         fence(Ordering::SeqCst);
         if !self.is_live(process) {
-            self.release_life(entry, life, list);
+            self.release_life(&entry.life, life, list);
             return SlotClaim::FencedOff;
         }
         if life & LIFE_DIED != 0 && super::undertaker::is_under_repair(self, process.index) {
-            self.release_life(entry, life, list);
+            self.release_life(&entry.life, life, list);
             return SlotClaim::Taken;
         }
         // Relaxed: read by walkers after the next mark, which publishes it.
@@ -495,20 +501,28 @@ impl<'a> Participants<'a> {
         if let Some(entry) = self.thread(slot) {
             // Relaxed: who reads the old value wakes an object once too often.
             entry.waiting.store(0, Ordering::Relaxed);
-            self.release_life(entry, 0, list);
+            self.release_life(&entry.life, 0, list);
+        }
+    }
+
+    /// Gives up the life word of a process whose entry has been freed; the calling keeper owns it.
+    pub fn release_process(&self, index: usize, list: &mut dyn RobustList) {
+        if let Some(entry) = self.processes.get(index) {
+            self.release_life(&entry.life, 0, list);
+            self.announce_membership();
         }
     }
 
     /// Takes the life word off the list and puts `value` there: zero, or the mark that was found.
-    fn release_life(&self, entry: &ThreadEntry, value: u32, list: &mut dyn RobustList) {
-        list.pending(Some(&entry.life));
-        list.unlink(&entry.life);
+    fn release_life(&self, life: &LifeWord, value: u32, list: &mut dyn RobustList) {
+        list.pending(Some(life));
+        list.unlink(life);
         // dead here: unlinked, but announced; the kernel marks it.
         // Release: pairs with the Acquire of the next claim and of undertakers: nothing of ours comes after.
-        entry.life.word().swap(value, Ordering::Release);
+        life.word().swap(value, Ordering::Release);
         list.pending(None);
         // An undertaker may be waiting for this very word.
-        futex_wake(entry.life.word(), u32::MAX);
+        futex_wake(life.word(), u32::MAX);
     }
 }
 

@@ -68,6 +68,15 @@ impl<'a> Dead<'a> {
         Self { table, who: Who::Thread(slot) }
     }
 
+    /// The process, if all of it is dead.
+    #[must_use]
+    pub fn whole_process(&self) -> Option<usize> {
+        match self.who {
+            Who::Process(process) => Some(process),
+            Who::Thread(_) => None,
+        }
+    }
+
     /// Whether a slot is among the dead. A slot that the region does not have is nobody's.
     #[must_use]
     pub fn includes(&self, slot: ThreadSlot) -> bool {
@@ -274,10 +283,10 @@ impl<'a> Undertaker<'a> {
         self.hazard.store(0, Ordering::Release);
     }
 
-    /// The words whose change is news: calls `watch` for each, with the value that it holds now. False: there is news
+    /// The words whose change is news to process `own`: calls `watch` for each, with the value that it holds now. False: there is news
     /// already.
-    pub fn watch(&self, watch: &mut dyn FnMut(WaitOn<'a>)) -> bool {
-        for (index, entry) in self.table.processes().iter().enumerate() {
+    pub fn watch(&self, own: usize, watch: &mut dyn FnMut(WaitOn<'a>)) -> bool {
+        for (index, entry) in self.table.processes().iter().enumerate().filter(|(index, _)| *index != own) {
             // Acquire: as in look_after.
             let word = ProcessWord::from_bits(entry.word.load(Ordering::Acquire));
             match word.state {

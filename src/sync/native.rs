@@ -166,6 +166,9 @@ pub fn yield_now() {
 #[repr(transparent)]
 pub struct Cell<T: ?Sized>(UnsafeCell<T>);
 
+// SAFETY: a cell only hands out raw pointers; whoever dereferences one answers for the protocol that keeps others away.
+unsafe impl<T: ?Sized + Send> Sync for Cell<T> {}
+
 impl<T> Cell<T> {
     /// A cell that holds `value`.
     #[inline]

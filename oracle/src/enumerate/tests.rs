@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::program::ProgramError;
-use crate::random::{Generator, Profile};
+use crate::random::{Generator, Mix, Profile};
 
 /// Every permutation of the writes of every word, consistent or not, each judged by the axioms as a whole.
 fn graphs_without_pruning(program: &Program, axioms: Axioms) -> (u64, BTreeSet<Outcome>) {
@@ -48,9 +48,9 @@ fn permutations(writes: &[Write]) -> Vec<Vec<Write>> {
 
 #[test]
 fn pruning_loses_nothing_and_adds_nothing() -> Result<(), ProgramError> {
-    let small = Profile { ops: 7, writes_per_word: 3, ..Profile::new(3, 4, 2) };
-    for (seed, profile) in [(1, small), (2, small.fence_heavy())] {
-        let mut generator = Generator::new(seed, profile);
+    let small = Profile { accesses: 7, writes_per_word: 3, ..Profile::new(3, 4, 2) };
+    for (seed, mix) in [(1, Mix::BALANCED), (2, Mix::FENCE_HEAVY), (3, Mix::SEQ_CST_HEAVY)] {
+        let mut generator = Generator::new(seed, small.with_mix(mix));
         for _ in 0..150 {
             let program = generator.program()?;
             for axioms in [Axioms::Rc11(None), Axioms::Sc] {

@@ -4,7 +4,7 @@ use super::Verdict::{Allowed, Forbidden};
 use super::{Condition, Verdict, X, Y, Z, last, read};
 use crate::outcome::Outcome;
 use crate::program::Op;
-use crate::program::Order::{Acquire, Relaxed, Release, SeqCst};
+use crate::program::Order::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use crate::program::{Program, ProgramError};
 
 /// A program with an outcome to judge.
@@ -168,6 +168,69 @@ pub const PROBES: &[Probe] = &[
         ],
         outcome: &[read(0, 0, 0), read(1, 0, 0)],
         verdict: Forbidden,
+    },
+    Probe {
+        name: "SB with a SeqCst fence in one thread and an AcqRel fence in the other",
+        about: "a fence that is not sequentially consistent takes no part in the order of those that are",
+        words: 2,
+        threads: &[
+            &[Op::store(X, 1, Relaxed), Op::fence(SeqCst), Op::load(Y, Relaxed)],
+            &[Op::store(Y, 1, Relaxed), Op::fence(AcqRel), Op::load(X, Relaxed)],
+        ],
+        outcome: &[read(0, 0, 0), read(1, 0, 0)],
+        verdict: Allowed,
+    },
+    Probe {
+        name: "MP through a compare-exchange that releases on success",
+        about: "a compare-exchange that succeeds has its success ordering",
+        words: 2,
+        threads: &[
+            &[Op::store(X, 1, Relaxed), Op::compare_exchange(Y, 0, 1, Release, Relaxed)],
+            &[Op::compare_exchange(Y, 1, 2, Acquire, Relaxed), Op::load(X, Relaxed)],
+        ],
+        outcome: &[read(1, 0, 1), read(1, 1, 0)],
+        verdict: Forbidden,
+    },
+    Probe {
+        name: "MP through an acquire swap",
+        about: "the write of an acquire read-modify-write does not release",
+        words: 2,
+        threads: &[&[Op::store(X, 1, Relaxed), Op::swap(Y, 1, Acquire)], &[Op::load(Y, Acquire), Op::load(X, Relaxed)]],
+        outcome: &[read(1, 0, 1), read(1, 1, 0)],
+        verdict: Allowed,
+    },
+    Probe {
+        name: "MP into a release swap",
+        about: "the read of a release read-modify-write does not acquire",
+        words: 2,
+        threads: &[
+            &[Op::store(X, 1, Relaxed), Op::store(Y, 1, Release)],
+            &[Op::swap(Y, 2, Release), Op::load(X, Relaxed)],
+        ],
+        outcome: &[read(1, 0, 1), read(1, 1, 0)],
+        verdict: Allowed,
+    },
+    Probe {
+        name: "MP with an acquire fence on the publishing side",
+        about: "an acquire fence does not release",
+        words: 2,
+        threads: &[
+            &[Op::store(X, 1, Relaxed), Op::fence(Acquire), Op::store(Y, 1, Relaxed)],
+            &[Op::load(Y, Acquire), Op::load(X, Relaxed)],
+        ],
+        outcome: &[read(1, 0, 1), read(1, 1, 0)],
+        verdict: Allowed,
+    },
+    Probe {
+        name: "MP with a release fence on the receiving side",
+        about: "a release fence does not acquire",
+        words: 2,
+        threads: &[
+            &[Op::store(X, 1, Relaxed), Op::store(Y, 1, Release)],
+            &[Op::load(Y, Relaxed), Op::fence(Release), Op::load(X, Relaxed)],
+        ],
+        outcome: &[read(1, 0, 1), read(1, 1, 0)],
+        verdict: Allowed,
     },
     Probe {
         name: "SB with failing SeqCst compare-exchanges as reads",

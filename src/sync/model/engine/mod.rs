@@ -178,6 +178,23 @@ pub(super) fn yield_now() {
     }
 }
 
+/// Tells the threads of the engine that runs apart.
+#[must_use]
+pub fn thread_key() -> u64 {
+    use core::hash::{BuildHasher, BuildHasherDefault, Hash};
+    let hasher = BuildHasherDefault::<std::hash::DefaultHasher>::default();
+    let hash = |id: &dyn Fn(&mut std::hash::DefaultHasher)| {
+        let mut state = hasher.build_hasher();
+        id(&mut state);
+        core::hash::Hasher::finish(&state)
+    };
+    match current_engine() {
+        Engine::Plain => hash(&|state| std::thread::current().id().hash(state)),
+        Engine::Loom => hash(&|state| loom::thread::current().id().hash(state)),
+        Engine::Shuttle => hash(&|state| shuttle::thread::current().id().hash(state)),
+    }
+}
+
 /// A thread that can be unparked.
 pub(super) enum Parked {
     Loom(loom::thread::Thread),

@@ -1,0 +1,210 @@
+//! What all handles of one attached region share.
+
+use super::attachment::{Attachment, Place};
+use super::error::{ObjectErrorKind, RegionErrorKind, Unusable};
+use super::limits::Limits;
+use super::memory::Memory;
+use super::threads;
+use crate::primitives::mutex::Leaves;
+use crate::primitives::registry::{Extent, Found, LOCK, Mode, Name, RegistryError, Shape};
+use crate::primitives::waiting::{Backstop, Caller, Wait};
+use crate::primitives::{Participants, RawMutex, ThreadSlot};
+use crate::sync::Deadline;
+use core::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Longest sleep of a blocked call between two looks for the dead.
+const BACKSTOP: Duration = Duration::from_millis(100);
+
+/// A region that this process is attached to. Dropped when the last handle and the last thread slot are gone.
+#[derive(Debug)]
+pub(crate) struct Core {
+    // Dropped first: the keeper leaves before the memory goes.
+    attachment: Attachment,
+    memory: Arc<Memory>,
+    limits: Limits,
+    name: Option<Box<str>>,
+    /// Given back last.
+    _place: Place,
+    /// Makes the count of an object's handles and its opener bit change together; private to this process.
+    counting: RawMutex,
+    /// Handles of this process: in all, and for each object. Never locked across a step of the sync layer.
+    handles: Mutex<Handles>,
+}
+
+#[derive(Debug, Default)]
+struct Handles {
+    all: usize,
+    of_object: HashMap<usize, usize>,
+}
+
+/// Why the calling thread cannot use a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoCaller {
+    Unusable(Unusable),
+    TooManyThreads(u32),
+}
+
+impl From<NoCaller> for ObjectErrorKind {
+    fn from(error: NoCaller) -> Self {
+        match error {
+            NoCaller::Unusable(why) => Self::Unusable(why),
+            NoCaller::TooManyThreads(limit) => Self::TooManyThreads { limit },
+        }
+    }
+}
+
+impl Core {
+    /// Attaches the calling process to the region in `memory`.
+    pub(crate) fn attach(
+        memory: Memory,
+        limits: Limits,
+        name: Option<&str>,
+        place: Place,
+    ) -> Result<Arc<Self>, RegionErrorKind> {
+        let memory = Arc::new(memory);
+        let attachment = Attachment::new(&memory, limits)?;
+        let (counting, handles) = (RawMutex::new(), Mutex::default());
+        Ok(Arc::new(Self { attachment, memory, limits, name: name.map(Into::into), _place: place, counting, handles }))
+    }
+
+    fn handles(&self) -> MutexGuard<'_, Handles> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    pub(crate) fn attachment(&self) -> &Attachment {
+        &self.attachment
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    pub(crate) fn participants(&self) -> Participants<'_> {
+        self.attachment.participants(&self.memory)
+    }
+
+    /// The calling thread's slot; the thread registers itself at its first call.
+    #[inline]
+    pub(crate) fn slot(self: &Arc<Self>) -> Result<ThreadSlot, NoCaller> {
+        self.attachment.slot(self)
+    }
+
+    /// The calling thread as the primitives see it.
+    #[inline]
+    pub(crate) fn caller(self: &Arc<Self>, wait: Wait) -> Result<Caller<'_>, NoCaller> {
+        let slot = self.slot()?;
+        Ok(self.caller_in(slot, wait))
+    }
+
+    pub(crate) fn caller_in(&self, slot: ThreadSlot, wait: Wait) -> Caller<'_> {
+        Caller {
+            table: self.participants(),
+            objects: &*self.memory,
+            slot,
+            wait,
+            backstop: Some(Backstop { every: BACKSTOP, has_exited: self.attachment.has_exited() }),
+        }
+    }
+
+    /// Finds or makes an object.
+    pub(crate) fn obtain(
+        self: &Arc<Self>,
+        name: &Name,
+        shape: Shape,
+        mode: Mode,
+        deadline: Option<Deadline>,
+        initialise: &mut dyn FnMut(Extent),
+    ) -> Result<Result<Found, RegistryError>, NoCaller> {
+        let caller = self.caller(Wait::default())?;
+        let process = self.attachment.process();
+        // No deadline: it is held for as long as the registry's own lock, and by threads of this process only.
+        let counted = self.counting.lock(&caller, LOCK, None).is_ok();
+        let found = self.memory.registry().obtain(&caller, deadline, process, name, shape, mode, initialise);
+        if let Ok(found) = &found {
+            *self.handles().of_object.entry(found.index).or_insert(0) += 1;
+        }
+        if counted {
+            self.counting.unlock(Leaves::Consistent);
+        }
+        Ok(found)
+    }
+
+    /// One handle more of an object that this process has open.
+    pub(crate) fn opened(&self, index: usize) {
+        *self.handles().of_object.entry(index).or_insert(0) += 1;
+    }
+
+    /// One handle less; after the last the object's memory may serve another, if the object has no name any more.
+    pub(crate) fn closed(self: &Arc<Self>, index: usize) {
+        // Who cannot use the region any more leaves its opener bit to the walk.
+        let Ok(caller) = self.caller(Wait::default()) else { return };
+        let counted = self.counting.lock(&caller, LOCK, None).is_ok();
+        let last = {
+            let mut handles = self.handles();
+            let left = handles.of_object.get(&index).map_or(0, |count| count.saturating_sub(1));
+            if left == 0 {
+                handles.of_object.remove(&index);
+            } else {
+                handles.of_object.insert(index, left);
+            }
+            left == 0
+        };
+        if last {
+            self.memory.registry().close(index, self.attachment.process());
+        }
+        if counted {
+            self.counting.unlock(Leaves::Consistent);
+        }
+    }
+
+    /// One handle of any kind more.
+    pub(crate) fn held(&self) {
+        self.handles().all += 1;
+    }
+
+    /// One handle of any kind less; true if it was the last.
+    pub(crate) fn dropped(&self) -> bool {
+        let mut handles = self.handles();
+        handles.all = handles.all.saturating_sub(1);
+        handles.all == 0
+    }
+}
+
+/// What a handle holds: while one exists the process stays attached.
+#[derive(Debug)]
+pub(crate) struct Attached(Arc<Core>);
+
+impl Attached {
+    pub(crate) fn new(core: &Arc<Core>) -> Self {
+        core.held();
+        Self(Arc::clone(core))
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.0
+    }
+}
+
+impl Clone for Attached {
+    fn clone(&self) -> Self {
+        Self::new(&self.0)
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        if self.0.dropped() {
+            threads::release_here(&self.0);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The memory of a region under `--cfg loom`: control blocks on the heap of one process.
+//!
+//! **Invariants.** I1: an object stays where it is from the moment it was written until `self` is dropped; an extent that
+//! serves another object of the same shape gets a new place, and the old one is kept.
+
+use super::layout::Offsets;
+use super::limits::Limits;
+use super::object::Control;
+use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
+use crate::primitives::registry::{self, Extent, Registry, RegistryEntry};
+use crate::primitives::waiting::ObjectId;
+use crate::primitives::{Objects, Participants, RawMutex, Repair};
+use core::any::Any;
+use core::ptr::NonNull;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// An object: its control block and its slots.
+struct HeapObject {
+    control: Arc<dyn Repair + Send + Sync>,
+    typed_control: Arc<dyn Any + Send + Sync>,
+    slots: Arc<dyn Any + Send + Sync>,
+}
+
+/// A region on the heap.
+pub(crate) struct Memory {
+    membership: Membership,
+    processes: Vec<ProcessEntry>,
+    threads: Vec<ThreadEntry>,
+    lock: RawMutex,
+    entries: Vec<RegistryEntry>,
+    arena: u64,
+    /// By offset; the last one written is the one in use. Never locked across a step of the sync layer.
+    objects: Mutex<HashMap<u64, Vec<HeapObject>>>,
+}
+
+impl Memory {
+    /// An empty region, with as many entries as a model can use.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        // A model has a handful of threads; thousands of words would only slow it down.
+        let (processes, threads, objects) = (limits.processes.min(2), limits.threads.min(8), limits.objects.min(8));
+        let count = |number: u32| 0..number;
+        Self {
+            membership: Membership::new(),
+            processes: count(processes).map(|_| ProcessEntry::new()).collect(),
+            threads: count(processes * threads).map(|_| ThreadEntry::new()).collect(),
+            lock: RawMutex::new(),
+            entries: count(objects).map(|_| RegistryEntry::new()).collect(),
+            arena: Offsets::of(limits).map_or(0, |(offsets, _)| offsets.arena_bytes),
+            objects: Mutex::default(),
+        }
+    }
+
+    fn objects(&self) -> MutexGuard<'_, HashMap<u64, Vec<HeapObject>>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn participants(&self) -> Option<Participants<'_>> {
+        Participants::new(&self.membership, &self.processes, &self.threads)
+    }
+
+    pub(crate) fn registry(&self) -> Registry<'_> {
+        Registry::new(&self.lock, &self.entries, self.arena)
+    }
+
+    pub(crate) fn write<C: Control, S: Send + Sync + 'static>(
+        &self,
+        extent: Extent,
+        control: C,
+        count: usize,
+        slot: &mut dyn FnMut(usize) -> S,
+    ) {
+        let control = Arc::new(control);
+        let slots: Arc<Box<[S]>> = Arc::new((0..count).map(slot).collect());
+        let object = HeapObject { control: control.clone(), typed_control: control, slots };
+        self.objects().entry(extent.offset).or_default().push(object);
+    }
+
+    pub(crate) fn find<C: Control, S: Send + Sync + 'static>(
+        &self,
+        _index: usize,
+        extent: Extent,
+        _count: usize,
+    ) -> Option<(NonNull<C>, NonNull<[S]>)> {
+        let objects = self.objects();
+        let object = objects.get(&extent.offset)?.last()?;
+        let control = object.typed_control.downcast_ref::<C>()?;
+        let slots = object.slots.downcast_ref::<Box<[S]>>()?;
+        Some((NonNull::from(control), NonNull::from(&**slots)))
+    }
+
+    fn repair(&self, extent: Extent) -> Option<Arc<dyn Repair + Send + Sync>> {
+        self.objects().get(&extent.offset)?.last().map(|object| Arc::clone(&object.control))
+    }
+}
+
+impl Objects for Memory {
+    fn for_each(&self, visit: &mut dyn FnMut(&dyn Repair)) {
+        let registry = self.registry();
+        visit(&registry);
+        registry.for_each(&mut |_, extent| {
+            if let Some(object) = self.repair(extent) {
+                visit(&*object);
+            }
+        });
+    }
+
+    fn wake(&self, object: ObjectId) {
+        let registry = self.registry();
+        if object == registry::LOCK {
+            registry.wake_all();
+        } else if let Some(extent) = registry::index_of(object).and_then(|index| registry.extent(index))
+            && let Some(object) = self.repair(extent)
+        {
+            object.wake_all();
+        }
+    }
+}
+
+impl core::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Memory").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,66 @@
+//! Regions: shared memory with named objects in it.
+//!
+//! A [`Region`] is a piece of memory that several processes have mapped. It is *named* (a file in a private directory
+//! under `/dev/shm`, found by its name) or *anonymous* (a sealed memfd, passed on as a descriptor or inherited). In it
+//! lie named objects: a [`Mutex`] with a value, a [`Semaphore`], a [`Ring`] of messages, a [`Stream`] of bytes, a plain
+//! [`Segment`].
+//!
+//! Each process that has a region attached runs one small thread for it, the keeper, which learns of the death of
+//! others and repairs what they left. See `ARCHITECTURE.md`.
+//!
+//! Under `--cfg loom` a region is a stand-in on the heap of one process, with the same handles and without files, so
+//! that an embedder's own model can use them.
+
+mod core;
+#[cfg_attr(loom, expect(dead_code, reason = "some errors are of files only"))]
+mod error;
+mod handle;
+mod layout;
+mod limits;
+mod mutex;
+mod object;
+mod segment;
+mod semaphore;
+
+#[cfg(not(loom))]
+mod attachment;
+#[cfg(loom)]
+#[path = "heap_attachment.rs"]
+mod attachment;
+#[cfg(not(loom))]
+mod file;
+#[cfg_attr(loom, expect(dead_code, reason = "no files under loom"))]
+mod header;
+#[cfg(not(loom))]
+#[path = "mapped.rs"]
+mod memory;
+#[cfg(loom)]
+#[path = "heap.rs"]
+mod memory;
+mod name;
+#[cfg(not(loom))]
+mod os;
+#[cfg(not(loom))]
+mod store;
+#[cfg(not(loom))]
+mod threads;
+#[cfg(loom)]
+#[path = "heap_threads.rs"]
+mod threads;
+#[cfg(not(loom))]
+mod uuid;
+
+pub use error::{
+    DirectoryError, DirectoryFault, ObjectError, ObjectErrorKind, OsError, RegionError, RegionErrorKind, Unfit,
+    Unusable,
+};
+pub use handle::{ObjectEntry, Region, RegionOptions};
+pub use header::RegionId;
+pub use limits::Limits;
+pub use mutex::{LockError, Mutex, MutexGuard};
+pub use name::{BadName, NameFault, RegionName};
+pub use object::{Kind, Shared, Tag};
+pub use segment::Segment;
+pub use semaphore::{AcquireError, ReleaseError, Semaphore};
+#[cfg(not(loom))]
+pub use store::{DIRECTORY_VARIABLE, Entry, Status};

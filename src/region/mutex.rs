@@ -1,0 +1,292 @@
+//! The robust mutex as its users hold it.
+
+use super::core::NoCaller;
+use super::error::{ObjectError, Unusable};
+use super::handle::Region;
+use super::object::{Kind, Placed, Request, Shared, obtain};
+use crate::primitives::mutex::{Acquired, Leaves, LockError as RawLockError, RawMutex};
+use crate::primitives::registry::Mode;
+use crate::primitives::waiting::Wait;
+use crate::sync::{Cell, Deadline};
+use core::fmt;
+use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut};
+use core::time::Duration;
+
+/// A value in a region that one thread of all processes can use at a time.
+///
+/// When a process dies while one of its threads holds the mutex, the next to lock it gets the guard in
+/// [`LockError::OwnerDied`] and decides what the value is worth.
+///
+/// **Memory order.** Everything before an unlock happens before what follows the next lock. **Blocking.** [`lock`](Self::lock)
+/// waits as long as it takes, spinning a little first; [`try_lock`](Self::try_lock) never waits. Not fair.
+///
+/// **Trust.** The value can be written by every process that has the region. A guard's `&T` is sound as long as all of
+/// them use this type to get at it.
+///
+/// ```
+/// use selvedge::Region;
+/// use selvedge::region::LockError;
+///
+/// let region = Region::anonymous()?;
+/// let stock = region.mutex("stock", 7_u64)?;
+/// match stock.lock() {
+///     Ok(mut stock) => *stock -= 1,
+///     Err(LockError::OwnerDied(mut stock)) => {
+///         *stock = 0; // count anew
+///         stock.mark_consistent();
+///     }
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Mutex<T: Shared> {
+    placed: Placed<RawMutex, Cell<T>>,
+    wait: Wait,
+}
+
+/// Why a lock was not granted, or not as usual.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LockError<G> {
+    /// It was granted, but its last holder died with it: the value may be half changed. Unless the guard is told
+    /// [`mark_consistent`](MutexGuard::mark_consistent), dropping it makes the mutex unusable until it is reset.
+    OwnerDied(G),
+    /// Somebody holds it ([`try_lock`](Mutex::try_lock) only).
+    WouldBlock,
+    /// The deadline passed (timed calls only).
+    TimedOut,
+    /// The calling thread holds it already.
+    Relocked,
+    /// Somebody inherited it from the dead and gave it up without declaring the value consistent: see
+    /// [`reset`](Mutex::reset).
+    NotRecoverable,
+    /// As many threads of this process as the region was made for use it already.
+    TooManyThreads {
+        /// How many that are.
+        limit: u32,
+    },
+    /// The region can be used no longer.
+    Unusable(Unusable),
+}
+
+impl<G> fmt::Debug for LockError<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnerDied(_) => f.write_str("OwnerDied(..)"),
+            Self::WouldBlock => f.write_str("WouldBlock"),
+            Self::TimedOut => f.write_str("TimedOut"),
+            Self::Relocked => f.write_str("Relocked"),
+            Self::NotRecoverable => f.write_str("NotRecoverable"),
+            Self::TooManyThreads { limit } => write!(f, "TooManyThreads({limit})"),
+            Self::Unusable(why) => write!(f, "Unusable({why:?})"),
+        }
+    }
+}
+
+impl<G> fmt::Display for LockError<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnerDied(_) => f.write_str("the last holder died holding the mutex"),
+            Self::WouldBlock => f.write_str("somebody holds the mutex"),
+            Self::TimedOut => f.write_str("the mutex was not free before the deadline"),
+            Self::Relocked => f.write_str("the calling thread holds the mutex already"),
+            Self::NotRecoverable => f.write_str("the mutex was given up by who inherited it from the dead"),
+            Self::TooManyThreads { limit } => {
+                write!(f, "the region's {limit} places for threads of this process are taken")
+            }
+            Self::Unusable(why) => why.fmt(f),
+        }
+    }
+}
+
+impl<G> std::error::Error for LockError<G> {}
+
+impl<G> LockError<G> {
+    /// The guard, if there is one.
+    pub fn into_guard(self) -> Option<G> {
+        match self {
+            Self::OwnerDied(guard) => Some(guard),
+            _ => None,
+        }
+    }
+}
+
+impl<G> From<NoCaller> for LockError<G> {
+    fn from(error: NoCaller) -> Self {
+        match error {
+            NoCaller::Unusable(why) => Self::Unusable(why),
+            NoCaller::TooManyThreads(limit) => Self::TooManyThreads { limit },
+        }
+    }
+}
+
+impl<T: Shared> Mutex<T> {
+    /// The same mutex with another way to wait.
+    #[must_use]
+    pub fn with_wait(mut self, wait: Wait) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// Locks it, waiting as long as it takes.
+    ///
+    /// # Errors
+    /// [`LockError`], except `WouldBlock` and `TimedOut`.
+    #[inline]
+    pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
+        self.lock_until(None)
+    }
+
+    /// Locks it, waiting at most `timeout`.
+    ///
+    /// # Errors
+    /// [`LockError`], except `WouldBlock`.
+    pub fn lock_timeout(&self, timeout: Duration) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
+        self.lock_until(Some(Deadline::after(timeout)))
+    }
+
+    /// Locks it, waiting until `deadline` at most.
+    ///
+    /// # Errors
+    /// [`LockError`], except `WouldBlock`.
+    pub fn lock_deadline(&self, deadline: Deadline) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
+        self.lock_until(Some(deadline))
+    }
+
+    #[inline]
+    fn lock_until(&self, deadline: Option<Deadline>) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
+        let caller = self.placed.core().caller(self.wait)?;
+        self.granted(self.placed.control().lock(&caller, self.placed.id(), deadline))
+    }
+
+    /// Locks it if nobody living holds it; never waits.
+    ///
+    /// # Errors
+    /// [`LockError`], except `TimedOut`.
+    #[inline]
+    pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
+        let slot = self.placed.core().slot()?;
+        self.granted(self.placed.control().try_lock(slot))
+    }
+
+    #[inline]
+    fn granted(
+        &self,
+        answer: Result<Acquired, RawLockError>,
+    ) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
+        let guard = |leaves| MutexGuard { mutex: self, leaves, not_send: PhantomData };
+        match answer {
+            Ok(Acquired::Clean) => Ok(guard(Leaves::Consistent)),
+            Ok(Acquired::OwnerDied) => Err(LockError::OwnerDied(guard(Leaves::Inconsistent))),
+            Err(RawLockError::WouldBlock) => Err(LockError::WouldBlock),
+            Err(RawLockError::TimedOut) => Err(LockError::TimedOut),
+            Err(RawLockError::Relocked) => Err(LockError::Relocked),
+            Err(RawLockError::NotRecoverable) => Err(LockError::NotRecoverable),
+        }
+    }
+
+    /// Makes a mutex that is not recoverable usable again, with a new value. False: it is not in that state.
+    ///
+    /// # Errors
+    /// The region can be used no longer.
+    pub fn reset(&self, value: T) -> Result<bool, LockError<()>> {
+        let slot = self.placed.core().slot()?;
+        if !self.placed.control().reset(slot) {
+            return Ok(false);
+        }
+        let mut guard = MutexGuard { mutex: self, leaves: Leaves::Inconsistent, not_send: PhantomData };
+        *guard = value;
+        guard.mark_consistent();
+        Ok(true)
+    }
+
+    fn value(&self) -> Option<&Cell<T>> {
+        self.placed.slots().first()
+    }
+}
+
+impl<T: Shared> Clone for Mutex<T> {
+    fn clone(&self) -> Self {
+        Self { placed: self.placed.clone(), wait: self.wait }
+    }
+}
+
+impl<T: Shared> fmt::Debug for Mutex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mutex").field("holder", &self.placed.control().holder()).finish_non_exhaustive()
+    }
+}
+
+/// The right to use the value of a locked [`Mutex`]; dropping it unlocks.
+///
+/// It cannot be sent to another thread: the mutex is held by the thread that locked it. In a forked child dropping an
+/// inherited guard does nothing.
+#[must_use = "dropping the guard unlocks the mutex"]
+pub struct MutexGuard<'a, T: Shared> {
+    mutex: &'a Mutex<T>,
+    leaves: Leaves,
+    not_send: PhantomData<*mut ()>,
+}
+
+// SAFETY: a shared guard gives `&T` only, and `T: Shared` is `Sync`.
+unsafe impl<T: Shared> Sync for MutexGuard<'_, T> {}
+
+impl<T: Shared> MutexGuard<'_, T> {
+    /// Declares the value consistent, after its last holder died.
+    pub fn mark_consistent(&mut self) {
+        self.leaves = Leaves::Consistent;
+    }
+
+    fn pointer(&self) -> *mut T {
+        // There is one slot, always: the shape of a mutex has capacity 1.
+        self.mutex.value().map_or(core::ptr::null_mut(), |value| value.with_mut(|value| value))
+    }
+}
+
+impl<T: Shared> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        let value = self.mutex.value().map_or(core::ptr::null(), |value| value.with(|value| value));
+        // SAFETY: the slot is mapped and aligned, every pattern of bits is a `T` (`FromBytes`), and the mutex keeps
+        // others away while the guard exists (mutex, I1).
+        unsafe { &*value }
+    }
+}
+
+impl<T: Shared> DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as in deref; `&mut self` excludes other borrows through this guard.
+        unsafe { &mut *self.pointer() }
+    }
+}
+
+impl<T: Shared> Drop for MutexGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // A forked child inherits the parent's guard, not the parent's lock.
+        if self.mutex.placed.core().attachment().is_original() {
+            self.mutex.placed.control().unlock(self.leaves);
+        }
+    }
+}
+
+impl<T: Shared + fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl Region {
+    /// The mutex `name`, made with `value` if there is none. The value of one that exists is left as it is.
+    ///
+    /// # Errors
+    /// [`ObjectError`]: of another kind, type or size; no memory; too many objects.
+    pub fn mutex<T: Shared>(&self, name: &str, value: T) -> Result<Mutex<T>, ObjectError> {
+        let request =
+            Request { name, kind: Kind::Mutex, capacity: 1, tag: T::TAG.0, mode: Mode::OpenOrCreate, deadline: None };
+        let (placed, _) = obtain(self.core(), &request, RawMutex::new, |_| Cell::new(value))?;
+        Ok(Mutex { placed, wait: Wait::default() })
+    }
+}

@@ -1,0 +1,274 @@
+//! Named objects: what they are, how they are made and opened, and the place of one.
+
+use super::core::{Attached, Core};
+use super::error::{ObjectError, ObjectErrorKind};
+use super::layout::{ARENA_ALIGN, fnv};
+use crate::primitives::Repair;
+use crate::primitives::mutex::LockError;
+use crate::primitives::registry::{Found, Mode, NAME_MAX, Name, RegistryError, Shape};
+use crate::primitives::waiting::ObjectId;
+use crate::sync::Deadline;
+use core::ptr::NonNull;
+use std::sync::Arc;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// A control block of `primitives`, which begins an object's extent.
+pub(crate) trait Control: Repair + Send + Sync + 'static {}
+
+impl<T: Repair + Send + Sync + 'static> Control for T {}
+
+/// What an object is; the numbers are part of the shared format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A robust mutex and the value that it guards.
+    Mutex,
+    /// A counting semaphore.
+    Semaphore,
+    /// A ring of messages of one type.
+    Ring,
+    /// A ring of bytes.
+    Stream,
+    /// A plain segment of bytes.
+    Segment,
+}
+
+impl Kind {
+    pub(crate) fn number(self) -> u32 {
+        match self {
+            Self::Mutex => 1,
+            Self::Semaphore => 2,
+            Self::Ring => 3,
+            Self::Stream => 4,
+            Self::Segment => 5,
+        }
+    }
+
+    pub(crate) fn from_number(number: u32) -> Option<Self> {
+        [Self::Mutex, Self::Semaphore, Self::Ring, Self::Stream, Self::Segment]
+            .into_iter()
+            .find(|kind| kind.number() == number)
+    }
+}
+
+impl core::fmt::Display for Kind {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Mutex => "mutex",
+            Self::Semaphore => "semaphore",
+            Self::Ring => "ring",
+            Self::Stream => "stream",
+            Self::Segment => "segment",
+        })
+    }
+}
+
+/// Names a type in a region, so that two processes that mean different types by one object are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag(pub(crate) u64);
+
+impl Tag {
+    /// The tag called `name`. Put a version into it: `"shop.order/1"`.
+    #[must_use]
+    pub const fn new(name: &str) -> Self {
+        Self(fnv(name.as_bytes()))
+    }
+}
+
+/// A type whose values may lie in a region: plain bytes that mean the same in every process.
+///
+/// That is what [`FromBytes`], [`IntoBytes`], [`Immutable`] and [`KnownLayout`] of zerocopy say (no pointers, no
+/// padding, every pattern of bits valid); derive these. The tag is yours to declare; it tells the type from others of
+/// the same size.
+///
+/// ```
+/// use selvedge::region::{Shared, Tag};
+/// use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+///
+/// #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+/// #[repr(C)]
+/// struct Order {
+///     article: u32,
+///     pieces: u32,
+/// }
+///
+/// impl Shared for Order {
+///     const TAG: Tag = Tag::new("shop.order/1");
+/// }
+/// ```
+pub trait Shared: FromBytes + IntoBytes + Immutable + KnownLayout + Copy + Send + Sync + 'static {
+    /// Tells the type from others of its size.
+    const TAG: Tag;
+}
+
+macro_rules! shared {
+    ($($type:ty: $name:literal),+ $(,)?) => {
+        $(impl Shared for $type {
+            const TAG: Tag = Tag::new($name);
+        })+
+    };
+}
+
+shared! {
+    u8: "u8", u16: "u16", u32: "u32", u64: "u64", u128: "u128",
+    i8: "i8", i16: "i16", i32: "i32", i64: "i64", i128: "i128",
+    f32: "f32", f64: "f64",
+}
+
+impl<T: Shared, const N: usize> Shared for [T; N] {
+    // The length is told by the size.
+    const TAG: Tag = Tag(T::TAG.0.rotate_left(7) ^ fnv(b"[]"));
+}
+
+/// Where the slots begin in an extent with control block `C`.
+pub(crate) fn slots_offset<C, S>() -> usize {
+    size_of::<C>().next_multiple_of(align_of::<S>())
+}
+
+/// The shape of an object with control block `C` and `capacity` slots `S`.
+pub(crate) fn shape_of<C, S>(kind: Kind, capacity: usize, tag: u64) -> Option<Shape> {
+    let bytes = slots_offset::<C, S>().checked_add(size_of::<S>().checked_mul(capacity)?)?;
+    let align = (align_of::<C>().max(align_of::<S>()) as u64).max(ARENA_ALIGN);
+    Some(Shape {
+        kind: kind.number(),
+        align: u32::try_from(align).ok()?,
+        bytes: bytes as u64,
+        element: size_of::<S>() as u64,
+        capacity: capacity as u64,
+        tag,
+    })
+}
+
+/// An object that this process has open: its control block and slots, and what keeps them mapped.
+pub(crate) struct Placed<C, S> {
+    attached: Attached,
+    index: usize,
+    control: NonNull<C>,
+    slots: NonNull<[S]>,
+}
+
+// SAFETY: control block and slots are shared memory, accessed through sync-layer words and cells only.
+unsafe impl<C: Sync, S: Sync> Send for Placed<C, S> {}
+// SAFETY: as above.
+unsafe impl<C: Sync, S: Sync> Sync for Placed<C, S> {}
+
+impl<C, S> Placed<C, S> {
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        self.attached.core()
+    }
+
+    pub(crate) fn id(&self) -> ObjectId {
+        crate::primitives::registry::object_of(self.index)
+    }
+
+    pub(crate) fn control(&self) -> &C {
+        // SAFETY: the object stays in place while the process is attached and this process is its opener (registry, I4).
+        unsafe { self.control.as_ref() }
+    }
+
+    pub(crate) fn slots(&self) -> &[S] {
+        // SAFETY: as above.
+        unsafe { self.slots.as_ref() }
+    }
+}
+
+impl<C, S> Clone for Placed<C, S> {
+    fn clone(&self) -> Self {
+        self.core().opened(self.index);
+        Self { attached: self.attached.clone(), index: self.index, control: self.control, slots: self.slots }
+    }
+}
+
+impl<C, S> Drop for Placed<C, S> {
+    fn drop(&mut self) {
+        self.core().closed(self.index);
+    }
+}
+
+impl<C, S> core::fmt::Debug for Placed<C, S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Placed").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+/// A name, checked and padded.
+pub(crate) fn padded(name: &str) -> Result<Name, ObjectErrorKind> {
+    let bytes = name.as_bytes();
+    let too_long = ObjectErrorKind::NameTooLong { length: bytes.len(), most: NAME_MAX };
+    if bytes.is_empty() || bytes.contains(&0) {
+        return Err(ObjectErrorKind::BadName);
+    }
+    let mut padded = [0; NAME_MAX];
+    padded.get_mut(..bytes.len()).ok_or(too_long)?.copy_from_slice(bytes);
+    Ok(padded)
+}
+
+/// The name without its padding.
+pub(crate) fn unpadded(name: &Name) -> String {
+    let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+    String::from_utf8_lossy(name.get(..end).unwrap_or_default()).into_owned()
+}
+
+/// What is asked for when an object is made or opened.
+pub(crate) struct Request<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) kind: Kind,
+    pub(crate) capacity: usize,
+    pub(crate) tag: u64,
+    pub(crate) mode: Mode,
+    pub(crate) deadline: Option<Deadline>,
+}
+
+/// Makes or opens an object with control block `C` and slots `S`.
+pub(crate) fn obtain<C: Control, S: Send + Sync + 'static>(
+    core: &Arc<Core>,
+    request: &Request<'_>,
+    control: impl Fn() -> C,
+    mut slot: impl FnMut(usize) -> S,
+) -> Result<(Placed<C, S>, bool), ObjectError> {
+    let mut attempt = || -> Result<(Placed<C, S>, bool), ObjectErrorKind> {
+        let name = padded(request.name)?;
+        let capacity = request.capacity;
+        let no_room = ObjectErrorKind::OutOfMemory { needed: u64::MAX };
+        let shape = shape_of::<C, S>(request.kind, capacity, request.tag).ok_or(no_room)?;
+        let found = core
+            .obtain(&name, shape, request.mode, request.deadline, &mut |extent| {
+                core.memory().write(extent, control(), capacity, &mut slot);
+            })?
+            .map_err(|error| refusal(error, shape, core.limits().objects))?;
+        let Found { index, extent, created } = found;
+        let Some((control, slots)) = core.memory().find::<C, S>(index, extent, capacity) else {
+            core.closed(index);
+            return Err(ObjectErrorKind::Corrupt);
+        };
+        Ok((Placed { attached: Attached::new(core), index, control, slots }, created))
+    };
+    attempt().map_err(|kind| ObjectError::new(request.name, kind))
+}
+
+/// Why the registry refused, in the words of the region layer.
+pub(crate) fn refusal(error: RegistryError, wanted: Shape, limit: u32) -> ObjectErrorKind {
+    match error {
+        RegistryError::NotFound => ObjectErrorKind::NotFound,
+        RegistryError::AlreadyExists => ObjectErrorKind::AlreadyExists,
+        RegistryError::TooManyObjects => ObjectErrorKind::TooManyObjects { limit },
+        RegistryError::OutOfMemory { needed, .. } => ObjectErrorKind::OutOfMemory { needed },
+        RegistryError::Lock(LockError::TimedOut | LockError::WouldBlock) => ObjectErrorKind::Busy,
+        RegistryError::Lock(LockError::Relocked | LockError::NotRecoverable) => ObjectErrorKind::Corrupt,
+        RegistryError::OtherShape(found) => difference(found, wanted),
+    }
+}
+
+/// In what two shapes differ, the most telling difference first.
+fn difference(found: Shape, wanted: Shape) -> ObjectErrorKind {
+    if found.kind != wanted.kind {
+        ObjectErrorKind::WrongKind { found: found.kind, expected: wanted.kind }
+    } else if found.element != wanted.element {
+        ObjectErrorKind::WrongSize { found: found.element, expected: wanted.element }
+    } else if found.align != wanted.align {
+        ObjectErrorKind::WrongAlign { found: found.align.into(), expected: wanted.align.into() }
+    } else if found.tag != wanted.tag {
+        ObjectErrorKind::WrongTag { found: found.tag, expected: wanted.tag }
+    } else {
+        ObjectErrorKind::WrongCapacity { found: found.capacity, expected: wanted.capacity }
+    }
+}
