@@ -10,6 +10,7 @@ pub mod registry;
 pub mod ring;
 pub mod role;
 pub mod semaphore;
+pub mod stream;
 pub mod undertaker;
 pub mod waiting;
 
@@ -19,5 +20,6 @@ pub use registry::Registry;
 pub use ring::RawRing;
 pub use role::RawRole;
 pub use semaphore::RawSemaphore;
+pub use stream::Stream;
 pub use undertaker::{Dead, Objects, Repair};
 pub use waiting::{Caller, ObjectId};

@@ -20,6 +20,7 @@ use super::header::RegionId;
 use super::limits::Limits;
 use super::memory::Memory;
 use super::os::exit::{ProcessWatch, own_start_time};
+use super::os::failed;
 use super::os::fork::ForkMark;
 use super::os::keeper::{self, KeeperThread};
 use super::os::robust::{OwnList, ThreadList};
@@ -143,9 +144,8 @@ fn exit_check(memory: Arc<Memory>) -> ExitCheck {
 
 impl Attachment {
     pub(crate) fn new(memory: &Arc<Memory>, limits: Limits) -> Result<Self, RegionErrorKind> {
-        let os = |operation| move |errno: rustix::io::Errno| OsError::new(operation, errno.raw_os_error());
-        let fork = ForkMark::new().map_err(os("mmap"))?;
-        let start_time = own_start_time().map_err(|_| OsError::new("read of /proc/self/stat", 0))?;
+        let fork = ForkMark::new().map_err(failed("mmap of a fork mark"))?;
+        let start_time = own_start_time().map_err(OsError::from)?;
         let desk = Arc::new(Desk {
             memory: Arc::clone(memory),
             list: OwnList::new(),
@@ -158,7 +158,7 @@ impl Attachment {
         });
         let argument = Arc::as_ptr(&desk).cast_mut().cast::<c_void>();
         // SAFETY: the desk lives until the keeper was joined (drop), or for ever if it could not be; the body obeys I2.
-        let keeper = unsafe { keeper::spawn(keep, argument) }.map_err(|_| OsError::new("clone", 0))?;
+        let keeper = unsafe { keeper::spawn(keep, argument) }.map_err(OsError::from)?;
         let mut attachment =
             Self { keeper: Some(keeper), desk, claim: ProcessClaim { index: 0, generation: 0 }, fork, limits };
         attachment.await_keeper()?;
