@@ -93,11 +93,17 @@ struct OutOfBudget(String);
 /// Explores `model` under `plan`.
 #[must_use]
 pub fn explore(model: &Model, plan: Plan, effort: Effort) -> Exploration {
+    explore_world(model.build, plan, effort)
+}
+
+/// Explores what `build` describes, which need not be a model of the catalogue, under `plan`.
+#[must_use]
+pub fn explore_world(build: impl Fn(&mut World) + Send + Sync + 'static, plan: Plan, effort: Effort) -> Exploration {
     let run = Run::new(plan);
     let start = Instant::now();
     let caught = run.enter(|| {
         with_engine(effort.engine, || {
-            panics::quietly(|| catch_unwind(AssertUnwindSafe(|| drive(*model, effort, start))))
+            panics::quietly(|| catch_unwind(AssertUnwindSafe(|| drive(build, effort, start))))
         })
     });
     let verdict = match caught {
@@ -107,7 +113,7 @@ pub fn explore(model: &Model, plan: Plan, effort: Effort) -> Exploration {
     Exploration { verdict, run, time: start.elapsed() }
 }
 
-fn drive(model: Model, effort: Effort, start: Instant) {
+fn drive(build: impl Fn(&mut World) + Send + Sync + 'static, effort: Effort, start: Instant) {
     let execution = move || {
         if let Some(run) = current_run() {
             if effort.engine == Engine::Loom && run.executions() >= effort.executions {
@@ -116,7 +122,7 @@ fn drive(model: Model, effort: Effort, start: Instant) {
             if start.elapsed() > effort.time {
                 std::panic::panic_any(OutOfBudget(format!("{} s", effort.time.as_secs())));
             }
-            execute(&model, &run);
+            execute(&build, &run);
         }
     };
     match effort.engine {
@@ -141,11 +147,11 @@ fn drive(model: Model, effort: Effort, start: Instant) {
 }
 
 /// One execution: builds the world, runs its threads to their ends, checks what must hold then.
-fn execute(model: &Model, run: &Rc<Run>) {
+fn execute(build: &dyn Fn(&mut World), run: &Rc<Run>) {
     run.begin_execution();
     set_current_lane(usize::MAX);
     let mut world = World::default();
-    (model.build)(&mut world);
+    build(&mut world);
     let World { threads, on_death, finally } = world;
     for (name, _) in &threads {
         run.add_lane(name);

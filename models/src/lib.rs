@@ -13,6 +13,7 @@ pub mod catalogue;
 pub mod explore;
 pub mod lanes;
 pub mod ledger;
+pub mod litmus;
 mod panics;
 pub mod scene;
 pub mod sweep;

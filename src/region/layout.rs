@@ -19,7 +19,7 @@ use super::header::BODY_OFFSET;
 use super::limits::{Layout, Limits};
 use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
 use crate::primitives::registry::RegistryEntry;
-use crate::primitives::{RawMutex, RawSemaphore};
+use crate::primitives::{RawMutex, RawRing, RawSemaphore};
 
 /// Extents begin on a cache-line pair, so that neighbours do not share what the prefetcher fetches together.
 pub(crate) const ARENA_ALIGN: u64 = 128;
@@ -102,6 +102,7 @@ pub(crate) fn layout_of(limits: &Limits) -> Result<Layout, RegionErrorKind> {
         size_of::<RegistryEntry>(),
         size_of::<RawMutex>(),
         size_of::<RawSemaphore>(),
+        size_of::<RawRing>(),
     ];
     let bytes: Vec<u8> = parts.into_iter().flat_map(|part| (part as u64).to_le_bytes()).collect();
     Ok(Layout { hash: fnv(&bytes), body: (end - BODY_OFFSET) as u64 })

@@ -16,7 +16,7 @@ use super::os::memory::Mapping;
 use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
 use crate::primitives::registry::{self, Extent, Registry, RegistryEntry};
 use crate::primitives::waiting::ObjectId;
-use crate::primitives::{Objects, Participants, RawMutex, RawSemaphore, Repair};
+use crate::primitives::{Objects, Participants, RawMutex, RawRing, RawSemaphore, Repair};
 use core::ptr::NonNull;
 use core::slice;
 
@@ -159,7 +159,9 @@ impl Memory {
             Kind::Mutex => unsafe { mapping.at::<RawMutex>(start)?.as_ref() },
             // SAFETY: see above.
             Kind::Semaphore => unsafe { mapping.at::<RawSemaphore>(start)?.as_ref() },
-            Kind::Ring | Kind::Stream | Kind::Segment => return None,
+            // SAFETY: see above.
+            Kind::Ring | Kind::Stream => unsafe { mapping.at::<RawRing>(start)?.as_ref() },
+            Kind::Segment => return None,
         })
     }
 }

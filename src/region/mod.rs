@@ -19,8 +19,11 @@ mod layout;
 mod limits;
 mod mutex;
 mod object;
+mod ring;
 mod segment;
 mod semaphore;
+mod side;
+mod stream;
 
 #[cfg(not(loom))]
 mod attachment;
@@ -60,7 +63,13 @@ pub use limits::Limits;
 pub use mutex::{LockError, Mutex, MutexGuard};
 pub use name::{BadName, NameFault, RegionName};
 pub use object::{Kind, Shared, Tag};
-pub use segment::Segment;
+pub use ring::{Batch, Loan, Receiver, RecvError, Ring, SendError, Sender};
+pub use segment::{OutOfRange, Segment};
 pub use semaphore::{AcquireError, ReleaseError, Semaphore};
+pub use side::RoleError;
 #[cfg(not(loom))]
 pub use store::{DIRECTORY_VARIABLE, Entry, Status};
+pub use stream::{ByteReader, ByteStream, ByteWriter, StreamError};
+
+pub use crate::primitives::role::{Departure, IfGone, Predecessor};
+pub use crate::primitives::waiting::Wait;

@@ -47,6 +47,13 @@ pub enum ObjectErrorKind {
         /// The elements that were asked for.
         expected: u64,
     },
+    /// No ring has that many elements.
+    BadCapacity {
+        /// The elements that were asked for.
+        given: u64,
+        /// The most that are possible; at least one is needed.
+        most: u64,
+    },
     /// The name is empty or contains a NUL.
     BadName,
     /// The directory of objects was busy until the deadline passed.
@@ -89,6 +96,7 @@ impl fmt::Display for ObjectErrorKind {
             Self::WrongAlign { found, expected } => write!(f, "is aligned to {found} bytes, not {expected}"),
             Self::WrongTag { found, expected } => write!(f, "bears the type tag {found:016x}, not {expected:016x}"),
             Self::WrongCapacity { found, expected } => write!(f, "has {found} elements, not {expected}"),
+            Self::BadCapacity { given, most } => write!(f, "{given} elements, between 1 and {most} are possible"),
             Self::BadName => f.write_str("not a name: empty, or with a NUL in it"),
             Self::Busy => f.write_str("the directory of objects was busy until the deadline passed"),
             Self::TooManyThreads { limit } => {

@@ -93,7 +93,8 @@ fn wait_on(on: &[WaitOn<'_>], deadline: Option<Deadline>, location: &'static Loc
     }
     let Start::Go(run) = start() else { return WaitOutcome::Woken };
     if let Some(run) = &run {
-        run.record_site(Site::new(location, SiteKind::Wait), SiteRecord { order: Ordering::Relaxed, failure: None });
+        let record = SiteRecord { order: Ordering::Relaxed, failure: None, wakes: 0 };
+        run.record_site(Site::new(location, SiteKind::Wait), record);
     }
     let entry = Rc::new(Entry {
         lane: current_lane(),
@@ -212,7 +213,8 @@ pub fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
     let mut count = count;
     let mut order = WakeOrder::Fifo;
     if let Some(run) = &run {
-        run.record_site(Site::new(location, SiteKind::Wake), SiteRecord { order: Ordering::Relaxed, failure: None });
+        let record = SiteRecord { order: Ordering::Relaxed, failure: None, wakes: count };
+        run.record_site(Site::new(location, SiteKind::Wake), record);
         order = run.plan.wake_order;
         match run.is_mutated(location, SiteKind::Wake) {
             Some(Mutation::DropWake(_)) => return 0,

@@ -355,8 +355,11 @@ impl Run {
     }
 
     pub(super) fn record_site(&self, site: Site, record: SiteRecord) {
-        if self.plan.record_sites {
-            self.sites.borrow_mut().entry(site).or_insert(record);
+        // What is done before the lanes start and after they have ended cannot depend on an ordering.
+        if self.plan.record_sites && current_lane() != usize::MAX {
+            let mut sites = self.sites.borrow_mut();
+            let known = sites.entry(site).or_insert(record);
+            known.wakes = known.wakes.max(record.wakes);
         }
     }
 

@@ -50,6 +50,8 @@ pub struct SiteRecord {
     pub order: Ordering,
     /// The failure ordering of a compare-exchange.
     pub failure: Option<Ordering>,
+    /// Of a wake: the most sleepers that it was asked to wake.
+    pub wakes: u32,
 }
 
 /// One step of one lane.
