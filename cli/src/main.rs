@@ -1,3 +1,54 @@
-//! The `selvedge` command.
+//! The `selvedge` command. `selvedge --help` says what it does.
+//!
+//! Exit codes: 0 done; 1 something went wrong, which standard error tells; 2 the command line is wrong; 3 there is no
+//! such region; 4 the peer is gone and not everything was delivered; 130 and 143 interrupted.
 
-fn main() {}
+#[cfg(not(loom))]
+mod arguments;
+#[cfg(not(loom))]
+mod channel;
+#[cfg(not(loom))]
+mod failure;
+#[cfg(not(loom))]
+mod inspect;
+#[cfg(not(loom))]
+mod interrupt;
+#[cfg(not(loom))]
+mod progress;
+#[cfg(not(loom))]
+mod receive;
+#[cfg(not(loom))]
+mod report;
+#[cfg(not(loom))]
+mod send;
+
+#[cfg(not(loom))]
+fn main() -> std::process::ExitCode {
+    use clap::Parser;
+    let arguments = arguments::Arguments::parse();
+    match run(&arguments) {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            report::failure(&failure, arguments.json);
+            failure.code().into()
+        }
+    }
+}
+
+#[cfg(not(loom))]
+fn run(arguments: &arguments::Arguments) -> Result<failure::Code, failure::Failure> {
+    use arguments::Command;
+    match &arguments.command {
+        Command::Send(send) => send::run(send, arguments.json),
+        Command::Recv(receive) => receive::run(receive, arguments.json),
+        Command::Ls => inspect::list(arguments.json),
+        Command::Stat { name } => inspect::stat(name, arguments.json),
+        Command::Rm { names, force } => inspect::remove(names, *force),
+    }
+}
+
+/// Under `--cfg loom` there is no shared memory to move anything through.
+#[cfg(loom)]
+fn main() {
+    eprintln!("selvedge was built with --cfg loom, for models; it moves nothing");
+}

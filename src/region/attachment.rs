@@ -95,6 +95,9 @@ type ExitCheck = Box<dyn Fn(usize) -> bool + Send + Sync>;
 /// This process's part in a region.
 pub(crate) struct Attachment {
     keeper: Option<KeeperThread>,
+    /// The participants of the region in the desk's memory, which stays mapped as long as the desk is held. Kept ready,
+    /// because every call begins with a look at it.
+    table: Participants<'static>,
     desk: Arc<Desk>,
     claim: ProcessClaim,
     fork: ForkMark,
@@ -159,8 +162,10 @@ impl Attachment {
         let argument = Arc::as_ptr(&desk).cast_mut().cast::<c_void>();
         // SAFETY: the desk lives until the keeper was joined (drop), or for ever if it could not be; the body obeys I2.
         let keeper = unsafe { keeper::spawn(keep, argument) }.map_err(OsError::from)?;
-        let mut attachment =
-            Self { keeper: Some(keeper), desk, claim: ProcessClaim { index: 0, generation: 0 }, fork, limits };
+        // SAFETY: `desk` keeps the memory in place and mapped as long as `self`, which lends the view out no longer.
+        let table = table(unsafe { &*Arc::as_ptr(&desk.memory) });
+        let claim = ProcessClaim { index: 0, generation: 0 };
+        let mut attachment = Self { keeper: Some(keeper), table, desk, claim, fork, limits };
         attachment.await_keeper()?;
         Ok(attachment)
     }
@@ -184,8 +189,9 @@ impl Attachment {
         }
     }
 
-    pub(crate) fn participants<'a>(&self, memory: &'a Memory) -> Participants<'a> {
-        table(memory)
+    #[inline]
+    pub(crate) fn participants(&self) -> Participants<'_> {
+        self.table
     }
 
     /// Index of this process's entry.
@@ -213,7 +219,7 @@ impl Attachment {
         if !self.is_original() {
             return Err(Unusable::ForkedChild);
         }
-        if !table(&self.desk.memory).is_live(self.claim) {
+        if !self.table.is_live(self.claim) {
             return Err(Unusable::FencedOff);
         }
         Ok(())
@@ -227,7 +233,7 @@ impl Attachment {
 
     /// What this process does about the deaths that it notices outside of its keeper.
     pub(super) fn undertaker<'a>(&'a self, hazard: &'a AtomicU32) -> Undertaker<'a> {
-        Undertaker::new(table(&self.desk.memory), &*self.desk.memory, hazard, self.has_exited())
+        Undertaker::new(self.table, &*self.desk.memory, hazard, self.has_exited())
     }
 }
 

@@ -90,7 +90,7 @@ impl Core {
     }
 
     pub(crate) fn participants(&self) -> Participants<'_> {
-        self.attachment.participants(&self.memory)
+        self.attachment.participants()
     }
 
     /// The calling thread's slot; the thread registers itself at its first call.

@@ -20,9 +20,13 @@ use super::name::RegionName;
 use super::object::{Kind, padded, refusal, unpadded};
 #[cfg(not(loom))]
 use super::store::{Entry, Store};
+#[cfg(not(loom))]
+use crate::primitives::participants::{ProcessEntry, ProcessState, ProcessWord};
 use crate::primitives::registry::Shape;
 use crate::primitives::waiting::Wait;
 use crate::sync::Deadline;
+#[cfg(not(loom))]
+use crate::sync::{LIFE_DIED, LIFE_ID_MASK};
 use core::time::Duration;
 #[cfg(not(loom))]
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -151,8 +155,9 @@ impl RegionOptions {
     pub fn create(&self, name: &str) -> Result<Region, RegionError> {
         let (limits, valid) = (self.limits, Self::name(name)?);
         let deadline = Deadline::after(PATIENCE);
-        let file = self.store().create(&valid, limits, deadline, |mapping| memory::write_empty(mapping, &limits))?;
-        Region::attach(file, Some(name), None)
+        let store = self.store();
+        let file = store.create(&valid, limits, deadline, |mapping| memory::write_empty(mapping, &limits))?;
+        Region::attach(file, Some((&store, &valid)), None)
     }
 
     /// Attaches this process to the region `name`, which must exist. Its limits are those that it was made with.
@@ -165,7 +170,7 @@ impl RegionOptions {
         loop {
             let file = store.open(&valid)?;
             let identity = file.identity();
-            let region = Region::attach(file, Some(name), None)?;
+            let region = Region::attach(file, Some((&store, &valid)), None)?;
             // It may have been removed, and another made, between the two.
             if store.still_named(&valid, identity)? {
                 return Ok(region);
@@ -187,7 +192,7 @@ impl RegionOptions {
             let (file, made) =
                 store.open_or_create(&valid, limits, deadline, |mapping| memory::write_empty(mapping, &limits))?;
             let identity = file.identity();
-            let region = Region::attach(file, Some(name), None)?;
+            let region = Region::attach(file, Some((&store, &valid)), None)?;
             if made || store.still_named(&valid, identity)? {
                 return Ok(region);
             }
@@ -197,13 +202,29 @@ impl RegionOptions {
         }
     }
 
-    /// Removes the name of a region, whatever it refers to. Who is attached stays so; the memory goes with the last.
+    /// Removes the name of a region, of another version or boot too. Who is attached stays so; the memory goes with the
+    /// last.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unfit` if what bears the name is no region, see [`remove_anyway`](Self::remove_anyway).
+    pub fn remove(&self, name: &str) -> Result<(), RegionError> {
+        let valid = Self::name(name)?;
+        self.store().remove(&valid, Deadline::after(PATIENCE)).map(drop)
+    }
+
+    /// Removes the name of a region, whatever it refers to: a damaged one, or a file that is none.
     ///
     /// # Errors
     /// `NotFound`, or the kernel refused.
-    pub fn remove(&self, name: &str) -> Result<(), RegionError> {
+    pub fn remove_anyway(&self, name: &str) -> Result<(), RegionError> {
         let valid = Self::name(name)?;
         self.store().remove_anyway(&valid, Deadline::after(PATIENCE)).map(drop)
+    }
+
+    /// The directory in which named regions are looked for and made.
+    #[must_use]
+    pub fn location(&self) -> PathBuf {
+        self.store().path().to_owned()
     }
 
     /// All named regions, damaged ones included, without attaching to any.
@@ -234,6 +255,21 @@ pub struct Region {
     attached: Attached,
     #[cfg(not(loom))]
     descriptor: Option<Arc<OwnedFd>>,
+    /// Where its name stands, and that name.
+    #[cfg(not(loom))]
+    named: Option<Arc<(Store, RegionName)>>,
+}
+
+/// A process that is attached to a region, as [`Region::participants`] lists it.
+#[cfg(not(loom))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Participant {
+    /// Its process id, in its own PID namespace.
+    pub pid: u32,
+    /// How many of its threads use the region.
+    pub threads: usize,
+    /// Whether it has not been seen dead.
+    pub alive: bool,
 }
 
 /// A named object, as [`Region::objects`] lists it.
@@ -397,16 +433,63 @@ impl Region {
         self.descriptor.as_ref().map(|descriptor| descriptor.as_fd())
     }
 
-    fn attach(file: RegionFile, name: Option<&str>, descriptor: Option<OwnedFd>) -> Result<Self, RegionError> {
-        let named = |kind| match name {
+    /// Whether its name still refers to this region: false once it was removed, another in its place or not. An
+    /// anonymous region has no name.
+    ///
+    /// # Errors
+    /// The directory of the names cannot be used.
+    pub fn is_named(&self) -> Result<bool, RegionError> {
+        match self.named.as_deref() {
+            Some((store, name)) => store.still_named(name, self.core().memory().file().identity()),
+            None => Ok(false),
+        }
+    }
+
+    /// The processes that are attached, as of a moment ago, this one among them.
+    #[must_use]
+    pub fn participants(&self) -> Vec<Participant> {
+        let table = self.core().participants();
+        let attached = |(index, entry): (usize, &ProcessEntry)| {
+            let state = ProcessWord::from_bits(entry.word.peek()).state;
+            let announced = matches!(state, ProcessState::Live | ProcessState::Dead).then_some(state)?;
+            let marked = entry.life.word().peek() & LIFE_DIED != 0;
+            let threads = table.block(index).iter().filter(|thread| thread.life.word().peek() & LIFE_ID_MASK != 0);
+            Some(Participant {
+                pid: entry.pid.peek(),
+                threads: threads.count(),
+                alive: announced == ProcessState::Live && !marked,
+            })
+        };
+        table.processes().iter().enumerate().filter_map(attached).collect()
+    }
+
+    /// Removes this region's name, if it still refers to this region and not to a successor. Who is attached stays so.
+    /// An anonymous region has no name: nothing happens.
+    ///
+    /// # Errors
+    /// `NotFound` if the name is gone, `Replaced` if another region bears it by now.
+    pub fn unlink(&self) -> Result<(), RegionError> {
+        let Some(named) = &self.named else { return Ok(()) };
+        let (store, name) = &**named;
+        store.remove_exact(name, self.core().memory().file().identity(), Deadline::after(PATIENCE)).map(drop)
+    }
+
+    fn attach(
+        file: RegionFile,
+        named: Option<(&Store, &RegionName)>,
+        descriptor: Option<OwnedFd>,
+    ) -> Result<Self, RegionError> {
+        let name = named.map(|(_, name)| name.as_str());
+        let refused = |kind| match name {
             Some(name) => RegionError::new(name, kind),
             None => RegionError::anonymous(kind),
         };
         let (limits, size) = (file.limits(), file.mapping().size() as u64);
-        let place = super::attachment::Place::take(file.id()).map_err(named)?;
-        let too_small = || named(RegionErrorKind::TooSmall { needed: u64::MAX, given: size });
+        let place = super::attachment::Place::take(file.id()).map_err(refused)?;
+        let too_small = || refused(RegionErrorKind::TooSmall { needed: u64::MAX, given: size });
         let memory = Memory::new(file).ok_or_else(too_small)?;
-        let core = Core::attach(memory, limits, name, place).map_err(named)?;
-        Ok(Self { attached: Attached::new(&core), descriptor: descriptor.map(Arc::new) })
+        let core = Core::attach(memory, limits, name, place).map_err(refused)?;
+        let named = named.map(|(store, name)| Arc::new((store.clone(), name.clone())));
+        Ok(Self { attached: Attached::new(&core), descriptor: descriptor.map(Arc::new), named })
     }
 }

@@ -45,8 +45,8 @@ impl Attachment {
         Ok(Self { memory: Arc::clone(memory), claim, slots: Slots::default() })
     }
 
-    pub(crate) fn participants<'a>(&self, memory: &'a Memory) -> Participants<'a> {
-        table(memory)
+    pub(crate) fn participants(&self) -> Participants<'_> {
+        table(&self.memory)
     }
 
     pub(crate) fn process(&self) -> usize {

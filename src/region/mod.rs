@@ -57,19 +57,21 @@ pub use error::{
     DirectoryError, DirectoryFault, ObjectError, ObjectErrorKind, OsError, RegionError, RegionErrorKind, Unfit,
     Unusable,
 };
+#[cfg(not(loom))]
+pub use handle::Participant;
 pub use handle::{ObjectEntry, Region, RegionOptions};
 pub use header::RegionId;
 pub use limits::Limits;
 pub use mutex::{LockError, Mutex, MutexGuard};
 pub use name::{BadName, NameFault, RegionName};
-pub use object::{Kind, Shared, Tag};
+pub use object::{Kind, ObjectName, Shared, Tag};
 pub use ring::{Batch, Loan, Receiver, RecvError, Ring, SendError, Sender};
 pub use segment::{OutOfRange, Segment};
 pub use semaphore::{AcquireError, ReleaseError, Semaphore};
 pub use side::RoleError;
 #[cfg(not(loom))]
 pub use store::{DIRECTORY_VARIABLE, Entry, Status};
-pub use stream::{ByteReader, ByteStream, ByteWriter, StreamError};
+pub use stream::{ByteReader, ByteStream, ByteWriter, Peer, StreamError};
 
 pub use crate::primitives::role::{Departure, IfGone, Predecessor};
 pub use crate::primitives::waiting::Wait;

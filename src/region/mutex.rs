@@ -4,6 +4,7 @@ use super::core::NoCaller;
 use super::error::{ObjectError, Unusable};
 use super::handle::Region;
 use super::object::{Kind, Placed, Request, Shared, obtain};
+use crate::primitives::ThreadSlot;
 use crate::primitives::mutex::{Acquired, Leaves, LockError as RawLockError, RawMutex};
 use crate::primitives::registry::Mode;
 use crate::primitives::waiting::Wait;
@@ -129,6 +130,12 @@ impl<T: Shared> Mutex<T> {
         self
     }
 
+    /// The name by which it was made or opened.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.placed.name().as_str()
+    }
+
     /// Locks it, waiting as long as it takes.
     ///
     /// # Errors
@@ -156,7 +163,21 @@ impl<T: Shared> Mutex<T> {
 
     #[inline]
     fn lock_until(&self, deadline: Option<Deadline>) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
-        let caller = self.placed.core().caller(self.wait)?;
+        let slot = self.placed.core().slot()?;
+        match self.placed.control().try_lock(slot) {
+            Err(RawLockError::WouldBlock) => self.lock_slow(slot, deadline),
+            answer => self.granted(answer),
+        }
+    }
+
+    /// Apart, because a [`Caller`](crate::primitives::Caller) is large, and only who waits needs one.
+    #[cold]
+    fn lock_slow(
+        &self,
+        slot: ThreadSlot,
+        deadline: Option<Deadline>,
+    ) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
+        let caller = self.placed.core().caller_in(slot, self.wait);
         self.granted(self.placed.control().lock(&caller, self.placed.id(), deadline))
     }
 
@@ -214,7 +235,10 @@ impl<T: Shared> Clone for Mutex<T> {
 
 impl<T: Shared> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mutex").field("holder", &self.placed.control().holder()).finish_non_exhaustive()
+        f.debug_struct("Mutex")
+            .field("name", &self.name())
+            .field("holder", &self.placed.control().holder())
+            .finish_non_exhaustive()
     }
 }
 

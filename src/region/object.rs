@@ -8,6 +8,7 @@ use crate::primitives::mutex::LockError;
 use crate::primitives::registry::{Found, Mode, NAME_MAX, Name, RegistryError, Shape};
 use crate::primitives::waiting::ObjectId;
 use crate::sync::Deadline;
+use core::fmt;
 use core::ptr::NonNull;
 use std::sync::Arc;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -50,8 +51,8 @@ impl Kind {
     }
 }
 
-impl core::fmt::Display for Kind {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Mutex => "mutex",
             Self::Semaphore => "semaphore",
@@ -119,6 +120,25 @@ impl<T: Shared, const N: usize> Shared for [T; N] {
     const TAG: Tag = Tag(T::TAG.0.rotate_left(7) ^ fnv(b"[]"));
 }
 
+/// The name of an object, as it was given when the object was made or opened. Clones share it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectName(Arc<str>);
+
+impl ObjectName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ObjectName {
+    /// As messages show it: escaped, in backquotes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.0.escape_debug())
+    }
+}
+
 /// Where the slots begin in an extent with control block `C`.
 pub(crate) fn slots_offset<C, S>() -> usize {
     size_of::<C>().next_multiple_of(align_of::<S>())
@@ -141,6 +161,7 @@ pub(crate) fn shape_of<C, S>(kind: Kind, capacity: usize, tag: u64) -> Option<Sh
 /// An object that this process has open: its control block and slots, and what keeps them mapped.
 pub(crate) struct Placed<C, S> {
     attached: Attached,
+    name: ObjectName,
     index: usize,
     control: NonNull<C>,
     slots: NonNull<[S]>,
@@ -154,6 +175,10 @@ unsafe impl<C: Sync, S: Sync> Sync for Placed<C, S> {}
 impl<C, S> Placed<C, S> {
     pub(crate) fn core(&self) -> &Arc<Core> {
         self.attached.core()
+    }
+
+    pub(crate) fn name(&self) -> &ObjectName {
+        &self.name
     }
 
     pub(crate) fn id(&self) -> ObjectId {
@@ -174,7 +199,8 @@ impl<C, S> Placed<C, S> {
 impl<C, S> Clone for Placed<C, S> {
     fn clone(&self) -> Self {
         self.core().opened(self.index);
-        Self { attached: self.attached.clone(), index: self.index, control: self.control, slots: self.slots }
+        let (attached, name) = (self.attached.clone(), self.name.clone());
+        Self { attached, name, index: self.index, control: self.control, slots: self.slots }
     }
 }
 
@@ -184,9 +210,9 @@ impl<C, S> Drop for Placed<C, S> {
     }
 }
 
-impl<C, S> core::fmt::Debug for Placed<C, S> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Placed").field("index", &self.index).finish_non_exhaustive()
+impl<C, S> fmt::Debug for Placed<C, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Placed").field("name", &self.name).field("index", &self.index).finish_non_exhaustive()
     }
 }
 
@@ -240,7 +266,8 @@ pub(crate) fn obtain<C: Control, S: Send + Sync + 'static>(
             core.closed(index);
             return Err(ObjectErrorKind::Corrupt);
         };
-        Ok((Placed { attached: Attached::new(core), index, control, slots }, created))
+        let (attached, name) = (Attached::new(core), ObjectName(request.name.into()));
+        Ok((Placed { attached, name, index, control, slots }, created))
     };
     attempt().map_err(|kind| ObjectError::new(request.name, kind))
 }

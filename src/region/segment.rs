@@ -2,7 +2,7 @@
 
 use super::error::ObjectError;
 use super::handle::Region;
-use super::object::{Kind, Placed, Request, obtain};
+use super::object::{Kind, ObjectName, Placed, Request, obtain};
 use crate::primitives::registry::Mode;
 use crate::primitives::{Dead, Repair};
 use crate::sync::Cell;
@@ -49,8 +49,10 @@ pub struct Segment {
 }
 
 /// A range that does not lie in the segment; nothing was copied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutOfRange {
+    /// The segment.
+    pub segment: ObjectName,
     /// Where the range begins, in bytes.
     pub offset: usize,
     /// How long it is, in bytes.
@@ -61,14 +63,20 @@ pub struct OutOfRange {
 
 impl fmt::Display for OutOfRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { offset, length, size } = self;
-        write!(f, "{length} bytes at {offset} are not in a segment of {size} bytes")
+        let Self { segment, offset, length, size } = self;
+        write!(f, "segment {segment}: {length} bytes at {offset} are not in its {size} bytes")
     }
 }
 
 impl std::error::Error for OutOfRange {}
 
 impl Segment {
+    /// The name by which it was made or opened.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.placed.name().as_str()
+    }
+
     /// Its length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -82,9 +90,8 @@ impl Segment {
     }
 
     fn range(&self, offset: usize, length: usize) -> Result<&[Cell<u8>], OutOfRange> {
-        let out = OutOfRange { offset, length, size: self.len() };
-        let end = offset.checked_add(length).ok_or(out)?;
-        self.placed.slots().get(offset..end).ok_or(out)
+        let range = offset.checked_add(length).and_then(|end| self.placed.slots().get(offset..end));
+        range.ok_or_else(|| OutOfRange { segment: self.placed.name().clone(), offset, length, size: self.len() })
     }
 
     /// Copies from the segment; never waits.
@@ -122,7 +129,7 @@ impl Segment {
 
 impl fmt::Debug for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Segment").field("len", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Segment").field("name", &self.name()).field("len", &self.len()).finish_non_exhaustive()
     }
 }
 

@@ -1,9 +1,9 @@
 //! The counting semaphore as its users hold it.
 
 use super::core::NoCaller;
-use super::error::{ObjectError, Unusable};
+use super::error::{ObjectError, ObjectErrorKind, Unusable};
 use super::handle::Region;
-use super::object::{Kind, Placed, Request, obtain};
+use super::object::{Kind, ObjectName, Placed, Request, obtain};
 use crate::primitives::registry::Mode;
 use crate::primitives::semaphore::{AcquireError as RawAcquireError, Overflow, RawSemaphore};
 use crate::primitives::waiting::Wait;
@@ -37,7 +37,7 @@ pub struct Semaphore {
 }
 
 /// Why permits were not acquired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AcquireError {
     /// There are too few ([`try_acquire`](Semaphore::try_acquire) only).
@@ -45,7 +45,12 @@ pub enum AcquireError {
     /// The deadline passed (timed calls only).
     TimedOut,
     /// More were asked for than a semaphore can ever hold.
-    TooMany,
+    TooMany {
+        /// The semaphore.
+        semaphore: ObjectName,
+        /// How many were asked for.
+        asked: u32,
+    },
     /// As many threads of this process as the region was made for use it already.
     TooManyThreads {
         /// How many that are.
@@ -60,7 +65,13 @@ impl fmt::Display for AcquireError {
         match self {
             Self::WouldBlock => f.write_str("the semaphore has too few permits"),
             Self::TimedOut => f.write_str("the semaphore had too few permits until the deadline"),
-            Self::TooMany => write!(f, "a semaphore holds at most {} permits", RawSemaphore::MAX),
+            Self::TooMany { semaphore, asked } => {
+                write!(
+                    f,
+                    "semaphore {semaphore}: asked for {asked} permits, at most {} can ever be there",
+                    Semaphore::MAX
+                )
+            }
             Self::TooManyThreads { limit } => {
                 write!(f, "the region's {limit} places for threads of this process are taken")
             }
@@ -80,22 +91,17 @@ impl From<NoCaller> for AcquireError {
     }
 }
 
-impl From<RawAcquireError> for AcquireError {
-    fn from(error: RawAcquireError) -> Self {
-        match error {
-            RawAcquireError::WouldBlock => Self::WouldBlock,
-            RawAcquireError::TimedOut => Self::TimedOut,
-            RawAcquireError::TooMany => Self::TooMany,
-        }
-    }
-}
-
 /// Why permits were not released.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReleaseError {
     /// There would be more than [`Semaphore::MAX`]; nothing was changed.
-    Overflow,
+    Overflow {
+        /// The semaphore.
+        semaphore: ObjectName,
+        /// How many were to be released.
+        given: u32,
+    },
     /// The region can be used no longer.
     Unusable(Unusable),
 }
@@ -103,7 +109,9 @@ pub enum ReleaseError {
 impl fmt::Display for ReleaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Overflow => write!(f, "a semaphore holds at most {} permits", RawSemaphore::MAX),
+            Self::Overflow { semaphore, given } => {
+                write!(f, "semaphore {semaphore}: with {given} permits more it would have more than {}", Semaphore::MAX)
+            }
             Self::Unusable(why) => why.fmt(f),
         }
     }
@@ -122,10 +130,16 @@ impl Semaphore {
         self
     }
 
+    /// The name by which it was made or opened.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.placed.name().as_str()
+    }
+
     /// Takes one permit, waiting as long as it takes.
     ///
     /// # Errors
-    /// The region can be used no longer, or not by so many threads.
+    /// The region can be used no longer; or one has to wait, and as many threads as the region was made for use it.
     #[inline]
     pub fn acquire(&self) -> Result<(), AcquireError> {
         self.acquire_until(1, None)
@@ -157,8 +171,26 @@ impl Semaphore {
 
     #[inline]
     fn acquire_until(&self, n: u32, deadline: Option<Deadline>) -> Result<(), AcquireError> {
+        match self.try_acquire(n) {
+            Err(AcquireError::WouldBlock) => self.acquire_slow(n, deadline),
+            done => done,
+        }
+    }
+
+    /// Apart, because only who waits needs a thread slot and a [`Caller`](crate::primitives::Caller).
+    #[cold]
+    fn acquire_slow(&self, n: u32, deadline: Option<Deadline>) -> Result<(), AcquireError> {
         let caller = self.placed.core().caller(self.wait)?;
-        Ok(self.placed.control().acquire(&caller, self.placed.id(), n, deadline)?)
+        self.answer(n, self.placed.control().acquire(&caller, self.placed.id(), n, deadline))
+    }
+
+    #[inline]
+    fn answer(&self, asked: u32, answer: Result<(), RawAcquireError>) -> Result<(), AcquireError> {
+        answer.map_err(|error| match error {
+            RawAcquireError::WouldBlock => AcquireError::WouldBlock,
+            RawAcquireError::TimedOut => AcquireError::TimedOut,
+            RawAcquireError::TooMany => AcquireError::TooMany { semaphore: self.placed.name().clone(), asked },
+        })
     }
 
     /// Takes `n` permits if there are as many; never waits.
@@ -168,7 +200,7 @@ impl Semaphore {
     #[inline]
     pub fn try_acquire(&self, n: u32) -> Result<(), AcquireError> {
         self.placed.core().attachment().check().map_err(AcquireError::Unusable)?;
-        Ok(self.placed.control().try_acquire(n)?)
+        self.answer(n, self.placed.control().try_acquire(n))
     }
 
     /// Gives one permit; never waits.
@@ -187,7 +219,10 @@ impl Semaphore {
     #[inline]
     pub fn release_many(&self, n: u32) -> Result<(), ReleaseError> {
         self.placed.core().attachment().check().map_err(ReleaseError::Unusable)?;
-        self.placed.control().release(n).map_err(|Overflow| ReleaseError::Overflow)
+        self.placed
+            .control()
+            .release(n)
+            .map_err(|Overflow| ReleaseError::Overflow { semaphore: self.placed.name().clone(), given: n })
     }
 
     /// The permits that are there, as of a moment ago.
@@ -199,7 +234,10 @@ impl Semaphore {
 
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Semaphore").field("available", &self.available()).finish_non_exhaustive()
+        f.debug_struct("Semaphore")
+            .field("name", &self.name())
+            .field("available", &self.available())
+            .finish_non_exhaustive()
     }
 }
 
@@ -207,8 +245,12 @@ impl Region {
     /// The semaphore `name`, made with `permits` permits if there is none. One that exists is left as it is.
     ///
     /// # Errors
-    /// [`ObjectError`]: of another kind; no memory; too many objects.
+    /// [`ObjectError`]: more permits than [`Semaphore::MAX`]; of another kind; no memory; too many objects.
     pub fn semaphore(&self, name: &str, permits: u32) -> Result<Semaphore, ObjectError> {
+        if permits > Semaphore::MAX {
+            let kind = ObjectErrorKind::TooManyPermits { given: permits, most: Semaphore::MAX };
+            return Err(ObjectError::new(name, kind));
+        }
         let request =
             Request { name, kind: Kind::Semaphore, capacity: 0, tag: 0, mode: Mode::OpenOrCreate, deadline: None };
         let (placed, _) = obtain(self.core(), &request, || RawSemaphore::new(permits), |_| ())?;

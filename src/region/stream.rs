@@ -8,7 +8,7 @@ use super::side::{Obstacle, Patience, RoleError, Side};
 use crate::primitives::RawRing;
 use crate::primitives::registry::Mode;
 use crate::primitives::ring::{CONSUMER, PRODUCER};
-use crate::primitives::role::{Departure, IfGone, Predecessor};
+use crate::primitives::role::{Departure, IfGone, Predecessor, Presence};
 use crate::sync::{Cell, Deadline};
 use core::fmt;
 use core::time::Duration;
@@ -133,6 +133,17 @@ impl<const SIDE: bool> fmt::Debug for End<SIDE> {
     }
 }
 
+/// What the other end of a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Nobody has taken it yet.
+    NotYet,
+    /// Somebody has it.
+    There,
+    /// Somebody had it, and nobody has it now.
+    Gone(Departure),
+}
+
 /// What the other end of a stream is, as an error of `std::io`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -187,7 +198,7 @@ fn io_error(obstacle: Obstacle) -> io::Error {
 }
 
 macro_rules! end_of_stream {
-    ($end:ident, $peer:literal) => {
+    ($end:ident, $peer_side:ident, $peer:literal) => {
         impl $end {
             #[doc = concat!("Whether calls that would have to wait for a ", $peer, " that is gone fail (the default), or wait")]
             /// for another. They fail once for each death in any case.
@@ -195,6 +206,11 @@ macro_rules! end_of_stream {
             pub fn if_gone(mut self, if_gone: IfGone) -> Self {
                 self.end.side.if_gone = if_gone;
                 self
+            }
+
+            #[doc = concat!("As [`if_gone`](Self::if_gone), for the calls from now on.")]
+            pub fn set_if_gone(&mut self, if_gone: IfGone) {
+                self.end.side.if_gone = if_gone;
             }
 
             /// Until when calls wait from now on: as long as it takes (`None`, the default), or until a deadline, after
@@ -206,6 +222,16 @@ macro_rules! end_of_stream {
             /// Whether calls fail with [`io::ErrorKind::WouldBlock`] instead of waiting.
             pub fn set_nonblocking(&mut self, nonblocking: bool) {
                 self.end.patience = if nonblocking { Patience::None } else { Patience::Forever };
+            }
+
+            #[doc = concat!("Whether there is a ", $peer, ", as of a moment ago.")]
+            #[must_use]
+            pub fn peer(&self) -> Peer {
+                match self.end.side.placed.control().role::<$peer_side>().presence() {
+                    Presence::NeverOpened => Peer::NotYet,
+                    Presence::Held(_) => Peer::There,
+                    Presence::Gone(how) => Peer::Gone(how),
+                }
             }
 
             /// From whom this end was taken over.
@@ -225,7 +251,7 @@ pub struct ByteWriter {
     end: End<PRODUCER>,
 }
 
-end_of_stream!(ByteWriter, "reader");
+end_of_stream!(ByteWriter, CONSUMER, "reader");
 
 impl ByteWriter {
     /// Writes all of `bytes` as one batch: the reader sees all of them or, if this process dies, none.
@@ -251,6 +277,16 @@ impl ByteWriter {
             }
         }
         self.end.commit(count).map_err(io_error)
+    }
+
+    /// Waits until a reader has taken everything that was written.
+    ///
+    /// # Errors
+    /// As [`write`](io::Write::write).
+    pub fn wait_until_empty(&mut self) -> io::Result<()> {
+        let all = self.end.side.placed.slots().len();
+        let least = u32::try_from(all).unwrap_or(u32::MAX);
+        self.end.reserve(least, all).map(drop).map_err(io_error)
     }
 
     /// Bytes that were written and that no reader has taken yet, as of a moment ago.
@@ -288,7 +324,7 @@ pub struct ByteReader {
     end: End<CONSUMER>,
 }
 
-end_of_stream!(ByteReader, "writer");
+end_of_stream!(ByteReader, PRODUCER, "writer");
 
 impl io::Read for ByteReader {
     /// Reads as many bytes as there are and fit, waiting until there is one. Zero: the writer closed its end.

@@ -1,6 +1,7 @@
 //! What went wrong with an object in a region.
 
 use super::Unusable;
+use crate::region::object::Kind;
 use std::error::Error;
 use std::fmt;
 
@@ -54,6 +55,13 @@ pub enum ObjectErrorKind {
         /// The most that are possible; at least one is needed.
         most: u64,
     },
+    /// More permits than a semaphore can hold.
+    TooManyPermits {
+        /// How many it was to have.
+        given: u32,
+        /// The most that are possible.
+        most: u32,
+    },
     /// The name is empty or contains a NUL.
     BadName,
     /// The directory of objects was busy until the deadline passed.
@@ -91,12 +99,15 @@ impl fmt::Display for ObjectErrorKind {
         match self {
             Self::NotFound => f.write_str("no such object"),
             Self::AlreadyExists => f.write_str("exists already"),
-            Self::WrongKind { found, expected } => write!(f, "is of kind {found}, not {expected}"),
+            Self::WrongKind { found, expected } => {
+                write!(f, "is a {}, not a {}", NamedKind(*found), NamedKind(*expected))
+            }
             Self::WrongSize { found, expected } => write!(f, "holds {found} bytes, not {expected}"),
             Self::WrongAlign { found, expected } => write!(f, "is aligned to {found} bytes, not {expected}"),
             Self::WrongTag { found, expected } => write!(f, "bears the type tag {found:016x}, not {expected:016x}"),
             Self::WrongCapacity { found, expected } => write!(f, "has {found} elements, not {expected}"),
             Self::BadCapacity { given, most } => write!(f, "{given} elements, between 1 and {most} are possible"),
+            Self::TooManyPermits { given, most } => write!(f, "{given} permits, at most {most} are possible"),
             Self::BadName => f.write_str("not a name: empty, or with a NUL in it"),
             Self::Busy => f.write_str("the directory of objects was busy until the deadline passed"),
             Self::TooManyThreads { limit } => {
@@ -107,6 +118,18 @@ impl fmt::Display for ObjectErrorKind {
             Self::TooManyObjects { limit } => write!(f, "the region's {limit} places for objects are taken"),
             Self::Corrupt => f.write_str("its entry in the region is damaged"),
             Self::Unusable(unusable) => unusable.fmt(f),
+        }
+    }
+}
+
+/// The number of a kind, shown by the kind's name.
+struct NamedKind(u32);
+
+impl fmt::Display for NamedKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Kind::from_number(self.0) {
+            Some(kind) => kind.fmt(f),
+            None => write!(f, "kind {}", self.0),
         }
     }
 }
