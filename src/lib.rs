@@ -1,5 +1,5 @@
-//! Inter-process communication whose edges do not unravel.
-
+#![cfg_attr(not(loom), doc = include_str!("../README.md"))]
+#![cfg_attr(loom, doc = "The model build of selvedge: see README.md.")]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::indexing_slicing))]
 
 pub mod primitives;
