@@ -309,6 +309,10 @@ pub fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
 /// Whether this kernel has `futex_waitv` (Linux 5.16). Asked once per process.
 #[cfg(not(loom))]
 pub fn has_waitv() -> bool {
+    #[cfg(feature = "steps")]
+    if super::steps::waitv_is_forbidden() {
+        return false;
+    }
     static KNOWN: atomic::AtomicU32 = atomic::AtomicU32::new(0);
     match KNOWN.load(Ordering::Relaxed) {
         0 => {

@@ -1,4 +1,5 @@
-//! Counts the synchronisation steps of a thread and kills the process at a chosen one. For tests only.
+//! Counts the synchronisation steps of a thread, kills the process at a chosen one, and takes `futex_waitv` away. For
+//! tests only.
 //!
 //! A step is what the model backend numbers: each operation on an atomic word, cell or fence, and two for a futex
 //! wait (before it and after it). A kill test arms a step in a child process; the child then sends itself SIGKILL
@@ -39,8 +40,8 @@ pub fn disarm() -> u64 {
 }
 
 pub(super) fn step() {
-    // A keeper runs with the thread-local storage of the thread that started it, on a stack of its own: its steps are
-    // told apart by where that stack lies. A thread that is ending has no storage any more and is not counted.
+    // Told by where the stack lies: a thread that was not armed has zero here, and so has a keeper. One that is ending
+    // has no storage any more and is not counted.
     let _ = ARMED_AT.try_with(|armed_at| {
         let armed_at = armed_at.get();
         if armed_at.wrapping_sub(stack_address()) > STACK_SPAN {
@@ -52,4 +53,15 @@ pub(super) fn step() {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         }
     });
+}
+
+static WITHOUT_WAITV: std::sync::OnceLock<()> = std::sync::OnceLock::new();
+
+/// From here on this process does as if the kernel had no `futex_waitv`, as before Linux 5.16.
+pub fn forbid_waitv() {
+    let _ = WITHOUT_WAITV.set(());
+}
+
+pub(super) fn waitv_is_forbidden() -> bool {
+    WITHOUT_WAITV.get().is_some()
 }

@@ -21,9 +21,9 @@
 //! | 65536 | the stack |
 //! | 8192 | [`ThreadBlock`]: what the thread register points to, and the word that says whether the thread has left |
 //!
-//! 64 KiB: a `futex_waitv` over 127 words takes 3 KiB of stack in an optimised build, and unoptimised code, which
-//! gives each temporary a place of its own, takes several times that for each frame of a walk. Pages that are never
-//! touched cost address space alone.
+//! 64 KiB: a `futex_waitv` over 127 words, the largest frame there is, touches 8 KiB in an unoptimised build, which
+//! gives each temporary a place of its own. Eight times that leaves room for a walk in such a build, and nothing that
+//! runs here recurses. Pages that are never touched cost address space alone.
 //!
 //! **Signals.** All are blocked before the thread exists, so no handler ever runs on it: handlers may use whatever
 //! they like. (A fault on it still ends the process: the kernel resets a blocked fault signal to its default.)

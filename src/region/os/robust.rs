@@ -42,6 +42,10 @@
 //! without the mark. So does a thread whose list was replaced behind the C library's back. Whoever waits for a mark
 //! therefore needs the confirmed exit of the process ([`exit`](super::exit)) as a second authority.
 //!
+//! **Damage.** The links of a life word lie in the region, where a hole punched into its file makes them zero. A word
+//! whose own links are gone is taken off the list by those of its neighbours (`unlink`), so that a process can leave a
+//! region that somebody overwrote. Links that were turned elsewhere are not noticed.
+//!
 //! **References.** `get_robust_list(2)`; kernel documents `locking/robust-futexes` and `locking/robust-futex-ABI`;
 //! `ENQUEUE_MUTEX` and `DEQUEUE_MUTEX` in glibc's `nptl/descr.h`.
 
@@ -54,6 +58,9 @@ use rustix::io::Errno;
 
 /// Bit of a link: the entry that it leads to is a priority-inheriting mutex. No part of the address.
 const PRIORITY_INHERITING: usize = 1;
+
+/// How many entries the kernel follows.
+const KERNEL_LIMIT: usize = 2048;
 
 /// The kernel's `struct robust_list_head`.
 #[derive(Debug)]
@@ -196,9 +203,14 @@ impl ThreadList {
     pub(crate) unsafe fn unlink(&self, word: &LifeWord) {
         let entry = word.entry().expose_provenance();
         // SAFETY: the word is linked, so its links are this thread's (I3).
-        let after = unsafe { read(next(entry)) };
+        let mut after = unsafe { read(next(entry)) };
         // SAFETY: as above.
-        let before = unsafe { read(previous(entry)) };
+        let mut before = unsafe { read(previous(entry)) };
+        if after == 0 || before == 0 {
+            // No linked entry has such links (Damage).
+            let Some(found) = self.neighbours(entry) else { return };
+            (before, after) = found;
+        }
         // SAFETY: the neighbour is on the list, so it is mapped (I4) and this thread's (I3), or it is the head.
         unsafe { write(previous(after), before) };
         // SAFETY: as above. The bit that says what kind of entry comes next goes along.
@@ -209,6 +221,35 @@ impl ThreadList {
         unsafe { write(previous(entry), 0) };
         // SAFETY: as above.
         unsafe { write(next(entry), 0) };
+    }
+}
+
+impl ThreadList {
+    /// The entries before and after `entry` as the other entries have them, or the last on the way there where another
+    /// is damaged too; `None` if none of them leads to `entry`. What kind of entry comes next is lost with the link.
+    #[cold]
+    fn neighbours(&self, entry: usize) -> Option<(usize, usize)> {
+        let (before, is_before) = self.search(entry, next);
+        let (after, is_after) = self.search(entry, previous);
+        (is_before || is_after).then_some((before, after))
+    }
+
+    /// Follows the links that `direction` chooses from the head to the one that leads to `entry`, as long as there are
+    /// links; where that ended, and whether it is there.
+    fn search(&self, entry: usize, direction: fn(usize) -> *mut usize) -> (usize, bool) {
+        let head = self.head.as_ptr().expose_provenance();
+        let mut at = head;
+        for _ in 0..=KERNEL_LIMIT {
+            // SAFETY: the head or an entry to which a link of this list led: mapped (I4) and this thread's (I3).
+            let to = unsafe { read(direction(at)) } & !PRIORITY_INHERITING;
+            match to {
+                _ if to == entry => return (at, true),
+                0 => break,
+                _ if to == head => break,
+                _ => at = to,
+            }
+        }
+        (at, false)
     }
 }
 

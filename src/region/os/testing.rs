@@ -4,7 +4,7 @@
 //! allocation, no lock, no panic. It reports by its exit code and by words in [`Shared`] memory.
 
 use crate::sync::{AtomicU32, Deadline, Ordering, WaitOutcome, futex_wait, life_id};
-use core::ffi::c_void;
+use core::ffi::{CStr, c_void};
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
 use core::time::Duration;
@@ -62,14 +62,27 @@ pub(super) fn sleep_while(word: &AtomicU32, value: u32) -> bool {
     true
 }
 
-/// How many mappings this process has; zero if it cannot tell. For children, too.
-pub(super) fn lines_of_maps() -> usize {
-    let Ok(maps) = open(c"/proc/self/maps", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) else { return 0 };
-    let (mut buffer, mut lines) = ([0_u8; 4096], 0);
-    while let Ok(length @ 1..) = read(&maps, &mut buffer) {
-        lines += buffer[..length].iter().filter(|byte| **byte == b'\n').count();
+/// How many mappings this process has and of how many pages, by which a leak is seen even where the kernel merges
+/// neighbours; zeros if it cannot tell. For children, too.
+pub(super) fn mappings() -> (usize, usize) {
+    let mut lines = 0;
+    read_all(c"/proc/self/maps", |byte| lines += usize::from(byte == b'\n'));
+    let (mut pages, mut in_first_number) = (0, true);
+    read_all(c"/proc/self/statm", |byte| {
+        in_first_number &= byte.is_ascii_digit();
+        if in_first_number {
+            pages = pages * 10 + usize::from(byte - b'0');
+        }
+    });
+    (lines, pages)
+}
+
+fn read_all(path: &CStr, mut each: impl FnMut(u8)) {
+    let Ok(file) = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) else { return };
+    let mut buffer = [0_u8; 4096];
+    while let Ok(length @ 1..) = read(&file, &mut buffer) {
+        buffer[..length].iter().for_each(|byte| each(*byte));
     }
-    lines
 }
 
 /// How many threads this process has; zero if it cannot tell. For children, too.

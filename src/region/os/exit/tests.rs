@@ -6,6 +6,7 @@ use crate::region::os::testing::{Ending, Shared, fork, patience, sleep_while};
 use crate::sync::{AtomicU32, Ordering, futex_wake, life_id};
 use core::ffi::{c_int, c_void};
 use core::time::Duration;
+use rustix::fd::AsRawFd;
 
 /// What the tests and their children tell each other.
 struct Signs {
@@ -40,8 +41,16 @@ impl Signs {
     }
 }
 
+const SOON: Duration = Duration::from_millis(40);
+
 fn soon() -> Deadline {
-    Deadline::after(Duration::from_millis(20))
+    Deadline::after(SOON)
+}
+
+/// The processor time that this thread has used.
+fn thread_time() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(used).expect("not negative")
 }
 
 #[test]
@@ -52,9 +61,10 @@ fn a_process_lives_then_is_a_zombie_then_is_gone() {
     let pid = child.pid();
     let watch = ProcessWatch::open(pid, start_time).expect("a watch");
     assert!(!watch.has_exited());
-    let deadline = soon();
+    let (deadline, busy_before) = (soon(), thread_time());
     assert!(!watch.wait_exit(deadline));
     assert!(deadline.has_passed(), "not before the deadline");
+    assert!(thread_time() - busy_before < SOON / 20, "it sleeps meanwhile");
     child.kill();
     assert!(watch.wait_exit(patience()));
     child.await_death();
@@ -231,14 +241,16 @@ fn a_keeper_can_watch() {
     assert_eq!(child.end(), Ending::Exited(0));
 }
 
+fn lowest_free_descriptor() -> Option<RawFd> {
+    Some(pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok()?.as_raw_fd())
+}
+
 #[test]
 fn watches_leave_no_descriptor() {
     let child = fork(|| {
         let Ok(start_time) = own_start_time() else { return 1 };
         let pid = rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
-        // SAFETY: the lowest free descriptor, for this child alone.
-        let lowest_free = || unsafe { libc::dup(0) };
-        let before = lowest_free();
+        let Some(before) = lowest_free_descriptor() else { return 5 };
         for round in 0..3000 {
             // Every second one is not the process meant.
             let Ok(watch) = ProcessWatch::open(pid, start_time + round % 2) else { return 2 };
@@ -246,7 +258,7 @@ fn watches_leave_no_descriptor() {
                 return 3;
             }
         }
-        if before >= 0 && lowest_free() == before + 1 { 0 } else { 4 }
+        if lowest_free_descriptor() == Some(before) { 0 } else { 4 }
     });
     assert_eq!(child.end(), Ending::Exited(0));
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::region::os::robust::tests::{claim, die};
 use crate::region::os::robust::{OwnList, RobustListError, ThreadList};
 use crate::region::os::testing::{
-    Ending, Shared, comes_true, fork, lines_of_maps, patience, sleep_while, somebody_sleeps_on, threads,
+    Ending, Shared, comes_true, fork, mappings, patience, sleep_while, somebody_sleeps_on, threads,
 };
 use crate::sync::{LIFE_DIED, LIFE_WAITERS, LifeWord, futex_wake, life_id};
 use core::time::Duration;
@@ -163,7 +163,7 @@ fn a_thousand_keepers_leave_no_mapping_and_no_thread() {
     let child = fork(|| {
         let post = Post::new();
         let orders = Orders::new(&post);
-        let mut mappings = 0;
+        let mut first = (0, 0);
         for round in 0..1000 {
             let Ok(mut keeper) = orders.start(answer) else { return 1 };
             if keeper.join(patience()).is_err() || post.answer.swap(0, Ordering::Acquire) != keeper.tid() {
@@ -171,14 +171,14 @@ fn a_thousand_keepers_leave_no_mapping_and_no_thread() {
             }
             drop(keeper);
             if round == 0 {
-                mappings = lines_of_maps();
+                first = mappings();
             }
         }
         // A thread that has left its stack is listed for another moment.
         if !comes_true(|| threads() == 1) {
             return 3;
         }
-        if mappings == 0 || lines_of_maps() != mappings { 4 } else { 0 }
+        if first == (0, 0) || mappings() != first { 4 } else { 0 }
     });
     assert_eq!(child.end(), Ending::Exited(0));
 }
@@ -203,12 +203,11 @@ fn a_keeper_whose_handle_was_dropped_runs_on() {
     let child = fork(|| {
         let post = Post::new();
         let orders = Orders::new(&post);
-        let before = lines_of_maps();
+        let before = mappings();
         let Ok(keeper) = orders.start(wait_and_answer) else { return 1 };
         let tid = keeper.tid();
         drop(keeper);
-        // Its guard and its stack; the neighbours may be merged with others of their kind.
-        if lines_of_maps() <= before {
+        if mappings().1 - before.1 != WHOLE / 4096 {
             return 2;
         }
         Post::tell(&post.go, 1);
@@ -272,6 +271,23 @@ fn no_signal_is_delivered_on_a_keeper() {
         if pending_signals() == sent { 0 } else { 7 }
     });
     assert_eq!(child.end(), Ending::Exited(0));
+}
+
+#[test]
+fn below_the_stack_lies_a_guard() {
+    let post = Post::new();
+    let orders = Orders::new(&post);
+    let mut keeper = orders.start(wait_and_answer).expect("a keeper");
+    let file = rustix::fs::memfd_create(c"selvedge-test", rustix::fs::MemfdFlags::CLOEXEC).expect("a memory file");
+    let can_read = |offset: usize| {
+        let from = keeper.stack.base.as_ptr().wrapping_add(offset).cast();
+        // SAFETY: the kernel reads a byte there, or says that it cannot.
+        unsafe { libc::write(rustix::fd::AsRawFd::as_raw_fd(&file), from, 1) == 1 }
+    };
+    assert!(!can_read(0) && !can_read(GUARD - 1));
+    assert!(can_read(GUARD) && can_read(WHOLE - 1));
+    Post::tell(&post.go, 1);
+    assert_eq!(keeper.join(patience()), Ok(()));
 }
 
 #[test]
@@ -381,14 +397,14 @@ fn without_memory_there_is_no_keeper() {
     let child = fork(|| {
         let post = Post::new();
         let orders = Orders::new(&post);
-        let mappings = lines_of_maps();
+        let before = mappings();
         if setrlimit(Resource::As, Rlimit { current: Some(0), maximum: None }).is_err() {
             return 1;
         }
         if !matches!(orders.start(answer), Err(SpawnError::Stack(Errno::NOMEM))) {
             return 2;
         }
-        if lines_of_maps() == mappings { 0 } else { 3 }
+        if mappings() == before { 0 } else { 3 }
     });
     assert_eq!(child.end(), Ending::Exited(0));
 }
@@ -418,14 +434,14 @@ fn a_refused_clone_leaves_nothing_behind() {
     let child = fork(|| {
         let post = Post::new();
         let orders = Orders::new(&post);
-        let (mappings, mask) = (lines_of_maps(), signal_mask());
+        let (before, mask) = (mappings(), signal_mask());
         if !refuse(libc::SYS_clone) {
             return 1;
         }
         if !matches!(orders.start(answer), Err(SpawnError::Clone(Errno::PERM))) {
             return 2;
         }
-        if lines_of_maps() != mappings {
+        if mappings() != before {
             return 3;
         }
         if signal_mask() == mask { 0 } else { 4 }
