@@ -22,8 +22,7 @@ impl Running {
         // Inherited only if it is not closed at exec.
         fcntl_setfd(descriptor, FdFlags::empty())?;
         let number = descriptor.as_raw_fd().to_string();
-        let mut child =
-            Command::new(std::env::current_exe()?).args([role, &number]).stdout(Stdio::piped()).spawn()?;
+        let mut child = Command::new(std::env::current_exe()?).args([role, &number]).stdout(Stdio::piped()).spawn()?;
         let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         Ok(Self { child, output: BufReader::new(output) })
     }

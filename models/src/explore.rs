@@ -152,7 +152,7 @@ fn execute(build: &dyn Fn(&mut World), run: &Rc<Run>) {
     set_current_lane(usize::MAX);
     let mut world = World::default();
     build(&mut world);
-    let World { threads, on_death, finally } = world;
+    let World { threads, on_death, finally, .. } = world;
     for (name, _) in &threads {
         run.add_lane(name);
     }
@@ -220,10 +220,18 @@ fn judge(run: &Run, payload: &(dyn Any + Send)) -> Verdict {
     } else if let Some(SoloLimit { lane, limit }) = payload.downcast_ref::<SoloLimit>() {
         format!("`{}` took {limit} steps without coming to an end", lanes::lane_name(run, *lane))
     } else {
-        panics::take_message().unwrap_or_else(|| "panic without a message".to_owned())
+        in_our_words(panics::take_message(payload))
     };
     if message.contains("exceeded maximum number of branches") || message.contains("exceeded max_steps") {
         return Verdict::Inconclusive(message);
     }
     Verdict::Fail(Box::new(Failure { message, picture: lanes::draw(run) }))
+}
+
+/// loom calls a data race by the name of what it computes.
+fn in_our_words(message: String) -> String {
+    match message.trim().strip_prefix("Causality violation: Concurrent ") {
+        Some(accesses) => format!("data race: concurrent {}", accesses.trim_end_matches('.')),
+        None => message,
+    }
 }

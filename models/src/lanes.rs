@@ -58,8 +58,9 @@ pub fn draw(run: &Run) -> String {
 }
 
 fn describe(event: &Event, names: &mut Names) -> String {
+    let stale = if event.stale { " (old)" } else { "" };
     match event.word {
-        Some(word) => format!("{} {}.{}", place(event.location), names.of(word), event.what),
+        Some(word) => format!("{} {}.{}{stale}", place(event.location), names.of(word), event.what),
         None => format!("{} {}", place(event.location), event.what),
     }
 }
@@ -84,12 +85,16 @@ impl Names {
     }
 }
 
-/// The identifier before the `:` or `=` that precedes the column.
+/// The identifier before the `:` or `=` that precedes the column: `name: `, `let name = `, `let name: Type = `.
 fn identifier(line: &str, column: u32) -> Option<String> {
     let before: String = line.chars().take(usize::try_from(column).ok()?.saturating_sub(1)).collect();
+    // The `::` of paths separates nothing.
+    let before = before.replace("::", "__");
     let separator = before.rfind([':', '='])?;
     let mut head = before.get(..separator)?.trim_end();
-    if let Some((name, _type)) = head.split_once(": ") {
+    if before.get(separator..).is_some_and(|rest| rest.starts_with('='))
+        && let Some((name, _type)) = head.split_once(": ")
+    {
         head = name;
     }
     let name: String = head.chars().rev().take_while(|c| c.is_alphanumeric() || *c == '_').collect();

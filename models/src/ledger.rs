@@ -1,10 +1,11 @@
 //! The ledger: one row for each model and engine, in a form that machines read and people can.
 
 use crate::explore::Verdict;
-use crate::sweep::Report;
-use crate::world::Model;
-use selvedge::sync::model::Engine;
+use crate::sweep::{Report, Settings};
+use crate::world::{Faults, Model};
+use selvedge::sync::model::{Engine, Plan, WakeOrder};
 use serde::Serialize;
+use std::fmt::Write as _;
 
 /// One row.
 #[derive(Clone, Debug, Serialize)]
@@ -23,7 +24,7 @@ pub struct Row {
     pub bound: String,
     /// Points at which somebody was killed or frozen.
     pub kill_points: u64,
-    /// Points at which the undertaker was killed after a first kill.
+    /// Points at which a second one was killed after a first kill.
     pub second_kill_points: u64,
     /// Explorations made: one for each planned fault.
     pub explorations: u64,
@@ -37,6 +38,8 @@ pub struct Row {
     pub verdict: &'static str,
     /// Message of a failure or limit.
     pub message: Option<String>,
+    /// What was planned to happen in the failing exploration.
+    pub plan: Option<String>,
     /// The failing execution.
     pub picture: Option<String>,
     /// The command that runs just this model.
@@ -56,33 +59,24 @@ pub fn engine_name(engine: Engine) -> &'static str {
 impl Row {
     /// The row for a report.
     #[must_use]
-    pub fn new(model: &Model, engine: Engine, report: &Report) -> Self {
+    pub fn new(model: &Model, settings: Settings, report: &Report) -> Self {
         let (verdict, message, picture) = match &report.verdict {
             Verdict::Pass => ("pass", None, None),
             Verdict::Fail(failure) => ("fail", Some(failure.message.clone()), Some(failure.picture.clone())),
             Verdict::Inconclusive(why) => ("inconclusive", Some(why.clone()), None),
         };
-        let message = message.map(|message| match &report.plan {
-            Some(plan) => format!("{message}\n  plan: {}", describe(plan)),
-            None => message,
-        });
-        let bound = match engine {
-            Engine::Shuttle => "random schedules".to_owned(),
-            _ => match (model.bounds.plain, model.bounds.faulty) {
-                (None, None) => "none".to_owned(),
-                (None, Some(faulty)) if has_faults(model) => format!("{faulty} preemptions with faults"),
-                (None, Some(_)) => "none".to_owned(),
-                (Some(plain), Some(faulty)) if plain != faulty => format!("{plain} preemptions, {faulty} with faults"),
-                (Some(plain), _) => format!("{plain} preemptions"),
-            },
+        let engine = engine_name(settings.engine);
+        let schedules = match settings.engine {
+            Engine::Shuttle => format!(" --schedules {}", settings.schedules),
+            _ => String::new(),
         };
         Self {
             model: model.name,
             primitive: model.primitive(),
             properties: model.properties,
             client: model.client,
-            engine: engine_name(engine),
-            bound,
+            engine,
+            bound: bound(model, settings),
             kill_points: report.kill_points,
             second_kill_points: report.second_kill_points,
             explorations: report.explorations,
@@ -91,18 +85,65 @@ impl Row {
             complete: report.complete,
             verdict,
             message,
+            plan: report.plan.as_ref().map(describe),
             picture,
-            replay: format!("cargo prove --engine {} --filter '={}'", engine_name(engine), model.name),
+            replay: format!("cargo prove --engine {engine}{schedules} --filter '={}'", model.name),
+        }
+    }
+
+    /// Whether the model passed.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.verdict == "pass"
+    }
+
+    /// A failure or a limit in full; `None` for a pass.
+    #[must_use]
+    pub fn explanation(&self) -> Option<String> {
+        let message = self.message.as_ref()?;
+        let mut text = format!("{} on {}: {}\n  {message}\n", self.model, self.engine, self.outcome());
+        if let Some(plan) = &self.plan {
+            let _ = writeln!(text, "  plan: {plan}");
+        }
+        if let Some(picture) = &self.picture {
+            let _ = writeln!(text, "\n{picture}");
+        }
+        let _ = writeln!(text, "  again: {}", self.replay);
+        Some(text)
+    }
+
+    /// The last column: whether it is complete, unless it has not passed at all.
+    fn outcome(&self) -> &'static str {
+        match (self.verdict, self.complete) {
+            ("pass", true) => "yes",
+            ("pass", false) => "no",
+            ("inconclusive", _) => "INCONCLUSIVE",
+            _ => "FAILED",
         }
     }
 }
 
-fn has_faults(model: &Model) -> bool {
-    let faults = model.faults;
-    faults.spurious || faults.timeouts || !faults.victims.is_empty() || !faults.frozen.is_empty()
+fn bound(model: &Model, settings: Settings) -> String {
+    if settings.engine == Engine::Shuttle {
+        return format!("{} random schedules a plan", settings.schedules);
+    }
+    let preemptions = |bound: Option<usize>| bound.map_or_else(|| "none".to_owned(), |n| format!("{n} preemptions"));
+    let (plain, faulty) = (model.bounds.plain, model.bounds.faulty);
+    if plain == faulty || !has_planned_faults(&model.faults) {
+        preemptions(plain)
+    } else {
+        format!("{}; with faults {}", preemptions(plain), preemptions(faulty))
+    }
 }
 
-fn describe(plan: &selvedge::sync::model::Plan) -> String {
+fn has_planned_faults(faults: &Faults) -> bool {
+    let stopped = [faults.victims.is_empty(), faults.frozen.is_empty(), faults.pairs.is_empty()];
+    faults.spurious || faults.timeouts || stopped.contains(&false)
+}
+
+/// A plan in words.
+#[must_use]
+pub fn describe(plan: &Plan) -> String {
     let mut parts = Vec::new();
     for (lane, step) in &plan.kills {
         parts.push(format!("lane {lane} killed before step {step}"));
@@ -119,11 +160,61 @@ fn describe(plan: &selvedge::sync::model::Plan) -> String {
     if !plan.wake_edge {
         parts.push("wakes order nothing".to_owned());
     }
-    if plan.wake_order == selvedge::sync::model::WakeOrder::Lifo {
+    if plan.wake_order == WakeOrder::Lifo {
         parts.push("last sleeper first".to_owned());
     }
     if let Some(mutation) = plan.mutation {
         parts.push(format!("mutation {mutation:?}"));
     }
     if parts.is_empty() { "no faults".to_owned() } else { parts.join("; ") }
+}
+
+/// The rows as a table of text.
+#[must_use]
+pub fn table(rows: &[Row]) -> String {
+    let header = ["model", "properties", "client", "engine", "bound", "kills", "executions", "seconds", "complete"];
+    let cells = rows.iter().map(|row| {
+        let kills = match row.second_kill_points {
+            0 => row.kill_points.to_string(),
+            second => format!("{} + {second}", row.kill_points),
+        };
+        vec![
+            row.model.to_owned(),
+            row.properties.to_owned(),
+            row.client.to_owned(),
+            row.engine.to_owned(),
+            row.bound.clone(),
+            kills,
+            row.executions.to_string(),
+            format!("{:.2}", row.seconds),
+            row.outcome().to_owned(),
+        ]
+    });
+    aligned(&header, &[5, 6, 7], cells)
+}
+
+/// Lines whose columns are aligned, those in `numbers` to the right.
+pub(crate) fn aligned(header: &[&str], numbers: &[usize], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let header = header.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let lines: Vec<Vec<String>> = std::iter::once(header).chain(rows).collect();
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max())
+        .map(Option::unwrap_or_default)
+        .collect();
+    let mut text = String::new();
+    for line in &lines {
+        let cells: Vec<String> = line
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(
+                |(column, (cell, width))| {
+                    if numbers.contains(&column) { format!("{cell:>width$}") } else { format!("{cell:width$}") }
+                },
+            )
+            .collect();
+        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
+    }
+    text
 }

@@ -11,12 +11,16 @@
 
 pub mod catalogue;
 pub mod explore;
+pub mod gallery;
 pub mod lanes;
 pub mod ledger;
 pub mod litmus;
+pub mod outcomes;
 mod panics;
+pub mod parallel;
 pub mod scene;
 pub mod sweep;
+pub mod weaken;
 pub mod world;
 
 pub use world::{Bounds, Death, Faults, Model, World};

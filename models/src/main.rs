@@ -1,3 +1,15 @@
-//! `cargo prove`.
+//! `cargo prove`: runs the models, prints the ledger; shows the race gallery; audits the orderings.
 
-fn main() {}
+#[cfg(loom)]
+mod command;
+
+#[cfg(loom)]
+fn main() -> std::process::ExitCode {
+    command::run()
+}
+
+#[cfg(not(loom))]
+fn main() -> std::process::ExitCode {
+    eprintln!("the models exist under `--cfg loom` only; `cargo prove` sets it, unless RUSTFLAGS says otherwise");
+    std::process::ExitCode::FAILURE
+}

@@ -216,7 +216,8 @@ impl Sweep<'_> {
         report.assertions += explored.run.assertions();
         report.complete &= effort.bound.is_none();
         for (site, record) in explored.sites() {
-            report.sites.entry(site).or_insert(record);
+            let known = report.sites.entry(site).or_insert(record);
+            known.wakes = known.wakes.max(record.wakes);
         }
         match explored.verdict {
             Verdict::Pass => return Ok(explored),

@@ -85,6 +85,7 @@ pub struct Death {
 }
 
 type Body = Box<dyn FnOnce() + Send>;
+type Outcome = Box<dyn FnOnce() -> String + Send>;
 type Handler = Arc<dyn Fn(Death) + Send + Sync>;
 
 /// What happens after a lane was killed.
@@ -105,6 +106,7 @@ pub struct World {
     pub(crate) threads: Vec<(String, Body)>,
     pub(crate) on_death: Option<Aftermath>,
     pub(crate) finally: Vec<Body>,
+    pub(crate) outcome: Option<Outcome>,
 }
 
 impl World {
@@ -128,6 +130,14 @@ impl World {
     /// What must hold when every thread has ended.
     pub fn finally(&mut self, check: impl FnOnce() + Send + 'static) {
         self.finally.push(Box::new(check));
+    }
+
+    /// What came out of the execution, in words: for models whose point is what can happen, not what must hold.
+    ///
+    /// Only [`explore_outcomes`](crate::outcomes::explore_outcomes) asks for it, after every thread has ended and every
+    /// check has passed.
+    pub fn outcome(&mut self, outcome: impl FnOnce() -> String + Send + 'static) {
+        self.outcome = Some(Box::new(outcome));
     }
 }
 

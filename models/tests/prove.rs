@@ -1,31 +1,110 @@
-//! Runs every model.
+//! Every model as a test of its own: on loom, and a smoke test on shuttle.
+//!
+//! One test per model and engine, so that each can be run and seen alone. At the end it counts: a model that is
+//! registered and did not run is a failure, unless only some were asked for.
 #![allow(missing_docs)]
 
 #[cfg(not(loom))]
-fn main() {
-    println!("the models run under RUSTFLAGS=\"--cfg loom\"");
+fn main() -> std::process::ExitCode {
+    let arguments = libtest_mimic::Arguments::from_args();
+    if !arguments.list {
+        eprintln!("the models are compiled under RUSTFLAGS=\"--cfg loom\" only: no tests here");
+    }
+    libtest_mimic::run(&arguments, Vec::new()).exit_code()
 }
 
 #[cfg(loom)]
-fn main() {
-    use selvedge_models::catalogue;
-    use selvedge_models::explore::Verdict;
+fn main() -> std::process::ExitCode {
+    on_loom::main()
+}
+
+#[cfg(loom)]
+mod on_loom {
+    use libtest_mimic::{Arguments, Failed, Trial};
+    use selvedge_models::ledger::Row;
     use selvedge_models::sweep::{Settings, prove};
-    let filter = std::env::args().nth(1).unwrap_or_default();
-    for model in catalogue::all().iter().filter(|model| model.name.contains(&filter)) {
-        let report = prove(model, Settings::loom());
-        println!(
-            "{:55} {:>9} {:>4} {:>5} {:>7.2}s {}",
-            model.name,
-            report.executions,
-            report.kill_points,
-            report.second_kill_points,
-            report.time.as_secs_f64(),
-            match &report.verdict {
-                Verdict::Pass => "ok".to_owned(),
-                Verdict::Inconclusive(w) => format!("inconclusive {w}"),
-                Verdict::Fail(f) => format!("FAIL {}\n{:?}\n{}", f.message, report.plan, f.picture),
+    use selvedge_models::{Model, catalogue};
+    use std::collections::BTreeSet;
+    use std::path::Path;
+    use std::process::ExitCode;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Schedules for each planned fault on shuttle: enough to see that the model runs there, no more.
+    const SMOKE: u64 = 5;
+
+    pub(super) fn main() -> ExitCode {
+        let arguments = Arguments::from_args();
+        let models = catalogue::all();
+        let registered = models.len();
+        let ran = Arc::new(AtomicUsize::new(0));
+        let mut trials = vec![
+            Trial::test("catalogue::names_are_unique_and_well_formed", names_are_unique_and_well_formed),
+            Trial::test("catalogue::every_file_has_models", every_file_has_models),
+        ];
+        for model in models {
+            let ran = Arc::clone(&ran);
+            trials.push(Trial::test(format!("model::{}", model.name), move || {
+                let result = run(&model, Settings::loom());
+                ran.fetch_add(1, Ordering::Relaxed);
+                result
+            }));
+            trials.push(Trial::test(format!("shuttle::{}", model.name), move || run(&model, Settings::shuttle(SMOKE))));
+        }
+        let conclusion = libtest_mimic::run(&arguments, trials);
+        if arguments.list {
+            return conclusion.exit_code();
+        }
+        let ran = ran.load(Ordering::Relaxed);
+        println!("{ran} models ran on loom, {registered} registered");
+        let all_asked_for = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.ignored;
+        if all_asked_for && ran < registered {
+            println!("a registered model did not run");
+            return ExitCode::FAILURE;
+        }
+        conclusion.exit_code()
+    }
+
+    fn run(model: &Model, settings: Settings) -> Result<(), Failed> {
+        let row = Row::new(model, settings, &prove(model, settings));
+        row.explanation().map_or(Ok(()), |explanation| Err(explanation.into()))
+    }
+
+    fn names_are_unique_and_well_formed() -> Result<(), Failed> {
+        let mut seen = BTreeSet::new();
+        for Model { name, .. } in catalogue::all() {
+            if !seen.insert(name) {
+                return Err(format!("two models are called `{name}`").into());
             }
-        );
+            let well_formed = name.split('/').count() == 2
+                && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '/'));
+            if !well_formed {
+                return Err(format!("`{name}` is not of the form primitive/scenario").into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Every file of the catalogue has models, and every model stands in the file of its primitive.
+    fn every_file_has_models() -> Result<(), Failed> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/catalogue");
+        let mut files = BTreeSet::new();
+        for entry in std::fs::read_dir(&folder)? {
+            let path = entry?.path();
+            match path.file_stem().and_then(|stem| stem.to_str()) {
+                Some("mod") | None => {}
+                Some(stem) => {
+                    files.insert(stem.to_owned());
+                }
+            }
+        }
+        let primitives: BTreeSet<String> = catalogue::all().iter().map(|model| model.primitive().to_owned()).collect();
+        match files.symmetric_difference(&primitives).next() {
+            None => Ok(()),
+            Some(odd) if files.contains(odd) => {
+                Err(format!("no model is called `{odd}/…`, but there is a file").into())
+            }
+            Some(odd) => Err(format!("models are called `{odd}/…`, but there is no file of that name").into()),
+        }
     }
 }

@@ -30,8 +30,8 @@
 //! **Invariants.**
 //! - I1: the links of a life word are touched only by the thread whose id the word holds.
 //! - I2: who owns the life word of a FREE entry may swing it to INIT, and nobody else may. A claimer that took the life
-//!   word of an entry that is not FREE (it was claimed and died between two looks) has hidden a mark: it puts it back,
-//!   and if it dies before, the kernel does.
+//!   word of an entry that is not FREE (it was claimed and died between two looks, or the claimer wants the place of the
+//!   dead) has hidden a mark: it puts it back, and if it dies before, the kernel does.
 //! - I3: an entry leaves WALKED only when no live hazard names it (F3).
 //! - I4: a generation is never used twice.
 //!
@@ -159,6 +159,8 @@ pub struct ProcessEntry {
     pub pid: AtomicU32,
     /// Start time of that process in clock ticks since boot, which tells it from a later one with the same id.
     pub start_time: AtomicU64,
+    /// The namespaces in which the two mean something; zero if they are not known.
+    pub namespaces: AtomicU64,
 }
 
 impl ProcessEntry {
@@ -172,6 +174,7 @@ impl ProcessEntry {
             hazard: AtomicU32::new(0),
             pid: AtomicU32::new(0),
             start_time: AtomicU64::new(0),
+            namespaces: AtomicU64::new(0),
         }
     }
 }
@@ -360,7 +363,7 @@ impl<'a> Participants<'a> {
     }
 
     /// With the life word in hand: swings a FREE word to INIT and tells the keepers.
-    fn begin(&self, entry: &ProcessEntry) -> Option<u64> {
+    pub(super) fn begin(&self, entry: &ProcessEntry) -> Option<u64> {
         // Acquire: as in claim_process.
         let word = entry.word.load(Ordering::Acquire);
         let seen = ProcessWord::from_bits(word);
@@ -374,6 +377,35 @@ impl<'a> Participants<'a> {
         // dead here: INIT with a marked life word; a keeper that looks next makes it DEAD.
         self.announce_membership();
         Some(generation)
+    }
+
+    /// Takes the life word of a process that died, and the hazard with it. False: somebody else did, or nobody died.
+    ///
+    /// Its entry is FREE, or no longer LIVE: else this would hide the death (I2).
+    pub(super) fn take_dead_life(&self, entry: &ProcessEntry, id: u32, list: &mut dyn RobustList) -> bool {
+        // Relaxed: only a candidate value for the compare-and-swap.
+        let life = entry.life.word().load(Ordering::Relaxed);
+        if life & LIFE_DIED == 0 || life & LIFE_ID_MASK != 0 {
+            return false;
+        }
+        let owned = (id & LIFE_ID_MASK) | LIFE_WAITERS;
+        list.pending(Some(&entry.life));
+        // Acquire: pairs with the kernel's mark; what the dead keeper wrote is ours to go on with.
+        let taken = entry.life.word().compare_exchange(life, owned, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        if taken {
+            // dead here: the kernel marks the life word again.
+            list.link(&entry.life);
+            // Release: who reads this instead of the mark has the dead keeper's repairs from us.
+            entry.hazard.store(0, Ordering::Release);
+        }
+        list.pending(None);
+        taken
+    }
+
+    /// Gives back a life word from [`take_dead_life`](Self::take_dead_life), with its mark.
+    pub(super) fn return_dead_life(&self, entry: &ProcessEntry, list: &mut dyn RobustList) {
+        self.release_life(&entry.life, LIFE_WAITERS | LIFE_DIED, list);
+        self.announce_membership();
     }
 
     /// Undoes the claim of a life word that bore a mark which others still need (I2).
@@ -393,7 +425,7 @@ impl<'a> Participants<'a> {
         futex_wake(&self.membership.ring_seq, u32::MAX);
     }
 
-    fn reset_block(&self, process: usize) {
+    pub(super) fn reset_block(&self, process: usize) {
         for thread in self.block(process) {
             // Relaxed, all: nobody else writes to them before LIVE, which publishes them.
             thread.waiting.store(0, Ordering::Relaxed);
@@ -480,6 +512,9 @@ impl<'a> Participants<'a> {
         }
         list.link(&entry.life);
         list.pending(None);
+        // A thread that died alone in the middle of a repair left its hazard, which our life word would make good again.
+        // Release: who reads this instead of the mark has the dead thread's repairs from us.
+        entry.hazard.store(0, Ordering::Release);
         // SeqCst: pairs with the undertaker's fence between DEAD and its look at this life word; and with a walker's
         // fence between its hazard and its look at this life word.
         fence(Ordering::SeqCst);

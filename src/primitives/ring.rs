@@ -19,11 +19,11 @@
 //! peer's is read.
 //!
 //! **Protocol.**
-//! 1. *reserve*: if the cursor does not show enough slots, read the peer's index. Still too few: look at the peer's role,
-//!    then at its index again. A vacant role, or a death of which this side was not told, ends the wait; what was sent
-//!    before comes first, since the index is read after the role.
-//! 2. *sleep*: arm the peer's index (set `WAITERS`, clear `BELL`) by compare-and-swap, look again at role and index, and
-//!    sleep on exactly that word.
+//! 1. *reserve*: if the cursor does not show enough slots, read the peer's index. Still too few: look at the peer's role.
+//!    If nobody holds it, or a holder died of which this side was not told, read the index once more, since what was
+//!    committed before counts; then the wait is over.
+//! 2. *sleep*: arm the peer's index (set `WAITERS`, clear `BELL`) by compare-and-swap, look at the role again, and sleep
+//!    on exactly that word.
 //! 3. *commit*: swap the own index to the new position, without flags; if `WAITERS` was set, wake.
 //! 4. *claim* the role; the position is the own index. *close*: leave the role, then ring the bell: set `BELL` in the own
 //!    index, and wake if `WAITERS` was set.
@@ -98,7 +98,7 @@ pub const CONSUMER: bool = false;
 #[derive(Debug)]
 pub struct Cursor<const SIDE: bool> {
     position: u32,
-    /// The peer's position, as last seen.
+    /// The peer's index as last seen, with its flags.
     peer: u32,
     /// Own slots from `position` on.
     known: u32,
@@ -158,26 +158,21 @@ impl<const SIDE: bool> Cursor<SIDE> {
     /// Takes note of the peer's index (I4).
     #[inline]
     fn see(&mut self, index: u32) -> Result<(), Corrupt> {
-        let (peer, range) = (index & POSITION, 2 * self.capacity);
-        if peer >= range {
+        let (before, now, range) = (self.peer & POSITION, index & POSITION, 2 * self.capacity);
+        if now >= range {
             return Err(Corrupt);
         }
-        let gained = if peer >= self.peer { peer - self.peer } else { peer + range - self.peer };
+        let gained = if now >= before { now - before } else { now + range - before };
         if gained > self.capacity - self.known {
             return Err(Corrupt);
         }
-        self.peer = peer;
+        self.peer = index;
         self.known += gained;
         Ok(())
     }
 }
 
 impl End {
-    #[track_caller]
-    fn new() -> Self {
-        Self { index: AtomicU32::new(0), role: RawRole::new() }
-    }
-
     /// Tells who sleeps on the index, or is about to, that the role has changed. The index as it was.
     fn ring_the_bell(&self) -> u32 {
         // Release: pairs with the Acquire in reserve_slow; who clears the bell sees the role as we do.
@@ -197,9 +192,12 @@ impl RawRing {
 
     /// An empty ring whose roles nobody has held.
     #[must_use]
-    #[track_caller]
     pub fn new() -> Self {
-        Self { producer: End::new(), consumer: End::new() }
+        let tail = AtomicU32::new(0);
+        let head = AtomicU32::new(0);
+        let producer = RawRole::new();
+        let consumer = RawRole::new();
+        Self { producer: End { index: tail, role: producer }, consumer: End { index: head, role: consumer } }
     }
 
     /// The own end and the peer's.
@@ -255,7 +253,8 @@ impl RawRing {
         if least <= cursor.known || least <= self.refresh(cursor)? {
             return Ok(cursor.known);
         }
-        self.look(cursor, least, IfGone::Fail)?.map_or(Ok(cursor.known), |_| Err(ReserveError::WouldBlock))
+        self.look_for_departure(cursor, least, IfGone::Fail)?;
+        if least <= cursor.known { Ok(cursor.known) } else { Err(ReserveError::WouldBlock) }
     }
 
     /// Makes at least `least` own slots known, waiting for them as long as it takes or until `deadline`. The number that
@@ -293,11 +292,13 @@ impl RawRing {
         let mut spins = caller.spins();
         let mut timed_out = false;
         loop {
-            let Some(index) = self.look(cursor, least, if_gone)? else { return Ok(cursor.known) };
-            if timed_out {
+            self.look_for_departure(cursor, least, if_gone)?;
+            let index = cursor.peer;
+            if least <= cursor.known {
+                return Ok(cursor.known);
+            } else if timed_out {
                 return Err(ReserveError::TimedOut);
-            }
-            if spins > 0 {
+            } else if spins > 0 {
                 spins -= 1;
                 spin_loop();
             } else if index & (WAITERS | BELL) == WAITERS {
@@ -305,31 +306,37 @@ impl RawRing {
                 timed_out = caller.sleep(object, &peer.index, index, deadline) == WaitOutcome::TimedOut;
             } else {
                 let armed = (index | WAITERS) & !BELL;
-                // Acquire: pairs with the Release in ring_the_bell; the look that follows sees what it was rung for. If
-                // it fails, that look sees why.
-                let _ = peer.index.compare_exchange(index, armed, Ordering::Acquire, Ordering::Relaxed);
+                // Acquire: pairs with the Release in ring_the_bell; the look at the role that follows sees what it was
+                // rung for.
+                if peer.index.compare_exchange(index, armed, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                    cursor.peer = armed;
+                    continue;
+                }
             }
+            self.refresh(cursor)?;
         }
     }
 
-    /// Looks at the peer's role and then at its index, so that what was committed before a departure counts. The index,
-    /// if there are too few slots.
-    fn look<const SIDE: bool>(
+    /// Looks at the peer's role, which ends a wait if nobody holds it or somebody died in it. What was committed before
+    /// counts: then there may be enough slots after all.
+    fn look_for_departure<const SIDE: bool>(
         &self,
         cursor: &mut Cursor<SIDE>,
         least: u32,
         if_gone: IfGone,
-    ) -> Result<Option<u32>, ReserveError> {
+    ) -> Result<(), ReserveError> {
         if least > cursor.capacity {
             return Err(ReserveError::TooMany);
         }
         let (_, peer) = self.ends::<SIDE>();
-        let seen = peer.role.look();
-        let index = self.see_peer(cursor)?;
-        if least <= cursor.known {
-            return Ok(None);
+        let mut told = cursor.told;
+        if let Some(how) = told.news(peer.role.look(), if_gone)
+            && least > self.refresh(cursor)?
+        {
+            cursor.told = told;
+            return Err(ReserveError::Disconnected(how));
         }
-        cursor.told.news(seen, if_gone).map_or(Ok(Some(index)), |how| Err(ReserveError::Disconnected(how)))
+        Ok(())
     }
 
     /// How many slots are own ones, by a fresh look at the peer's index; never blocks.
@@ -338,17 +345,10 @@ impl RawRing {
     /// `Corrupt`.
     #[inline]
     pub fn refresh<const SIDE: bool>(&self, cursor: &mut Cursor<SIDE>) -> Result<u32, ReserveError> {
-        self.see_peer(cursor)?;
-        Ok(cursor.known)
-    }
-
-    #[inline]
-    fn see_peer<const SIDE: bool>(&self, cursor: &mut Cursor<SIDE>) -> Result<u32, ReserveError> {
         let (_, peer) = self.ends::<SIDE>();
         // Acquire: pairs with the Release in commit; takes over the slots that were written, or read, before.
-        let index = peer.index.load(Ordering::Acquire);
-        cursor.see(index).map_err(|Corrupt| ReserveError::Corrupt)?;
-        Ok(index)
+        cursor.see(peer.index.load(Ordering::Acquire)).map_err(|Corrupt| ReserveError::Corrupt)?;
+        Ok(cursor.known)
     }
 
     /// Hands the next `n` own slots to the peer: the producer sends them, the consumer frees them.
@@ -364,7 +364,7 @@ impl RawRing {
         let (next, range) = (cursor.position + n, 2 * cursor.capacity);
         cursor.position = if next < range { next } else { next - range };
         let (own, _) = self.ends::<SIDE>();
-        // Release: pairs with the Acquire in see_peer; hands over the slots.
+        // Release: pairs with the Acquire in refresh; hands over the slots.
         let old = own.index.swap(cursor.position, Ordering::Release);
         // dead here: committed, the sleeper not woken; the undertaker wakes all whom a slot names.
         if old & WAITERS != 0 {
@@ -375,7 +375,6 @@ impl RawRing {
 }
 
 impl Default for RawRing {
-    #[track_caller]
     fn default() -> Self {
         Self::new()
     }

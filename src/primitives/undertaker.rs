@@ -13,6 +13,9 @@
 //! 3. Publish a hazard, fence, look whether the word is still DEAD. Go through the objects: each repairs itself
 //!    ([`Repair::bury`]). Fence; then look which objects sleepers have named, and wake these.
 //! 4. Swing DEAD to WALKED, take the hazard back, fence, and if no live hazard names the process, swing to FREE.
+//! 5. A newcomer that finds no entry free takes the place of a process that died: it swings INIT or LIVE to DEAD, takes
+//!    the marked life word, does steps 2 to 4 with the hazard of that entry, and claims the entry. So a region all of
+//!    whose processes were killed serves the next.
 //!
 //! **Invariants.**
 //! - I1: nothing is taken from a thread whose life word is not marked and whose process is not known to have exited (F2).
@@ -28,6 +31,7 @@
 //! | load of a life word | Acquire | the kernel's mark, or the release of a slot | all that the thread wrote |
 //! | DEAD, fence, loads of life words | SeqCst fence | claim of a thread slot, fence, load of the process word | a late thread sees DEAD or is seen |
 //! | hazard, fence, load of the process word | SeqCst fence | WALKED, fence, loads of hazards | the walk is seen or does not begin |
+//! | hazard taken back, fence, load of the process word | SeqCst fence | WALKED, fence, loads of hazards | one of the two frees the entry |
 //! | repair, fence, loads of `waiting` | SeqCst fence | `waiting`, fence, the kernel's look at the word | a sleeper sees the repair or is woken |
 //! | hazard taken back | Release | Acquire loads of hazards | the repairs, before the entry is reused |
 //!
@@ -38,7 +42,9 @@
 //!
 //! **References.** Hazards after Michael, "Hazard Pointers", IEEE TPDS 2004.
 
-use super::participants::{Participants, ProcessClaim, ProcessState, ProcessWord, ThreadEntry, ThreadSlot};
+use super::participants::{
+    Participants, ProcessClaim, ProcessState, ProcessWord, RobustList, ThreadEntry, ThreadSlot,
+};
 use super::waiting::{ObjectId, Waiting};
 use crate::sync::{AtomicU32, LIFE_DIED, LIFE_ID_MASK, Ordering, WaitOn, fence, futex_wake};
 
@@ -268,19 +274,34 @@ impl<'a> Undertaker<'a> {
     }
 
     fn walk_lone_thread(&self, thread: &ThreadEntry, slot: ThreadSlot) {
-        let process = self.table.process_of(slot);
+        let index = self.table.process_of(slot);
         // Relaxed: the fence orders it.
-        self.hazard.store(u32::try_from(process + 1).unwrap_or(u32::MAX), Ordering::Relaxed);
-        // SeqCst: pairs with the fence of whoever claims this slot: it sees the hazard, or we see that the mark is gone.
+        self.hazard.store(u32::try_from(index + 1).unwrap_or(u32::MAX), Ordering::Relaxed);
+        // SeqCst: pairs with the fence of whoever claims this slot: it sees the hazard, or we see that the mark is gone;
+        // and with the fence in `free`: the freer sees the hazard, or we see that the entry is WALKED.
         fence(Ordering::SeqCst);
+        // The word first: in an entry that is being claimed anew, the marks are those of its last owner.
+        let owned = matches!(self.word_of(index).state, ProcessState::Live | ProcessState::Dead);
         // Acquire: pairs with the mark.
-        if thread.life.word().load(Ordering::Acquire) & LIFE_DIED != 0 {
+        if owned && thread.life.word().load(Ordering::Acquire) & LIFE_DIED != 0 {
             self.walk(&Dead::thread(self.table, slot));
             // Relaxed: a hint; who misses it walks once more.
             thread.walked.store(1, Ordering::Relaxed);
         }
         // Release: as in walk_process.
         self.hazard.store(0, Ordering::Release);
+        // SeqCst: pairs with the fence in `free`: who wanted to free the entry saw that our hazard is gone, or we see
+        // that it is WALKED.
+        fence(Ordering::SeqCst);
+        let word = self.word_of(index);
+        if word.state == ProcessState::Walked {
+            self.free(ProcessClaim { index, generation: word.generation });
+        }
+    }
+
+    fn word_of(&self, index: usize) -> ProcessWord {
+        // Acquire: pairs with every swing; the state's data is seen.
+        ProcessWord::from_bits(self.table.processes().get(index).map_or(0, |entry| entry.word.load(Ordering::Acquire)))
     }
 
     /// The words whose change is news to process `own`: calls `watch` for each, with the value that it holds now. False: there is news
@@ -290,7 +311,10 @@ impl<'a> Undertaker<'a> {
             // Acquire: as in look_after.
             let word = ProcessWord::from_bits(entry.word.load(Ordering::Acquire));
             match word.state {
-                ProcessState::Free | ProcessState::Walked => {}
+                ProcessState::Free => {}
+                // The walker that was in the way is gone, and perhaps died without freeing the entry.
+                ProcessState::Walked if !is_under_repair(&self.table, index) => return false,
+                ProcessState::Walked => {}
                 ProcessState::Init | ProcessState::Live => {
                     // Relaxed: only compared; look_after reads it again.
                     let life = entry.life.word().load(Ordering::Relaxed);
@@ -314,6 +338,54 @@ impl<'a> Undertaker<'a> {
         }
         true
     }
+}
+
+/// What became of the wish to take the place of a process that died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Succession {
+    /// The entry is the caller's, as from [`claim_process`](Participants::claim_process).
+    Claimed(ProcessClaim),
+    /// Somebody died and is still dying, or somebody else is at it: it is worth another try.
+    TooEarly,
+    /// Nobody died.
+    NoneDied,
+}
+
+/// Claims the entry of a process that died, for the calling keeper, whose id is `id`: for when no entry is free, because
+/// whoever would have freed one is late, or dead too.
+pub fn succeed_the_dead(
+    table: Participants<'_>,
+    objects: &dyn Objects,
+    has_exited: &dyn Fn(usize) -> bool,
+    id: u32,
+    list: &mut dyn RobustList,
+) -> Succession {
+    let mut outcome = Succession::NoneDied;
+    for (index, entry) in table.processes().iter().enumerate() {
+        let undertaker = Undertaker::new(table, objects, &entry.hazard, has_exited);
+        // The word first: a mark that is seen after it is of this generation, or of a later one, which cannot be swung.
+        let word = undertaker.word_of(index);
+        // Acquire: pairs with the kernel's mark.
+        if entry.life.word().load(Ordering::Acquire) & LIFE_DIED == 0 {
+            continue;
+        }
+        outcome = Succession::TooEarly;
+        if matches!(word.state, ProcessState::Init | ProcessState::Live) {
+            // Before we hide the mark: from DEAD on nobody needs it.
+            table.swing(ProcessClaim { index, generation: word.generation }, word.state, ProcessState::Dead);
+            futex_wake(entry.life.word(), u32::MAX);
+        }
+        if !table.take_dead_life(entry, id, list) {
+            continue;
+        }
+        undertaker.look_after(index);
+        if let Some(generation) = table.begin(entry) {
+            table.reset_block(index);
+            return Succession::Claimed(ProcessClaim { index, generation });
+        }
+        table.return_dead_life(entry, list);
+    }
+    outcome
 }
 
 /// Whether a walker that may still run has published a hazard for the process.

@@ -10,8 +10,7 @@
 //!
 //! **Invariants.**
 //! - I1: the memory outlives the keeper (joined in `drop`) and every thread slot (a registration holds the [`Core`]).
-//! - I2: code on the keeper's stack neither allocates nor panics nor uses thread-locals: it runs with those of the
-//!   thread that started it.
+//! - I2: code on the keeper's stack neither allocates nor panics nor uses thread-locals: the C library does not know it.
 //! - I3: in a forked child nothing here acts on the region: the fork mark is asked first, destructors included.
 
 use super::core::{Core, NoCaller};
@@ -26,7 +25,7 @@ use super::os::keeper::{self, KeeperThread};
 use super::os::robust::{OwnList, ThreadList};
 use super::threads;
 use crate::primitives::participants::{ProcessClaim, ProcessState, RobustList};
-use crate::primitives::undertaker::Undertaker;
+use crate::primitives::undertaker::{Succession, Undertaker, succeed_the_dead};
 use crate::primitives::{Participants, ThreadSlot};
 use crate::sync::{
     AtomicU32, Deadline, LifeWord, Ordering, WAITV_MAX, WaitOn, futex_wait, futex_waitv, futex_wake, life_id,
@@ -39,6 +38,10 @@ use std::sync::Arc;
 const EXIT_POLL: Duration = Duration::from_millis(20);
 /// How long an attaching process waits for its keeper, and a detaching one. Milliseconds in practice.
 const KEEPER_PATIENCE: Duration = Duration::from_secs(20);
+/// How long an attaching process waits for the place of one that is dying: a large one takes 100 ms to tear down.
+const SUCCESSION_PATIENCE: Duration = Duration::from_secs(1);
+/// How often it looks.
+const SUCCESSION_POLL: Duration = Duration::from_millis(1);
 
 const STARTING: u32 = 0;
 const ATTACHED: u32 = 1;
@@ -56,6 +59,7 @@ struct Desk {
     claim: crate::sync::Cell<ProcessClaim>,
     pid: u32,
     start_time: u64,
+    namespaces: u64,
     has_exited: ExitCheck,
 }
 
@@ -134,14 +138,26 @@ impl RobustList for Listed {
     }
 }
 
-/// Whether the process at `index` has exited as a whole, as the kernel's process table has it.
-fn exit_check(memory: Arc<Memory>) -> ExitCheck {
+/// The namespaces in which this process's id and start time mean something, as one number; zero if they are not known.
+fn own_namespaces() -> u64 {
+    let inode = |path| std::fs::metadata(path).map_or(0, |facts| std::os::unix::fs::MetadataExt::ino(&facts));
+    // The kernel numbers namespaces with 32 bits; one that is too old for time namespaces has a single one.
+    match (inode("/proc/self/ns/pid"), inode("/proc/self/ns/time")) {
+        (0, _) => 0,
+        (pid, time) => (pid << 32) ^ time,
+    }
+}
+
+/// Whether the process at `index` has exited as a whole, as the kernel's process table has it. In another namespace than
+/// `namespaces` its id names somebody else, or nobody: there the marks alone decide.
+fn exit_check(memory: Arc<Memory>, namespaces: u64) -> ExitCheck {
     Box::new(move |index| {
         let Some(entry) = memory.participants().and_then(|table| table.processes().get(index)) else { return false };
         // Relaxed: written while INIT, published by the swing that made it LIVE; a torn pair names no process, and a
         // process that does not exist any more has exited.
         let (pid, start) = (entry.pid.load(Ordering::Relaxed), entry.start_time.load(Ordering::Relaxed));
-        pid != 0 && ProcessWatch::open(pid, start).is_ok_and(|watch| watch.has_exited())
+        let is_known = pid != 0 && namespaces != 0 && entry.namespaces.load(Ordering::Relaxed) == namespaces;
+        is_known && ProcessWatch::open(pid, start).is_ok_and(|watch| watch.has_exited())
     })
 }
 
@@ -149,6 +165,7 @@ impl Attachment {
     pub(crate) fn new(memory: &Arc<Memory>, limits: Limits) -> Result<Self, RegionErrorKind> {
         let fork = ForkMark::new().map_err(failed("mmap of a fork mark"))?;
         let start_time = own_start_time().map_err(OsError::from)?;
+        let namespaces = own_namespaces();
         let desk = Arc::new(Desk {
             memory: Arc::clone(memory),
             list: OwnList::new(),
@@ -157,7 +174,8 @@ impl Attachment {
             claim: crate::sync::Cell::new(ProcessClaim { index: 0, generation: 0 }),
             pid: std::process::id(),
             start_time,
-            has_exited: exit_check(Arc::clone(memory)),
+            namespaces,
+            has_exited: exit_check(Arc::clone(memory), namespaces),
         });
         let argument = Arc::as_ptr(&desk).cast_mut().cast::<c_void>();
         // SAFETY: the desk lives until the keeper was joined (drop), or for ever if it could not be; the body obeys I2.
@@ -220,9 +238,17 @@ impl Attachment {
             return Err(Unusable::ForkedChild);
         }
         if !self.table.is_live(self.claim) {
-            return Err(Unusable::FencedOff);
+            return Err(self.why_not_live());
         }
         Ok(())
+    }
+
+    #[cold]
+    fn why_not_live(&self) -> Unusable {
+        match self.desk.memory.file().still_valid() {
+            true => Unusable::FencedOff,
+            false => Unusable::Overwritten,
+        }
     }
 
     #[inline]
@@ -280,12 +306,13 @@ extern "C" fn keep(argument: *mut c_void) -> c_int {
     // SAFETY: a raw thread has no list of the C library's and never locks one of its mutexes; the desk stays (I1).
     let mut list = Listed(unsafe { desk.list.install() }.ok());
     let table = table(&desk.memory);
-    let Some(claim) = table.claim_process(life_id(), &mut list) else {
+    let Some(claim) = claim_place(desk, table, &mut list) else {
         report(NO_PLACE);
         return 0;
     };
     let Some(entry) = table.processes().get(claim.index) else { return 0 };
-    // Relaxed, both: published by the swing to LIVE.
+    // Relaxed, all: published by the swing to LIVE.
+    entry.namespaces.store(desk.namespaces, Ordering::Relaxed);
     entry.start_time.store(desk.start_time, Ordering::Relaxed);
     entry.pid.store(desk.pid, Ordering::Relaxed);
     let undertaker = Undertaker::new(table, &*desk.memory, &entry.hazard, &*desk.has_exited);
@@ -300,6 +327,23 @@ extern "C" fn keep(argument: *mut c_void) -> c_int {
     watch_over(desk, &undertaker, claim.index);
     leave(&table, &undertaker, claim, &mut list);
     0
+}
+
+/// Claims an entry: a free one, or that of a process that died. `None`: all are taken by the living.
+fn claim_place(desk: &Desk, table: Participants<'_>, list: &mut Listed) -> Option<ProcessClaim> {
+    let deadline = Deadline::after(SUCCESSION_PATIENCE);
+    loop {
+        if let Some(claim) = table.claim_process(life_id(), list) {
+            return Some(claim);
+        }
+        match succeed_the_dead(table, &*desk.memory, &*desk.has_exited, life_id(), list) {
+            Succession::Claimed(claim) => return Some(claim),
+            Succession::TooEarly if !deadline.has_passed() => {
+                futex_wait(&desk.command, STAY, Some(Deadline::after(SUCCESSION_POLL)));
+            }
+            Succession::TooEarly | Succession::NoneDied => return None,
+        }
+    }
 }
 
 /// Sleeps until somebody dies, and looks after them, until told to leave.

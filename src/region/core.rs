@@ -14,8 +14,8 @@ use core::time::Duration;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Longest sleep of a blocked call between two looks for the dead.
-const BACKSTOP: Duration = Duration::from_millis(100);
+/// Longest sleep of a blocked call between two looks for the dead, where nothing else was asked for.
+pub(super) const BACKSTOP: Duration = Duration::from_millis(100);
 
 /// A region that this process is attached to. Dropped when the last handle and the last thread slot are gone.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub(crate) struct Core {
     attachment: Attachment,
     memory: Arc<Memory>,
     limits: Limits,
+    backstop: Option<Duration>,
     name: Option<Box<str>>,
     /// Given back last.
     _place: Place,
@@ -37,6 +38,8 @@ pub(crate) struct Core {
 struct Handles {
     all: usize,
     of_object: HashMap<usize, usize>,
+    /// Objects of which a thread gave up a handle that could not take part in the region: to be counted by the next.
+    uncounted: Vec<usize>,
 }
 
 /// Why the calling thread cannot use a region.
@@ -62,11 +65,13 @@ impl Core {
         limits: Limits,
         name: Option<&str>,
         place: Place,
+        backstop: Option<Duration>,
     ) -> Result<Arc<Self>, RegionErrorKind> {
         let memory = Arc::new(memory);
         let attachment = Attachment::new(&memory, limits)?;
         let (counting, handles) = (RawMutex::new(), Mutex::default());
-        Ok(Arc::new(Self { attachment, memory, limits, name: name.map(Into::into), _place: place, counting, handles }))
+        let name = name.map(Into::into);
+        Ok(Arc::new(Self { attachment, memory, limits, backstop, name, _place: place, counting, handles }))
     }
 
     fn handles(&self) -> MutexGuard<'_, Handles> {
@@ -112,7 +117,7 @@ impl Core {
             objects: &*self.memory,
             slot,
             wait,
-            backstop: Some(Backstop { every: BACKSTOP, has_exited: self.attachment.has_exited() }),
+            backstop: self.backstop.map(|every| Backstop { every, has_exited: self.attachment.has_exited() }),
         }
     }
 
@@ -129,6 +134,7 @@ impl Core {
         let process = self.attachment.process();
         // No deadline: it is held for as long as the registry's own lock, and by threads of this process only.
         let counted = self.counting.lock(&caller, LOCK, None).is_ok();
+        self.count_the_uncounted();
         let found = self.memory.registry().obtain(&caller, deadline, process, name, shape, mode, initialise);
         if let Ok(found) = &found {
             *self.handles().of_object.entry(found.index).or_insert(0) += 1;
@@ -146,9 +152,26 @@ impl Core {
 
     /// One handle less; after the last the object's memory may serve another, if the object has no name any more.
     pub(crate) fn closed(self: &Arc<Self>, index: usize) {
-        // Who cannot use the region any more leaves its opener bit to the walk.
-        let Ok(caller) = self.caller(Wait::default()) else { return };
+        let caller = match self.caller(Wait::default()) {
+            Ok(caller) => caller,
+            // Who cannot use the region any more leaves its opener bit to the walk.
+            Err(NoCaller::Unusable(_)) => return,
+            Err(NoCaller::TooManyThreads(_)) => return self.handles().uncounted.push(index),
+        };
         let counted = self.counting.lock(&caller, LOCK, None).is_ok();
+        self.count_the_uncounted();
+        self.one_less(index);
+        if counted {
+            self.counting.unlock(Leaves::Consistent);
+        }
+    }
+
+    fn count_the_uncounted(&self) {
+        let uncounted = core::mem::take(&mut self.handles().uncounted);
+        uncounted.into_iter().for_each(|index| self.one_less(index));
+    }
+
+    fn one_less(&self, index: usize) {
         let last = {
             let mut handles = self.handles();
             let left = handles.of_object.get(&index).map_or(0, |count| count.saturating_sub(1));
@@ -162,9 +185,6 @@ impl Core {
         if last {
             self.memory.registry().close(index, self.attachment.process());
         }
-        if counted {
-            self.counting.unlock(Leaves::Consistent);
-        }
     }
 
     /// One handle of any kind more.
@@ -177,6 +197,12 @@ impl Core {
         let mut handles = self.handles();
         handles.all = handles.all.saturating_sub(1);
         handles.all == 0
+    }
+
+    /// Whether no handle is left: only thread slots keep the process attached.
+    #[cfg(not(loom))]
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.handles().all == 0
     }
 }
 

@@ -2,7 +2,7 @@
 
 #[cfg(loom)]
 use super::attachment::Place;
-use super::core::{Attached, Core};
+use super::core::{Attached, BACKSTOP, Core};
 #[cfg(not(loom))]
 use super::error::RegionErrorKind;
 use super::error::{ObjectError, ObjectErrorKind, RegionError};
@@ -49,6 +49,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct RegionOptions {
     limits: Limits,
+    backstop: Option<Duration>,
     #[cfg(not(loom))]
     directory: Option<PathBuf>,
 }
@@ -65,6 +66,7 @@ impl RegionOptions {
     pub fn new() -> Self {
         Self {
             limits: Limits { processes: 64, threads: 32, objects: 256, arena: 16 << 20 },
+            backstop: Some(BACKSTOP),
             #[cfg(not(loom))]
             directory: None,
         }
@@ -98,6 +100,15 @@ impl RegionOptions {
         self
     }
 
+    /// Longest sleep of a blocked call of this process between two looks for the dead; `None` leaves every repair to the
+    /// keepers, so that a test sees what they do alone.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn backstop(mut self, every: Option<Duration>) -> Self {
+        self.backstop = every;
+        self
+    }
+
     /// Makes a region without a name and attaches this process.
     ///
     /// Another process gets it by inheriting or being sent its descriptor ([`Region::as_fd`]), see
@@ -110,7 +121,7 @@ impl RegionOptions {
         let limits = self.limits;
         let (file, descriptor) =
             RegionFile::anonymous(limits, layout_of, |mapping| memory::write_empty(mapping, &limits))?;
-        Region::attach(file, None, Some(descriptor.into()))
+        Region::attach(file, None, Some(descriptor.into()), self.backstop)
     }
 
     /// Makes a region on the heap: the stand-in for models.
@@ -121,7 +132,7 @@ impl RegionOptions {
     pub fn anonymous(&self) -> Result<Region, RegionError> {
         let make = || {
             layout_of(&self.limits)?;
-            Core::attach(Memory::new(&self.limits), self.limits, None, Place)
+            Core::attach(Memory::new(&self.limits), self.limits, None, Place, self.backstop)
         };
         make().map(|core| Region { attached: Attached::new(&core) }).map_err(RegionError::anonymous)
     }
@@ -157,7 +168,7 @@ impl RegionOptions {
         let deadline = Deadline::after(PATIENCE);
         let store = self.store();
         let file = store.create(&valid, limits, deadline, |mapping| memory::write_empty(mapping, &limits))?;
-        Region::attach(file, Some((&store, &valid)), None)
+        Region::attach_new(file, &store, &valid, self.backstop)
     }
 
     /// Attaches this process to the region `name`, which must exist. Its limits are those that it was made with.
@@ -170,7 +181,7 @@ impl RegionOptions {
         loop {
             let file = store.open(&valid)?;
             let identity = file.identity();
-            let region = Region::attach(file, Some((&store, &valid)), None)?;
+            let region = Region::attach(file, Some((&store, &valid)), None, self.backstop)?;
             // It may have been removed, and another made, between the two.
             if store.still_named(&valid, identity)? {
                 return Ok(region);
@@ -191,9 +202,12 @@ impl RegionOptions {
         loop {
             let (file, made) =
                 store.open_or_create(&valid, limits, deadline, |mapping| memory::write_empty(mapping, &limits))?;
+            if made {
+                return Region::attach_new(file, &store, &valid, self.backstop);
+            }
             let identity = file.identity();
-            let region = Region::attach(file, Some((&store, &valid)), None)?;
-            if made || store.still_named(&valid, identity)? {
+            let region = Region::attach(file, Some((&store, &valid)), None, self.backstop)?;
+            if store.still_named(&valid, identity)? {
                 return Ok(region);
             }
             if deadline.has_passed() {
@@ -246,8 +260,8 @@ impl RegionOptions {
 ///
 /// let region = Region::anonymous()?;
 /// let stock = region.mutex("stock", 0_u64)?;
-/// *stock.lock()? += 1;
-/// assert_eq!(*stock.lock()?, 1);
+/// *stock.lock().unwrap() += 1;
+/// assert_eq!(*stock.lock().unwrap(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -424,7 +438,7 @@ impl Region {
     pub fn from_fd(descriptor: OwnedFd) -> Result<Self, RegionError> {
         let file = File::from(descriptor);
         let region = RegionFile::adopt(&file, layout_of)?;
-        Self::attach(region, None, Some(file.into()))
+        Self::attach(region, None, Some(file.into()), Some(BACKSTOP))
     }
 
     /// The descriptor of an anonymous region, to be passed on. It is closed at exec unless the flag is cleared.
@@ -474,10 +488,25 @@ impl Region {
         store.remove_exact(name, self.core().memory().file().identity(), Deadline::after(PATIENCE)).map(drop)
     }
 
+    /// Attaches to a region that this call has made; if that fails, it has made none.
+    fn attach_new(
+        file: RegionFile,
+        store: &Store,
+        name: &RegionName,
+        backstop: Option<Duration>,
+    ) -> Result<Self, RegionError> {
+        let identity = file.identity();
+        Self::attach(file, Some((store, name)), None, backstop).inspect_err(|_| {
+            // Whoever has opened it by now keeps it, as after any removal. Of two failures the first is reported.
+            let _ = store.remove_exact(name, identity, Deadline::after(PATIENCE));
+        })
+    }
+
     fn attach(
         file: RegionFile,
         named: Option<(&Store, &RegionName)>,
         descriptor: Option<OwnedFd>,
+        backstop: Option<Duration>,
     ) -> Result<Self, RegionError> {
         let name = named.map(|(_, name)| name.as_str());
         let refused = |kind| match name {
@@ -488,7 +517,7 @@ impl Region {
         let place = super::attachment::Place::take(file.id()).map_err(refused)?;
         let too_small = || refused(RegionErrorKind::TooSmall { needed: u64::MAX, given: size });
         let memory = Memory::new(file).ok_or_else(too_small)?;
-        let core = Core::attach(memory, limits, name, place).map_err(refused)?;
+        let core = Core::attach(memory, limits, name, place, backstop).map_err(refused)?;
         let named = named.map(|(store, name)| Arc::new((store.clone(), name.clone())));
         Ok(Self { attached: Attached::new(&core), descriptor: descriptor.map(Arc::new), named })
     }

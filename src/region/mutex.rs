@@ -37,7 +37,7 @@ use core::time::Duration;
 ///         *stock = 0; // count anew
 ///         stock.mark_consistent();
 ///     }
-///     Err(error) => return Err(error.into()),
+///     Err(error) => return Err(error.give_up().into()),
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -104,6 +104,20 @@ impl<G> fmt::Display for LockError<G> {
 impl<G> std::error::Error for LockError<G> {}
 
 impl<G> LockError<G> {
+    /// The error without the guard, for `?` beyond the mutex's life. A mutex that was inherited from the dead is given up
+    /// with it: nobody gets it any more until it is [`reset`](Mutex::reset).
+    pub fn give_up(self) -> LockError<()> {
+        match self {
+            Self::OwnerDied(_) => LockError::OwnerDied(()),
+            Self::WouldBlock => LockError::WouldBlock,
+            Self::TimedOut => LockError::TimedOut,
+            Self::Relocked => LockError::Relocked,
+            Self::NotRecoverable => LockError::NotRecoverable,
+            Self::TooManyThreads { limit } => LockError::TooManyThreads { limit },
+            Self::Unusable(why) => LockError::Unusable(why),
+        }
+    }
+
     /// The guard, if there is one.
     pub fn into_guard(self) -> Option<G> {
         match self {

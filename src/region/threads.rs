@@ -63,11 +63,13 @@ fn slot_slow(core: &Arc<Core>) -> Result<ThreadSlot, NoCaller> {
     }
     // SAFETY: the box belongs to the calling thread alone, and no reference to it is held across a call.
     let registrations = unsafe { &mut *pointer };
-    // Regions of which only our own registration is left, or that a fork left behind.
+    // Regions of which only thread slots are left, or that a fork left behind.
     let list = core::mem::take(&mut registrations.list);
     let (kept, gone): (Vec<_>, Vec<_>) =
-        list.into_iter().partition(|one| Arc::strong_count(&one.core) > 1 && one.core.attachment().is_original());
+        list.into_iter().partition(|one| one.core.attachment().is_original() && !one.core.is_abandoned());
     registrations.list = kept;
+    // Before anything can fail: a slot that is dropped without this stays on the thread's robust list.
+    gone.into_iter().for_each(release);
     let found = registrations.list.iter().find(|one| Arc::ptr_eq(&one.core, core)).map(|one| one.slot);
     let slot = match found {
         Some(slot) => slot,
@@ -78,7 +80,6 @@ fn slot_slow(core: &Arc<Core>) -> Result<ThreadSlot, NoCaller> {
         }
     };
     let _ = LAST.try_with(|last| last.set((Arc::as_ptr(core), slot.0)));
-    gone.into_iter().for_each(release);
     Ok(slot)
 }
 

@@ -127,7 +127,24 @@ pub(crate) fn reserve(file: &File, size: u64) -> Result<(), RegionErrorKind> {
     if is_limited && free.f_bavail.saturating_mul(free.f_frsize) < size {
         return Err(RegionErrorKind::NoSpace { needed: size });
     }
+    // A memory file has no limit but the memory itself, and a tmpfs may have a larger one than there is memory: there the
+    // kernel does not refuse, it ends processes until there is room.
+    let in_memory = rustix::fs::fstatfs(file).map_err(failed("fstatfs"))?.f_type == libc::TMPFS_MAGIC;
+    if in_memory && available().is_some_and(|available| size > available) {
+        return Err(RegionErrorKind::NoSpace { needed: size });
+    }
     allocate(file, size)
+}
+
+/// The bytes that the machine can give without ending a process, as the kernel estimates them; none if it does not say.
+/// A limit of the control group alone is not seen here.
+fn available() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let bytes_of = |name: &str| -> Option<u64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+    };
+    bytes_of("MemAvailable:")?.checked_add(bytes_of("SwapFree:").unwrap_or(0))
 }
 
 fn allocate(file: &File, size: u64) -> Result<(), RegionErrorKind> {

@@ -56,10 +56,20 @@ pub(super) fn record(
     word: WordName,
     what: impl FnOnce() -> String,
 ) {
+    record_read(run, location, word, false, what);
+}
+
+fn record_read(
+    run: Option<&Run>,
+    location: &'static Location<'static>,
+    word: WordName,
+    stale: bool,
+    what: impl FnOnce() -> String,
+) {
     if let Some(run) = run {
         let lane = current_lane();
         let step = run.with_lane(lane, |lane| lane.steps.saturating_sub(1)).unwrap_or(0);
-        run.record(Event { lane, step, location, word, what: what() });
+        run.record(Event { lane, step, location, word, what: what(), stale });
     }
 }
 
@@ -124,7 +134,8 @@ macro_rules! model_atomic {
                 let Start::Go(run) = start() else { return 0 };
                 let (order, _) = order_for(run.as_deref(), location, SiteKind::Load, order, None);
                 let value = as_myself(|| self.word.load(order));
-                record(run.as_deref(), location, self.made_at, || format!("load {order:?} = {value:#x}"));
+                let stale = value != self.latest.get();
+                record_read(run.as_deref(), location, self.made_at, stale, || format!("load {order:?} = {value:#x}"));
                 value
             }
 

@@ -254,7 +254,14 @@ impl Run {
     #[track_caller]
     pub fn remark(&self, lane: usize, what: String) {
         let step = self.lanes.borrow().get(lane).map_or(0, |lane| lane.steps);
-        self.trace.borrow_mut().push(Event { lane, step, location: Location::caller(), word: None, what });
+        self.trace.borrow_mut().push(Event {
+            lane,
+            step,
+            location: Location::caller(),
+            word: None,
+            what,
+            stale: false,
+        });
     }
 
     /// Executions begun so far.

@@ -67,4 +67,6 @@ pub struct Event {
     pub word: Option<(&'static Location<'static>, u32)>,
     /// What was done, with values: `load = 3`, `compare_exchange 0 -> 1: ok`.
     pub what: String,
+    /// Of a load: it read a value although a newer one was there.
+    pub stale: bool,
 }

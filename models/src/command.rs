@@ -1,0 +1,217 @@
+//! What the command line asks for.
+
+use clap::{Parser, Subcommand, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use selvedge_models::ledger::{self, Row};
+use selvedge_models::sweep::{Settings, prove};
+use selvedge_models::weaken::{self, baselines, mutants};
+use selvedge_models::{Model, catalogue, gallery, parallel};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Runs the models of selvedge and prints the ledger.
+#[derive(Debug, Parser)]
+#[command(name = "cargo prove")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Who explores.
+    #[arg(long, value_enum, default_value = "loom")]
+    engine: Engines,
+    /// Random schedules for each planned fault (shuttle).
+    #[arg(long, default_value_t = 1000)]
+    schedules: u64,
+    /// List the models instead of running them.
+    #[arg(long)]
+    list: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct Common {
+    /// Only models whose name contains this; `=NAME` for exactly that one.
+    #[arg(long, global = true, default_value = "", value_name = "SUBSTRING")]
+    filter: String,
+    /// Models that run at the same time [default: as many as there are cores].
+    #[arg(long, global = true)]
+    jobs: Option<usize>,
+    /// Write the result to this file as JSON, too.
+    #[arg(long, global = true, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows the race gallery: classic mistakes, caught, beside their right versions.
+    Gallery,
+    /// Weakens every ordering, fence and wake that the models reach, one at a time, and tells which model notices.
+    Weaken {
+        /// Only sites in source files whose path contains this.
+        #[arg(long, default_value = "", value_name = "SUBSTRING")]
+        sites: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Engines {
+    /// Every interleaving within the bound, weak memory.
+    Loom,
+    /// Random sequentially consistent schedules.
+    Shuttle,
+    /// Both.
+    All,
+}
+
+/// What a ledger file holds.
+#[derive(Serialize)]
+struct Ledger<'a> {
+    registered: usize,
+    rows: &'a [Row],
+}
+
+/// Does what the command line asks for.
+pub(crate) fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let models = chosen(&arguments.common.filter);
+    let done = match &arguments.command {
+        Some(Command::Gallery) => show_gallery(&arguments.common.filter),
+        _ if models.is_empty() => {
+            eprintln!("no model's name contains `{}`", arguments.common.filter);
+            Ok(false)
+        }
+        Some(Command::Weaken { sites }) => audit(&models, sites, &arguments.common),
+        None if arguments.list => {
+            for model in &models {
+                println!("{}", model.name);
+            }
+            Ok(true)
+        }
+        None => run_models(&models, &arguments),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("cannot write the result: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn chosen(filter: &str) -> Vec<Model> {
+    let mut models = catalogue::all();
+    models.retain(|model| matches(model.name, filter));
+    models.sort_by_key(|model| model.name);
+    models
+}
+
+fn matches(name: &str, filter: &str) -> bool {
+    match filter.strip_prefix('=') {
+        Some(exact) => name == exact,
+        None => name.contains(filter),
+    }
+}
+
+fn run_models(models: &[Model], arguments: &Arguments) -> std::io::Result<bool> {
+    let mut settings = Vec::new();
+    if arguments.engine != Engines::Shuttle {
+        settings.push(Settings::loom());
+    }
+    if arguments.engine != Engines::Loom {
+        settings.push(Settings::shuttle(arguments.schedules));
+    }
+    let jobs: Vec<(Model, Settings)> =
+        models.iter().flat_map(|model| settings.iter().map(|settings| (*model, *settings))).collect();
+    let bar = progress(jobs.len(), "models");
+    let rows = parallel::map(
+        &jobs,
+        arguments.common.threads(),
+        |(model, settings)| Row::new(model, *settings, &prove(model, *settings)),
+        |(model, _), _| tick(&bar, model.name),
+    );
+    bar.finish_and_clear();
+    print!("{}", ledger::table(&rows));
+    let failed: Vec<&Row> = rows.iter().filter(|row| !row.passed()).collect();
+    for row in &failed {
+        println!("\n{}", row.explanation().unwrap_or_default().trim_end());
+    }
+    println!("\n{} of {} passed, {} models registered", rows.len() - failed.len(), rows.len(), catalogue::all().len());
+    arguments.common.write(&Ledger { registered: catalogue::all().len(), rows: &rows })?;
+    Ok(failed.is_empty())
+}
+
+fn show_gallery(filter: &str) -> std::io::Result<bool> {
+    let mut as_expected = true;
+    for exhibit in gallery::all().iter().filter(|exhibit| matches(exhibit.name, filter)) {
+        let text = exhibit.show().unwrap_or_else(|text| {
+            as_expected = false;
+            text
+        });
+        println!("{text}\n");
+    }
+    Ok(as_expected)
+}
+
+fn audit(models: &[Model], sites: &str, common: &Common) -> std::io::Result<bool> {
+    let bar = progress(models.len(), "models as they are");
+    let baselines = baselines(models, common.threads(), || bar.inc(1));
+    bar.finish_and_clear();
+    let baselines = match baselines {
+        Ok(baselines) => baselines,
+        Err(failed) => {
+            for (model, report) in &failed {
+                let row = Row::new(model, Settings::loom(), report);
+                println!("{}", row.explanation().unwrap_or_default());
+            }
+            return Ok(false);
+        }
+    };
+    let mutants = mutants(&baselines, sites);
+    let bar = progress(mutants.len(), "mutants");
+    let findings = parallel::map(
+        &mutants,
+        common.threads(),
+        |mutant| mutant.try_out(&baselines),
+        |mutant, _| tick(&bar, &format!("{}:{}", mutant.site.file, mutant.site.line)),
+    );
+    bar.finish_and_clear();
+    print!("{}", weaken::table(&findings));
+    let count = |verdict: &str| findings.iter().filter(|finding| finding.verdict == verdict).count();
+    let (killed, survivors, inconclusive) = (count("killed"), count("survivor"), count("inconclusive"));
+    println!("\n{killed} killed, {survivors} survived, {inconclusive} inconclusive");
+    common.write(&findings)?;
+    Ok(inconclusive == 0)
+}
+
+impl Common {
+    fn threads(&self) -> usize {
+        self.jobs.unwrap_or_else(parallel::cores)
+    }
+
+    fn write(&self, result: &impl Serialize) -> std::io::Result<()> {
+        self.json.as_deref().map_or(Ok(()), |file| write_json(file, result))
+    }
+}
+
+fn write_json(file: &Path, result: &impl Serialize) -> std::io::Result<()> {
+    let mut text = serde_json::to_string_pretty(result)?;
+    text.push('\n');
+    std::fs::write(file, text)
+}
+
+/// A bar on stderr, if that is a terminal.
+fn progress(length: usize, what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(u64::try_from(length).unwrap_or(u64::MAX)).with_prefix(what);
+    if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {elapsed} {msg}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    bar
+}
+
+fn tick(bar: &ProgressBar, done: &str) {
+    bar.set_message(done.to_owned());
+    bar.inc(1);
+}
