@@ -7,12 +7,12 @@
 #![cfg(not(loom))]
 
 mod support {
-    pub mod actors;
-    pub mod alone;
-    pub mod patience;
-    pub mod proc;
-    pub mod shared;
-    pub mod sweep;
+    pub(crate) mod actors;
+    pub(crate) mod alone;
+    pub(crate) mod patience;
+    pub(crate) mod proc;
+    pub(crate) mod shared;
+    pub(crate) mod sweep;
 }
 
 use selvedge::Region;

@@ -1,13 +1,27 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand};
+use selvedge::primitives::RawRing;
 use std::path::PathBuf;
 
 /// Move data between processes through shared memory, and look at the regions there are.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true)]
+#[command(
+    version,
+    propagate_version = true,
+    after_help = "\
+Exit codes:
+  0    done
+  1    something went wrong; standard error says what
+  2    the command line is wrong
+  3    there is no such region
+  4    the sender died (recv --fail-on-death)
+  130  interrupted (143: by SIGTERM); a second signal ends the command at once
+
+Regions lie in /dev/shm/selvedge-<uid>, or in the directory that SELVEDGE_DIR names."
+)]
 pub(crate) struct Arguments {
-    /// Report in JSON, on one line: results on standard output, of `send` and `recv` on standard error.
+    /// Report in JSON, an object on a line each: results on standard output, of `send` and `recv` on standard error.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(subcommand)]
@@ -16,11 +30,21 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Send standard input, line by line, to whoever receives from NAME.
+    /// Send standard input to whoever receives from NAME, line by line.
+    #[command(after_help = "\
+The receiver may come before or after. What was sent stays in the region until somebody receives it, also when this
+command has ended. If the receiver dies or is interrupted, this waits for another one, which goes on from there.
+If this command dies, is interrupted or fails, the receiver is told; it has got whole lines (without --raw), and the
+next sender goes on. Senders of one name take turns.")]
     Send(Send),
     /// Receive what is sent to NAME, and print it.
+    #[command(after_help = "\
+Ends when the sender has sent everything and no other sender has taken its turn by then. If the sender dies, this says
+so and waits for another one. Receivers of one name take turns.
+What was printed is out of the region; what was not is there for the next receiver. If this command is killed, the
+next receiver prints the last piece again (256 KiB at most) if it was printed but not yet taken out: at least once.")]
     Recv(Recv),
-    /// List the regions.
+    /// List the regions: name, bytes, state.
     Ls,
     /// Show a region: its limits, objects and participants.
     Stat {
@@ -38,9 +62,6 @@ pub(crate) enum Command {
     },
 }
 
-/// Capacity of the stream between sender and receiver, unless `--buffer` says otherwise.
-const BUFFER: usize = 1 << 20;
-
 #[derive(Debug, Args)]
 pub(crate) struct Send {
     /// The region; it is made if there is none.
@@ -51,9 +72,8 @@ pub(crate) struct Send {
     /// Send this file instead of standard input.
     #[arg(long, value_name = "PATH")]
     pub(crate) file: Option<PathBuf>,
-    /// Bytes that sender and receiver can be apart; counts for who makes the region.
-    #[arg(long, value_name = "BYTES", default_value_t = BUFFER)]
-    pub(crate) buffer: usize,
+    #[command(flatten)]
+    pub(crate) buffer: Buffer,
     /// Return once everything was received, not already when it was sent.
     #[arg(long)]
     pub(crate) wait: bool,
@@ -63,19 +83,45 @@ pub(crate) struct Send {
 pub(crate) struct Recv {
     /// The region; it is made if there is none.
     pub(crate) name: String,
-    /// Pass bytes on as they come. Without it, lines that a dead sender left unfinished are still whole.
+    /// As for `send`; changes nothing here: what arrives is passed on as it comes, and `send` without it sends whole
+    /// lines.
     #[arg(long)]
     pub(crate) raw: bool,
     /// Write to this file instead of standard output.
     #[arg(long, value_name = "PATH")]
     pub(crate) file: Option<PathBuf>,
-    /// Bytes that sender and receiver can be apart; counts for who makes the region.
-    #[arg(long, value_name = "BYTES", default_value_t = BUFFER)]
-    pub(crate) buffer: usize,
-    /// Go on with the next sender when one has closed its end.
+    #[command(flatten)]
+    pub(crate) buffer: Buffer,
+    /// Go on with the next sender when one is done.
     #[arg(long)]
     pub(crate) follow: bool,
     /// End, with exit code 4, when a sender dies, instead of waiting for its successor.
     #[arg(long)]
     pub(crate) fail_on_death: bool,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Buffer {
+    /// How far sender and receiver can be apart, in bytes or with K, M, G; counts if this command makes the region. A
+    /// line can be as long.
+    #[arg(long = "buffer", value_name = "SIZE", default_value = "2M", value_parser = size)]
+    pub(crate) bytes: u32,
+}
+
+/// A size such as `65536`, `64K`, `4M`.
+fn size(text: &str) -> Result<u32, String> {
+    let (digits, unit) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (text.get(..at), 1 << 10),
+        Some((at, 'm' | 'M')) => (text.get(..at), 1 << 20),
+        Some((at, 'g' | 'G')) => (text.get(..at), 1 << 30),
+        _ => (Some(text), 1),
+    };
+    let number: u64 =
+        digits.unwrap_or_default().parse().map_err(|_| "not a size, as in 65536, 64K or 4M".to_owned())?;
+    let most = RawRing::MAX_CAPACITY;
+    number
+        .checked_mul(unit)
+        .and_then(|bytes| u32::try_from(bytes).ok())
+        .filter(|bytes| (1..=most).contains(bytes))
+        .ok_or_else(|| format!("between 1 and {}M are possible", most >> 20))
 }

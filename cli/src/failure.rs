@@ -12,7 +12,7 @@ pub(crate) enum Code {
     Done,
     Failed,
     NoSuchRegion,
-    PeerGone,
+    PeerDied,
     Interrupted(u8),
 }
 
@@ -22,9 +22,36 @@ impl From<Code> for ExitCode {
             Code::Done => 0,
             Code::Failed => 1,
             Code::NoSuchRegion => 3,
-            Code::PeerGone => 4,
+            Code::PeerDied => 4,
             Code::Interrupted(signal) => 128 + signal,
         })
+    }
+}
+
+/// Why a transfer ended before it was complete.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// This signal asked for it.
+    Signal(u8),
+    /// The peer died, and that was to be the end.
+    PeerDied,
+    /// Something went wrong.
+    Failed(Failure),
+}
+
+impl Stop {
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Self::Signal(signal) => Code::Interrupted(*signal),
+            Self::PeerDied => Code::PeerDied,
+            Self::Failed(failure) => failure.code(),
+        }
+    }
+}
+
+impl<T: Into<Failure>> From<T> for Stop {
+    fn from(failure: T) -> Self {
+        Self::Failed(failure.into())
     }
 }
 
@@ -34,16 +61,20 @@ pub(crate) enum Failure {
     Region(RegionError),
     Object { region: String, error: ObjectError },
     Role { region: String, error: RoleError },
+    Removed { region: String },
+    Stream { region: String, error: io::Error },
+    LineTooLong { begins_at: u64, most: usize },
     File { path: PathBuf, error: io::Error },
     Input(io::Error),
     Output(io::Error),
-    Stream { region: String, error: io::Error },
+    Signals(io::Error),
 }
 
 impl Failure {
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::Region(error) if *error.kind() == RegionErrorKind::NotFound => Code::NoSuchRegion,
+            Self::Removed { .. } => Code::NoSuchRegion,
             _ => Code::Failed,
         }
     }
@@ -55,10 +86,19 @@ impl fmt::Display for Failure {
             Self::Region(error) => error.fmt(f),
             Self::Object { region, error } => write!(f, "region `{region}`: {error}"),
             Self::Role { region, error } => write!(f, "region `{region}`: {error}"),
+            Self::Removed { region } => {
+                write!(f, "region `{region}`: was removed, and nobody is at the other end")
+            }
+            Self::Stream { region, error } => write!(f, "region `{region}`: {error}"),
+            Self::LineTooLong { begins_at, most } => write!(
+                f,
+                "the line that begins at byte {begins_at} does not fit the buffer of {most} bytes; \
+                 send it with --raw, or make the region with a larger --buffer"
+            ),
             Self::File { path, error } => write!(f, "{}: {error}", path.display()),
             Self::Input(error) => write!(f, "standard input: {error}"),
             Self::Output(error) => write!(f, "standard output: {error}"),
-            Self::Stream { region, error } => write!(f, "region `{region}`: {error}"),
+            Self::Signals(error) => write!(f, "signals cannot be watched: {error}"),
         }
     }
 }

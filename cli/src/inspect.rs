@@ -1,8 +1,9 @@
 //! `selvedge ls`, `stat` and `rm`.
 
 use crate::failure::{Code, Failure};
+use crate::report;
 use selvedge::Region;
-use selvedge::region::{Entry, RegionErrorKind, RegionOptions, Status};
+use selvedge::region::{Entry, RegionOptions, Status};
 use serde::Serialize;
 use std::io::{Write, stdout};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -137,18 +138,16 @@ pub(crate) fn stat(name: &str, json: bool) -> Result<Code, Failure> {
     Ok(Code::Done)
 }
 
-pub(crate) fn remove(names: &[String], force: bool) -> Result<Code, Failure> {
+pub(crate) fn remove(names: &[String], force: bool, json: bool) -> Code {
     let options = RegionOptions::new();
     let mut code = Code::Done;
     for name in names {
         let removed = if force { options.remove_anyway(name) } else { options.remove(name) };
-        if let Err(error) = removed {
-            eprintln!("selvedge: {error}");
-            code = match (code, error.kind()) {
-                (Code::Done, RegionErrorKind::NotFound) => Code::NoSuchRegion,
-                _ => Code::Failed,
-            };
-        }
+        let Err(error) = removed else { continue };
+        let failure = Failure::from(error);
+        report::failure(&failure, json);
+        // One that cannot be removed weighs more than one that is not there.
+        code = if code == Code::Failed { code } else { failure.code() };
     }
-    Ok(code)
+    code
 }

@@ -1,7 +1,4 @@
-//! The `selvedge` command. `selvedge --help` says what it does.
-//!
-//! Exit codes: 0 done; 1 something went wrong, which standard error tells; 2 the command line is wrong; 3 there is no
-//! such region; 4 the peer is gone and not everything was delivered; 130 and 143 interrupted.
+//! The `selvedge` command. `selvedge --help` says what it does, and what its exit codes mean.
 
 #[cfg(not(loom))]
 mod arguments;
@@ -13,6 +10,10 @@ mod failure;
 mod inspect;
 #[cfg(not(loom))]
 mod interrupt;
+#[cfg(not(loom))]
+mod lines;
+#[cfg(not(loom))]
+mod pipe;
 #[cfg(not(loom))]
 mod progress;
 #[cfg(not(loom))]
@@ -43,7 +44,7 @@ fn run(arguments: &arguments::Arguments) -> Result<failure::Code, failure::Failu
         Command::Recv(receive) => receive::run(receive, arguments.json),
         Command::Ls => inspect::list(arguments.json),
         Command::Stat { name } => inspect::stat(name, arguments.json),
-        Command::Rm { names, force } => inspect::remove(names, *force),
+        Command::Rm { names, force } => Ok(inspect::remove(names, *force, arguments.json)),
     }
 }
 

@@ -3,7 +3,7 @@
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, stderr};
 
-/// A bar, or nothing.
+/// A bar, or nothing. It goes when it is dropped.
 pub(crate) struct Progress(Option<ProgressBar>);
 
 impl Progress {
@@ -29,15 +29,17 @@ impl Progress {
         }
     }
 
-    /// Shows a line above the bar.
+    /// Shows a line on standard error, above the bar.
     pub(crate) fn say(&self, line: &str) {
         match &self.0 {
-            Some(bar) => bar.println(line),
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
             None => eprintln!("{line}"),
         }
     }
+}
 
-    pub(crate) fn finish(&self) {
+impl Drop for Progress {
+    fn drop(&mut self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();
         }

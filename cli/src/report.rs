@@ -1,66 +1,134 @@
-//! What a command says at its end.
+//! What `send` and `recv` say on standard error.
 
-use crate::failure::Failure;
+use crate::failure::{Code, Failure, Stop};
+use crate::progress::Progress;
 use serde::Serialize;
 
-/// How a transfer ended.
+/// The two commands that move data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Direction {
+    Send,
+    Recv,
+}
+
+/// How a transfer ended.
+#[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Ended {
+enum Ended {
     Complete,
-    PeerClosed,
     PeerDied,
     Interrupted,
+    Failed,
 }
 
 /// What became of a transfer.
 #[derive(Debug, Serialize)]
 pub(crate) struct Transfer<'a> {
-    /// `send` or `recv`.
-    pub(crate) command: &'a str,
-    pub(crate) region: &'a str,
-    pub(crate) ended: Ended,
+    command: Direction,
+    region: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<Ended>,
     /// Bytes sent, or received.
     pub(crate) bytes: u64,
-    /// Of the bytes sent: those that no receiver has taken yet. They stay in the region.
+    /// Bytes that are in the region for the next receiver.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pending: Option<u64>,
+    /// Bytes that were read and could not be sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unsent: Option<u64>,
     /// Peers that died meanwhile.
-    pub(crate) deaths: u64,
+    deaths: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip)]
+    json: bool,
 }
 
-impl Transfer<'_> {
-    /// Says it on standard error: always as JSON, else only what the user has to know.
-    pub(crate) fn tell(&self, json: bool) {
-        if json {
-            json_line(self);
+impl<'a> Transfer<'a> {
+    pub(crate) fn new(command: Direction, region: &'a str, json: bool) -> Self {
+        Self { command, region, ended: None, bytes: 0, pending: None, unsent: None, deaths: 0, error: None, json }
+    }
+
+    fn peer(&self) -> &'static str {
+        match self.command {
+            Direction::Send => "receiver",
+            Direction::Recv => "sender",
+        }
+    }
+
+    /// Counts a death, and says that the transfer waits for a successor.
+    pub(crate) fn peer_died(&mut self, waits: bool, progress: &Progress) {
+        self.deaths += 1;
+        if !waits {
             return;
         }
-        let Self { command, region, bytes, .. } = self;
-        let done = if *command == "send" { "sent" } else { "received" };
-        match self.ended {
-            Ended::Complete => {}
-            Ended::PeerClosed => eprintln!("selvedge: `{region}`: the peer closed its end; {bytes} bytes {done}"),
-            Ended::PeerDied => eprintln!("selvedge: `{region}`: the peer died; {bytes} bytes {done}"),
-            Ended::Interrupted => eprintln!("selvedge: `{region}`: interrupted; {bytes} bytes {done}"),
+        let (Self { region, bytes, .. }, peer) = (&*self, self.peer());
+        progress.say(&match (self.json, self.command) {
+            (true, _) => json_line(self),
+            (false, Direction::Send) => format!(
+                "selvedge: region `{region}`: the receiver died; {bytes} bytes sent so far, waiting for another {peer}"
+            ),
+            (false, Direction::Recv) => format!(
+                "selvedge: region `{region}`: the sender died before it was done; {bytes} bytes received so far, \
+                 waiting for another {peer}"
+            ),
+        });
+    }
+
+    /// Says how it ended: always as JSON, else only what the user has to know.
+    pub(crate) fn end(mut self, outcome: Result<(), Stop>) -> Code {
+        let code = outcome.as_ref().map_or_else(Stop::code, |()| Code::Done);
+        self.ended = Some(match &outcome {
+            Ok(()) => Ended::Complete,
+            Err(Stop::Signal(_)) => Ended::Interrupted,
+            Err(Stop::PeerDied) => Ended::PeerDied,
+            Err(Stop::Failed(failure)) => {
+                self.error = Some(failure.to_string());
+                Ended::Failed
+            }
+        });
+        if self.json {
+            eprintln!("{}", json_line(&self));
+        } else {
+            self.say(&outcome);
         }
-        if let Some(pending) = self.pending.filter(|pending| *pending > 0) {
-            eprintln!("selvedge: `{region}`: {pending} of them wait in the region for the next receiver");
+        code
+    }
+
+    fn say(&self, outcome: &Result<(), Stop>) {
+        let region = self.region;
+        match outcome {
+            Ok(()) => return,
+            Err(Stop::Signal(_)) => eprintln!("selvedge: region `{region}`: interrupted"),
+            Err(Stop::PeerDied) => {
+                eprintln!("selvedge: region `{region}`: the {} died before it was done", self.peer());
+            }
+            Err(Stop::Failed(failure)) => eprintln!("selvedge: {failure}"),
+        }
+        // Known as soon as an end of the channel was taken.
+        let Some(pending) = self.pending else { return };
+        let (bytes, more) = (self.bytes, self.unsent.filter(|unsent| *unsent > 0));
+        let more = more.map_or_else(String::new, |unsent| format!("; {unsent} bytes were read and not sent"));
+        match self.command {
+            Direction::Send => {
+                eprintln!("selvedge: region `{region}`: {bytes} bytes sent, {pending} of them not yet received{more}");
+            }
+            Direction::Recv => {
+                eprintln!("selvedge: region `{region}`: {bytes} bytes received, {pending} more are in the region");
+            }
         }
     }
 }
 
-fn json_line(value: &impl Serialize) {
-    match serde_json::to_string(value) {
-        Ok(line) => eprintln!("{line}"),
-        Err(error) => eprintln!("selvedge: {error}"),
-    }
+fn json_line(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|error| format!("selvedge: {error}"))
 }
 
 /// Says on standard error why a command failed.
 pub(crate) fn failure(failure: &Failure, json: bool) {
     if json {
-        json_line(&serde_json::json!({ "error": failure.to_string() }));
+        eprintln!("{}", json_line(&serde_json::json!({ "error": failure.to_string() })));
     } else {
         eprintln!("selvedge: {failure}");
     }

@@ -1,183 +1,193 @@
 //! `selvedge send`.
 
 use crate::arguments::Send;
-use crate::channel;
-use crate::failure::{Code, Failure};
+use crate::channel::{self, Channel};
+use crate::failure::{Code, Failure, Stop};
 use crate::interrupt::Interrupt;
+use crate::lines::{Lines, TooLong};
+use crate::pipe;
 use crate::progress::Progress;
-use crate::report::{Ended, Transfer};
+use crate::report::{Direction, Transfer};
 use selvedge::region::{ByteStream, ByteWriter, IfGone, StreamError};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, ErrorKind};
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 
 /// Most bytes that are read from a file or pipe at once.
 const CHUNK: usize = 256 << 10;
 
 /// What is sent.
-enum Source {
-    File(File),
-    Stdin(File),
+struct Source {
+    file: File,
+    /// `None` is standard input.
+    path: Option<PathBuf>,
+    size: Option<u64>,
+    /// Whether a read failed; what fails otherwise is the stream.
+    failed: bool,
 }
 
 impl Source {
-    fn open(send: &Send) -> Result<(Self, Option<u64>), Failure> {
-        let Some(path) = &send.file else {
+    fn open(path: Option<PathBuf>) -> Result<Self, Failure> {
+        let Some(path) = path else {
             // Standard input without std's own buffer: bytes go straight into the stream.
-            use std::os::fd::AsFd;
             let stdin = io::stdin().as_fd().try_clone_to_owned().map_err(Failure::Input)?;
-            return Ok((Self::Stdin(stdin.into()), None));
+            pipe::enlarge(&stdin);
+            return Ok(Self { file: stdin.into(), path: None, size: None, failed: false });
         };
         let refused = |error| Failure::File { path: path.clone(), error };
-        let file = File::open(path).map_err(refused)?;
+        let file = File::open(&path).map_err(refused)?;
         let metadata = file.metadata().map_err(refused)?;
         if metadata.is_dir() {
             return Err(refused(ErrorKind::IsADirectory.into()));
         }
-        Ok((Self::File(file), metadata.is_file().then_some(metadata.len())))
+        let size = metadata.is_file().then_some(metadata.len());
+        Ok(Self { file, path: Some(path), size, failed: false })
     }
 
-    fn file(&mut self) -> &mut File {
-        match self {
-            Self::File(file) | Self::Stdin(file) => file,
+    fn failure(&self, error: io::Error) -> Failure {
+        match &self.path {
+            Some(path) => Failure::File { path: path.clone(), error },
+            None => Failure::Input(error),
         }
     }
 }
 
+impl Read for Source {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.file.read(into).inspect_err(|error| self.failed = error.kind() != ErrorKind::Interrupted)
+    }
+}
+
+impl AsFd for Source {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
 /// A sender at work.
-struct Sending<'a> {
-    region: &'a str,
-    writer: ByteWriter,
-    interrupt: Interrupt,
-    progress: Progress,
-    bytes: u64,
-    deaths: u64,
+struct Sending<'a, 'b> {
+    channel: &'a mut Channel<ByteWriter>,
+    source: Source,
+    interrupt: &'a Interrupt,
+    progress: &'a Progress,
+    transfer: &'a mut Transfer<'b>,
 }
 
 pub(crate) fn run(send: &Send, json: bool) -> Result<Code, Failure> {
-    let interrupt = Interrupt::watch().map_err(Failure::Input)?;
-    let (mut source, total) = Source::open(send)?;
-    let progress = Progress::new(total, json);
-    let mut transfer =
-        Transfer { command: "send", region: &send.name, ended: Ended::Complete, bytes: 0, pending: None, deaths: 0 };
-    let taken = channel::take(&send.name, send.buffer, &interrupt, ByteStream::writer_timeout)?;
-    let Some(channel) = taken else {
-        transfer.ended = Ended::Interrupted;
-        transfer.tell(json);
-        return Ok(interrupt.noted().map_or(Code::Failed, Code::Interrupted));
-    };
-    let writer = channel.end.if_gone(IfGone::Wait);
-    let mut sending = Sending { region: &send.name, writer, interrupt, progress, bytes: 0, deaths: 0 };
-    let mut interrupted = if send.raw { sending.raw(source.file()) } else { sending.lines(source.file()) }?;
-    if send.wait && interrupted.is_none() {
-        interrupted = sending.drain();
-    }
-    sending.progress.finish();
-    transfer.pending = Some(sending.writer.pending() as u64);
-    (transfer.bytes, transfer.deaths) = (sending.bytes, sending.deaths);
-    if interrupted.is_some() {
-        transfer.ended = Ended::Interrupted;
-    }
-    // What is still on its way is worth a word only if it may stay there.
-    if json || interrupted.is_some() {
-        transfer.tell(json);
-    }
-    Ok(interrupted.map_or(Code::Done, Code::Interrupted))
+    // Before signals are noted: opening a named pipe can take for ever.
+    let source = Source::open(send.file.clone())?;
+    let interrupt = Interrupt::watch()?;
+    let progress = Progress::new(source.size, json);
+    let mut transfer = Transfer::new(Direction::Send, &send.name, json);
+    let outcome = attempt(send, source, &interrupt, &progress, &mut transfer);
+    drop(progress);
+    Ok(transfer.end(outcome))
 }
 
-impl Sending<'_> {
-    /// Bytes as they come. The signal, if one ended it.
-    fn raw(&mut self, source: &mut File) -> Result<Option<u8>, Failure> {
+fn attempt(
+    send: &Send,
+    source: Source,
+    interrupt: &Interrupt,
+    progress: &Progress,
+    transfer: &mut Transfer<'_>,
+) -> Result<(), Stop> {
+    let mut channel = channel::take(&send.name, send.buffer.bytes, interrupt, ByteStream::writer_timeout)?;
+    channel.end.set_if_gone(IfGone::Wait);
+    let mut sending = Sending { channel: &mut channel, source, interrupt, progress, transfer };
+    let mut outcome = if send.raw { sending.raw() } else { sending.lines() };
+    if send.wait && outcome.is_ok() {
+        outcome = sending.drain();
+    }
+    transfer.pending = channel.end.pending().ok().map(|pending| pending as u64);
+    if outcome.is_err() {
+        channel.abandon();
+    }
+    outcome
+}
+
+impl Sending<'_, '_> {
+    /// Bytes as they come.
+    fn raw(&mut self) -> Result<(), Stop> {
         loop {
-            if let Some(signal) = self.interrupt.or_readable(source).map_err(Failure::Input)? {
-                return Ok(Some(signal));
-            }
-            self.writer.set_deadline(Some(Interrupt::next_look()));
-            match self.writer.write_from(source, CHUNK) {
-                Ok(0) => return Ok(None),
+            self.interrupt.or_readable(&self.source, |error| self.source.failure(error))?;
+            self.channel.end.set_deadline(Some(Interrupt::next_look()));
+            match self.channel.end.write_from(&mut self.source, CHUNK) {
+                Ok(0) => return Ok(()),
                 Ok(count) => self.sent(count),
+                Err(error) if self.source.failed => return Err(self.source.failure(error).into()),
                 Err(error) => self.obstacle(error)?,
             }
         }
     }
 
     /// Whole lines: the receiver gets all of a line or, if this process dies, nothing of it.
-    fn lines(&mut self, source: &mut File) -> Result<Option<u8>, Failure> {
-        let mut reader = BufReader::with_capacity(CHUNK, source);
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            if let Some(signal) = self.next_line(&mut reader, &mut line)? {
-                return Ok(Some(signal));
-            }
-            if line.is_empty() {
-                return Ok(None);
-            }
-            loop {
-                if let Some(signal) = self.interrupt.noted() {
-                    return Ok(Some(signal));
+    fn lines(&mut self) -> Result<(), Stop> {
+        let most = self.channel.capacity();
+        let mut lines = Lines::new(most);
+        let outcome = self.all_lines(&mut lines, most);
+        self.transfer.unsent = Some(lines.rest().len() as u64);
+        outcome
+    }
+
+    fn all_lines(&mut self, lines: &mut Lines, most: usize) -> Result<(), Stop> {
+        while !lines.is_done() {
+            let begins_at = self.transfer.bytes;
+            match lines.whole().map_err(|TooLong| Failure::LineTooLong { begins_at, most })? {
+                Some(count) => {
+                    self.whole(lines.rest().get(..count).unwrap_or_default())?;
+                    lines.consume(count);
                 }
-                self.writer.set_deadline(Some(Interrupt::next_look()));
-                match self.writer.write_whole(&line) {
-                    Ok(()) => break self.sent(line.len()),
-                    Err(error) => self.obstacle(error)?,
+                None => {
+                    self.interrupt.or_readable(&self.source, |error| self.source.failure(error))?;
+                    lines.read_more(&mut self.source).map_err(|error| self.source.failure(error))?;
                 }
             }
         }
+        Ok(())
     }
 
-    /// Reads a line with its end; empty at the end of the source. The signal, if one came first.
-    fn next_line(&self, reader: &mut BufReader<&mut File>, line: &mut Vec<u8>) -> Result<Option<u8>, Failure> {
+    /// Sends all of `batch`, which becomes visible in one step.
+    fn whole(&mut self, batch: &[u8]) -> Result<(), Stop> {
         loop {
-            if reader.buffer().is_empty()
-                && let Some(signal) = self.interrupt.or_readable(reader.get_ref()).map_err(Failure::Input)?
-            {
-                return Ok(Some(signal));
-            }
-            let buffered = reader.fill_buf().map_err(Failure::Input)?;
-            let end = buffered.iter().position(|byte| *byte == b'\n');
-            let count = end.map_or(buffered.len(), |end| end + 1);
-            line.extend_from_slice(buffered.get(..count).unwrap_or_default());
-            reader.consume(count);
-            if end.is_some() || count == 0 {
-                return Ok(None);
+            self.interrupt.check()?;
+            self.channel.end.set_deadline(Some(Interrupt::next_look()));
+            match self.channel.end.write_whole(batch) {
+                Ok(()) => {
+                    self.sent(batch.len());
+                    return Ok(());
+                }
+                Err(error) => self.obstacle(error)?,
             }
         }
     }
 
     /// Waits until a receiver has taken everything.
-    fn drain(&mut self) -> Option<u8> {
+    fn drain(&mut self) -> Result<(), Stop> {
         loop {
-            if self.writer.pending() == 0 {
-                return None;
+            self.interrupt.check()?;
+            self.channel.end.set_deadline(Some(Interrupt::next_look()));
+            match self.channel.end.wait_until_empty() {
+                Ok(()) => return Ok(()),
+                Err(error) => self.obstacle(error)?,
             }
-            if let Some(signal) = self.interrupt.noted() {
-                return Some(signal);
-            }
-            self.writer.set_deadline(Some(Interrupt::next_look()));
-            // Not yet, or nobody is there to take it: another look.
-            let _ = self.writer.wait_until_empty();
         }
     }
 
     fn sent(&mut self, count: usize) {
-        self.bytes += count as u64;
+        self.transfer.bytes += count as u64;
         self.progress.advance(count as u64);
     }
 
     /// What ends one call and what ends them all.
-    fn obstacle(&mut self, error: io::Error) -> Result<(), Failure> {
+    fn obstacle(&mut self, error: io::Error) -> Result<(), Stop> {
         match (error.kind(), StreamError::in_io(&error)) {
             (_, Some(StreamError::PeerDied)) => {
-                self.deaths += 1;
-                let Self { region, bytes, .. } = self;
-                let line = format!(
-                    "selvedge: `{region}`: the receiver died; {bytes} bytes sent so far, waiting for another receiver"
-                );
-                self.progress.say(&line);
+                self.transfer.peer_died(true, self.progress);
                 Ok(())
             }
-            (ErrorKind::TimedOut | ErrorKind::Interrupted, _) => Ok(()),
-            _ => Err(Failure::Stream { region: self.region.to_owned(), error }),
+            (ErrorKind::TimedOut | ErrorKind::Interrupted, _) => Ok(self.channel.check(self.channel.end.peer())?),
+            _ => Err(self.channel.failure(error).into()),
         }
     }
 }

@@ -34,6 +34,9 @@ struct Common {
     /// Only models whose name contains this; `=NAME` for exactly that one.
     #[arg(long, global = true, default_value = "", value_name = "SUBSTRING")]
     filter: String,
+    /// Also the models that take longer than a change may wait for.
+    #[arg(long, global = true)]
+    deep: bool,
     /// Models that run at the same time [default: as many as there are cores].
     #[arg(long, global = true)]
     jobs: Option<usize>,
@@ -74,7 +77,7 @@ struct Ledger<'a> {
 /// Does what the command line asks for.
 pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    let models = chosen(&arguments.common.filter);
+    let models = chosen(&arguments.common.filter, arguments.common.deep);
     let done = match &arguments.command {
         Some(Command::Gallery) => show_gallery(&arguments.common.filter),
         _ if models.is_empty() => {
@@ -100,8 +103,10 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-fn chosen(filter: &str) -> Vec<Model> {
-    let mut models = catalogue::all();
+fn chosen(filter: &str, deep: bool) -> Vec<Model> {
+    // Who names a model means it.
+    let deep = deep || filter.starts_with('=');
+    let mut models = if deep { catalogue::all() } else { catalogue::gate() };
     models.retain(|model| matches(model.name, filter));
     models.sort_by_key(|model| model.name);
     models

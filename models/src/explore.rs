@@ -231,7 +231,10 @@ fn judge(run: &Run, payload: &(dyn Any + Send)) -> Verdict {
 /// loom calls a data race by the name of what it computes.
 fn in_our_words(message: String) -> String {
     match message.trim().strip_prefix("Causality violation: Concurrent ") {
-        Some(accesses) => format!("data race: concurrent {}", accesses.trim_end_matches('.')),
+        Some(accesses) => {
+            let accesses = accesses.trim_end_matches('.').trim_end_matches(" to `UnsafeCell`");
+            format!("data race on payload: concurrent {accesses}")
+        }
         None => message,
     }
 }

@@ -17,12 +17,13 @@
 //!
 //! **Protocol.**
 //! 1. *Claim a process*: find a FREE word whose life word nobody owns (zero, or marked); swing the life word to the
-//!    keeper's id; look at the word again: still FREE, then swing it to INIT, else put the mark back (I2).
-//! 2. Reset the block's thread slots, then swing INIT to LIVE. Membership changes change `ring_seq`, from INIT on, so
-//!    that every keeper watches the newcomer.
+//!    keeper's id; look at the word again: if it is not FREE, put the mark back (I2). Else reset the entry's hazard and
+//!    the block's thread slots, and swing FREE to INIT. So no hazard of the dead ever stands in a slot that looks alive.
+//! 2. Membership changes change `ring_seq`, from INIT on, so that every keeper watches the newcomer. Swing INIT to LIVE.
 //! 3. *Claim a thread slot*: swing its life word from zero to the thread's id, fence, and look whether the process is
 //!    still LIVE in its generation: a late thread must not escape the undertaker, who swings the word to DEAD, fences,
-//!    and then looks at the life words.
+//!    and then looks at the life words. A thread that is late may find itself in the block of the next process: until it
+//!    has looked, it touches nothing but the word, which it does not even own for certain (I5), and it swings it back.
 //! 4. A slot whose thread died alone (marked, process LIVE) is claimed by swinging the mark to the claimer's id; the
 //!    claimer then owns what the dead left and repairs it before it uses the slot. If a hazard names the process, an
 //!    older walk may still be at it, and the claimer puts the mark back.
@@ -34,6 +35,9 @@
 //!   dead) has hidden a mark: it puts it back, and if it dies before, the kernel does.
 //! - I3: an entry leaves WALKED only when no live hazard names it (F3).
 //! - I4: a generation is never used twice.
+//! - I5: a thread that saw its process LIVE after it had swung a life word keeps that word until it gives it up or is
+//!   marked. One that saw its process not LIVE has nothing: the next process may have reset the word under it, so it
+//!   gives back by compare-and-swap what it finds to be its own.
 //!
 //! **Orderings.**
 //!
@@ -53,176 +57,16 @@
 //! **References.** Kernel documents `locking/robust-futexes` and `locking/robust-futex-ABI`; hazards after Michael,
 //! "Hazard Pointers", IEEE TPDS 2004.
 
-use crate::sync::{AtomicU32, AtomicU64, LIFE_DIED, LIFE_ID_MASK, LIFE_WAITERS, LifeWord, Ordering, fence, futex_wake};
+use crate::sync::{LIFE_DIED, LIFE_ID_MASK, LIFE_WAITERS, LifeWord, Ordering, fence, futex_wake};
+
+mod entries;
+
+pub use entries::{Membership, ProcessEntry, ProcessState, ProcessWord, ThreadEntry};
 
 /// Most processes of one region: every keeper watches all others in one wait.
 pub const MAX_PROCESSES: usize = 120;
 /// Most thread slots of one process: slot indices fit 16 bits.
 pub const MAX_THREADS: usize = 256;
-
-const STATE_BITS: u32 = 3;
-const STATE_MASK: u64 = (1 << STATE_BITS) - 1;
-
-/// What a process entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProcessState {
-    /// Anyone may claim it.
-    Free,
-    /// Claimed; its thread slots are being reset.
-    Init,
-    /// A process is attached.
-    Live,
-    /// Its keeper was marked; undertakers are at work.
-    Dead,
-    /// Repaired; freed when no undertaker works on it any more.
-    Walked,
-}
-
-/// A process word, taken apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProcessWord {
-    /// Counts the claims of the entry.
-    pub generation: u64,
-    /// What the entry is.
-    pub state: ProcessState,
-}
-
-impl ProcessWord {
-    /// Takes a word apart; a value that no protocol step writes reads as `Walked`, which nobody claims or watches.
-    #[must_use]
-    pub fn from_bits(bits: u64) -> Self {
-        let state = match bits & STATE_MASK {
-            0 => ProcessState::Free,
-            1 => ProcessState::Init,
-            2 => ProcessState::Live,
-            3 => ProcessState::Dead,
-            _ => ProcessState::Walked,
-        };
-        Self { generation: bits >> STATE_BITS, state }
-    }
-
-    /// Puts it together.
-    #[must_use]
-    pub fn to_bits(self) -> u64 {
-        let state = match self.state {
-            ProcessState::Free => 0,
-            ProcessState::Init => 1,
-            ProcessState::Live => 2,
-            ProcessState::Dead => 3,
-            ProcessState::Walked => 4,
-        };
-        (self.generation << STATE_BITS) | state
-    }
-
-    /// The same generation in another state.
-    #[must_use]
-    pub fn with(self, state: ProcessState) -> Self {
-        Self { state, ..self }
-    }
-}
-
-/// What all participants share beside their entries.
-#[derive(Debug)]
-#[repr(C)]
-pub struct Membership {
-    /// Changes with every change of membership; every keeper sleeps on it.
-    pub ring_seq: AtomicU32,
-}
-
-impl Membership {
-    /// Nobody yet.
-    #[must_use]
-    #[track_caller]
-    pub fn new() -> Self {
-        Self { ring_seq: AtomicU32::new(0) }
-    }
-}
-
-impl Default for Membership {
-    #[track_caller]
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// One process.
-#[derive(Debug)]
-#[repr(C, align(64))]
-pub struct ProcessEntry {
-    /// On the robust list of the process's keeper.
-    pub life: LifeWord,
-    /// [`ProcessWord`].
-    pub word: AtomicU64,
-    /// The process (plus one) whose leavings this one's keeper is repairing.
-    pub hazard: AtomicU32,
-    /// Process id in the owner's PID namespace; for confirmed exit and for people.
-    pub pid: AtomicU32,
-    /// Start time of that process in clock ticks since boot, which tells it from a later one with the same id.
-    pub start_time: AtomicU64,
-    /// The namespaces in which the two mean something; zero if they are not known.
-    pub namespaces: AtomicU64,
-}
-
-impl ProcessEntry {
-    /// An entry that anyone may claim.
-    #[must_use]
-    #[track_caller]
-    pub fn new() -> Self {
-        Self {
-            life: LifeWord::new(),
-            word: AtomicU64::new(0),
-            hazard: AtomicU32::new(0),
-            pid: AtomicU32::new(0),
-            start_time: AtomicU64::new(0),
-            namespaces: AtomicU64::new(0),
-        }
-    }
-}
-
-impl Default for ProcessEntry {
-    #[track_caller]
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// One thread of a process.
-#[derive(Debug)]
-#[repr(C, align(64))]
-pub struct ThreadEntry {
-    /// On the thread's own robust list.
-    pub life: LifeWord,
-    /// The object (plus one) on which the thread sleeps or is about to.
-    pub waiting: AtomicU32,
-    /// Rung for a thread that sleeps on several objects at once.
-    pub bell: AtomicU32,
-    /// The process (plus one) whose leavings this thread is repairing.
-    pub hazard: AtomicU32,
-    /// Whether what the marked thread left has been repaired already: a hint that saves walks.
-    pub walked: AtomicU32,
-}
-
-impl ThreadEntry {
-    /// A slot that nobody uses.
-    #[must_use]
-    #[track_caller]
-    pub fn new() -> Self {
-        Self {
-            life: LifeWord::new(),
-            waiting: AtomicU32::new(0),
-            bell: AtomicU32::new(0),
-            hazard: AtomicU32::new(0),
-            walked: AtomicU32::new(0),
-        }
-    }
-}
-
-impl Default for ThreadEntry {
-    #[track_caller]
-    fn default() -> Self {
-        Self::new()
-    }
-}
 
 /// Index of a thread slot in its region; what owner fields of control blocks hold, plus one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -344,39 +188,42 @@ impl<'a> Participants<'a> {
                 continue;
             }
             list.pending(Some(&entry.life));
-            // Relaxed: publishes nothing; the word, swung below, does.
-            if entry.life.word().compare_exchange(life, owned, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            // Acquire: pairs with the mark of a claimer that died; what it reset comes before what we reset.
+            if entry.life.word().compare_exchange(life, owned, Ordering::Acquire, Ordering::Relaxed).is_err() {
                 list.pending(None);
                 continue;
             }
             // dead here: the kernel marks the life word, and the entry is claimable as before (I2).
-            if let Some(generation) = self.begin(entry) {
+            if let Some(claim) = self.begin(index, entry) {
                 list.link(&entry.life);
                 list.pending(None);
-                self.reset_block(index);
-                return Some(ProcessClaim { index, generation });
+                return Some(claim);
             }
-            self.put_mark_back(&entry.life, owned);
+            // It hid a mark that others still need (I2).
+            put_back(&entry.life, owned, LIFE_WAITERS | LIFE_DIED);
+            self.announce_membership();
             list.pending(None);
         }
         None
     }
 
-    /// With the life word in hand: swings a FREE word to INIT and tells the keepers.
-    pub(super) fn begin(&self, entry: &ProcessEntry) -> Option<u64> {
+    /// With the life word in hand: resets the block of a FREE entry, swings it to INIT and tells the keepers.
+    pub(super) fn begin(&self, index: usize, entry: &ProcessEntry) -> Option<ProcessClaim> {
         // Acquire: as in claim_process.
         let word = entry.word.load(Ordering::Acquire);
         let seen = ProcessWord::from_bits(word);
         if seen.state != ProcessState::Free {
             return None;
         }
+        self.reset_block(index, entry);
         let generation = seen.generation.wrapping_add(1);
         let init = ProcessWord { generation, state: ProcessState::Init }.to_bits();
-        // AcqRel: publishes the life word to whoever watches the entry. It can fail only on garbage (I2).
+        // AcqRel: publishes the life word and the reset block to whoever watches the entry. It can fail only on garbage
+        // (I2).
         entry.word.compare_exchange(word, init, Ordering::AcqRel, Ordering::Relaxed).ok()?;
-        // dead here: INIT with a marked life word; a keeper that looks next makes it DEAD.
+        // dead here: INIT with a marked life word; a keeper, or a newcomer, that looks next makes it DEAD.
         self.announce_membership();
-        Some(generation)
+        Some(ProcessClaim { index, generation })
     }
 
     /// Takes the life word of a process that died, and the hazard with it. False: somebody else did, or nobody died.
@@ -408,16 +255,6 @@ impl<'a> Participants<'a> {
         self.announce_membership();
     }
 
-    /// Undoes the claim of a life word that bore a mark which others still need (I2).
-    fn put_mark_back(&self, life: &LifeWord, owned: u32) {
-        // Relaxed: the mark's own message was published by the kernel, and this compare-and-swap continues its release
-        // sequence; it fails only if the word is not ours, which is garbage.
-        let marked = LIFE_WAITERS | LIFE_DIED;
-        let _ = life.word().compare_exchange(owned, marked, Ordering::Relaxed, Ordering::Relaxed);
-        futex_wake(life.word(), u32::MAX);
-        self.announce_membership();
-    }
-
     /// Changes `ring_seq` and wakes every keeper.
     pub fn announce_membership(&self) {
         // Release: pairs with the keepers' Acquire load; who sees the number sees the entry.
@@ -425,17 +262,16 @@ impl<'a> Participants<'a> {
         futex_wake(&self.membership.ring_seq, u32::MAX);
     }
 
-    pub(super) fn reset_block(&self, process: usize) {
+    fn reset_block(&self, process: usize, entry: &ProcessEntry) {
+        // Relaxed, all: published by the swing to INIT.
+        entry.hazard.store(0, Ordering::Relaxed);
         for thread in self.block(process) {
-            // Relaxed, all: nobody else writes to them before LIVE, which publishes them.
             thread.waiting.store(0, Ordering::Relaxed);
             thread.bell.store(0, Ordering::Relaxed);
             thread.hazard.store(0, Ordering::Relaxed);
             thread.walked.store(0, Ordering::Relaxed);
-            thread.life.word().store(0, Ordering::Relaxed);
-        }
-        if let Some(entry) = self.processes.get(process) {
-            entry.hazard.store(0, Ordering::Relaxed);
+            // A swap, because late threads of earlier owners may be at it (I5).
+            thread.life.word().swap(0, Ordering::Relaxed);
         }
     }
 
@@ -510,25 +346,38 @@ impl<'a> Participants<'a> {
             list.pending(None);
             return SlotClaim::Taken;
         }
-        list.link(&entry.life);
-        list.pending(None);
-        // A thread that died alone in the middle of a repair left its hazard, which our life word would make good again.
-        // Release: who reads this instead of the mark has the dead thread's repairs from us.
-        entry.hazard.store(0, Ordering::Release);
         // SeqCst: pairs with the undertaker's fence between DEAD and its look at this life word; and with a walker's
         // fence between its hazard and its look at this life word.
         fence(Ordering::SeqCst);
-        if !self.is_live(process) {
-            self.release_life(&entry.life, life, list);
-            return SlotClaim::FencedOff;
+        let refused = if !self.is_live(process) {
+            Some(SlotClaim::FencedOff)
+        } else if life & LIFE_DIED != 0 && self.is_walked_still(process, entry) {
+            Some(SlotClaim::Taken)
+        } else {
+            None
+        };
+        // dead here: announced, so the kernel marks the word, or leaves it alone if it is not ours (I5).
+        if let Some(refused) = refused {
+            put_back(&entry.life, owned, life);
+            list.pending(None);
+            return refused;
         }
-        if life & LIFE_DIED != 0 && super::undertaker::is_under_repair(self, process.index) {
-            self.release_life(&entry.life, life, list);
-            return SlotClaim::Taken;
-        }
+        list.link(&entry.life);
+        list.pending(None);
         // Relaxed: read by walkers after the next mark, which publishes it.
         entry.walked.store(0, Ordering::Relaxed);
         SlotClaim::Ours
+    }
+
+    /// Whether somebody may still be repairing what the last thread left in this slot of the caller's.
+    fn is_walked_still(&self, process: ProcessClaim, entry: &ThreadEntry) -> bool {
+        // A thread that died alone in the middle of a repair left its hazard, which our life word makes look alive.
+        // Release: who reads this instead of the mark has the dead thread's repairs from us.
+        if entry.hazard.swap(0, Ordering::Release) != 0 {
+            // Who was kept from freeing an entry by it looks again.
+            self.announce_membership();
+        }
+        super::undertaker::is_under_repair(self, process.index)
     }
 
     /// Gives up a slot that the calling thread owns and in which nothing is held any more.
@@ -555,10 +404,20 @@ impl<'a> Participants<'a> {
         // dead here: unlinked, but announced; the kernel marks it.
         // Release: pairs with the Acquire of the next claim and of undertakers: nothing of ours comes after.
         life.word().swap(value, Ordering::Release);
-        list.pending(None);
+        // dead here: given up and announced; the kernel wakes one sleeper of it.
         // An undertaker may be waiting for this very word.
         futex_wake(life.word(), u32::MAX);
+        list.pending(None);
     }
+}
+
+/// Undoes the claim of a life word, which the caller has announced and not linked.
+fn put_back(life: &LifeWord, owned: u32, found: u32) {
+    // Relaxed: the caller did nothing with it, and a mark's message was published by the kernel, whose release sequence
+    // this continues. It fails if the next process has reset the word (I5).
+    let _ = life.word().compare_exchange(owned, found, Ordering::Relaxed, Ordering::Relaxed);
+    // dead here: given back and announced; the kernel wakes one sleeper of it.
+    futex_wake(life.word(), u32::MAX);
 }
 
 enum SlotClaim {

@@ -94,6 +94,8 @@ pub struct RegistryEntry {
     openers: [AtomicU64; 2],
     extent: Cell<Extent>,
     name: Cell<Name>,
+    /// Named, so that no padding carries what lay on the writer's stack into shared memory.
+    reserved: [u64; 7],
 }
 
 impl RegistryEntry {
@@ -106,6 +108,7 @@ impl RegistryEntry {
             openers: [AtomicU64::new(0), AtomicU64::new(0)],
             extent: Cell::new(Extent::default()),
             name: Cell::new([0; NAME_MAX]),
+            reserved: [0; 7],
         }
     }
 

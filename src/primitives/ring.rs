@@ -85,6 +85,8 @@ pub struct RawRing {
 struct End {
     index: AtomicU32,
     role: RawRole,
+    /// Named, or else writing a new ring would copy what lay on the writer's stack into shared memory.
+    reserved: [u32; 30],
 }
 
 /// The side that sends; an argument to [`RawRing`]'s operations.
@@ -197,7 +199,11 @@ impl RawRing {
         let head = AtomicU32::new(0);
         let producer = RawRole::new();
         let consumer = RawRole::new();
-        Self { producer: End { index: tail, role: producer }, consumer: End { index: head, role: consumer } }
+        let reserved = [0; 30];
+        Self {
+            producer: End { index: tail, role: producer, reserved },
+            consumer: End { index: head, role: consumer, reserved },
+        }
     }
 
     /// The own end and the peer's.

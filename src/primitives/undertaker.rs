@@ -42,9 +42,7 @@
 //!
 //! **References.** Hazards after Michael, "Hazard Pointers", IEEE TPDS 2004.
 
-use super::participants::{
-    Participants, ProcessClaim, ProcessState, ProcessWord, RobustList, ThreadEntry, ThreadSlot,
-};
+use super::participants::{Participants, ProcessClaim, ProcessState, ProcessWord, RobustList, ThreadEntry, ThreadSlot};
 use super::waiting::{ObjectId, Waiting};
 use crate::sync::{AtomicU32, LIFE_DIED, LIFE_ID_MASK, Ordering, WaitOn, fence, futex_wake};
 
@@ -365,12 +363,15 @@ pub fn succeed_the_dead(
         let undertaker = Undertaker::new(table, objects, &entry.hazard, has_exited);
         // The word first: a mark that is seen after it is of this generation, or of a later one, which cannot be swung.
         let word = undertaker.word_of(index);
+        let has_owner = matches!(word.state, ProcessState::Init | ProcessState::Live);
         // Acquire: pairs with the kernel's mark.
-        if entry.life.word().load(Ordering::Acquire) & LIFE_DIED == 0 {
+        let is_marked = entry.life.word().load(Ordering::Acquire) & LIFE_DIED != 0;
+        if has_owner && !is_marked {
             continue;
         }
+        // If it is not marked, somebody else is at it, who may yet give it up.
         outcome = Succession::TooEarly;
-        if matches!(word.state, ProcessState::Init | ProcessState::Live) {
+        if has_owner {
             // Before we hide the mark: from DEAD on nobody needs it.
             table.swing(ProcessClaim { index, generation: word.generation }, word.state, ProcessState::Dead);
             futex_wake(entry.life.word(), u32::MAX);
@@ -379,9 +380,8 @@ pub fn succeed_the_dead(
             continue;
         }
         undertaker.look_after(index);
-        if let Some(generation) = table.begin(entry) {
-            table.reset_block(index);
-            return Succession::Claimed(ProcessClaim { index, generation });
+        if let Some(claim) = table.begin(index, entry) {
+            return Succession::Claimed(claim);
         }
         table.return_dead_life(entry, list);
     }

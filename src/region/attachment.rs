@@ -284,7 +284,8 @@ impl Drop for Attachment {
 
 impl core::fmt::Debug for Attachment {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Attachment").field("claim", &self.claim).finish_non_exhaustive()
+        let keeper = self.keeper.as_ref().map(KeeperThread::tid);
+        f.debug_struct("Attachment").field("claim", &self.claim).field("keeper", &keeper).finish_non_exhaustive()
     }
 }
 

@@ -514,6 +514,8 @@ impl Region {
             None => RegionError::anonymous(kind),
         };
         let (limits, size) = (file.limits(), file.mapping().size() as u64);
+        // This thread may have been the last to use the region before.
+        super::threads::release_abandoned();
         let place = super::attachment::Place::take(file.id()).map_err(refused)?;
         let too_small = || refused(RegionErrorKind::TooSmall { needed: u64::MAX, given: size });
         let memory = Memory::new(file).ok_or_else(too_small)?;

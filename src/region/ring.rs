@@ -305,10 +305,8 @@ impl<T: Shared> Sender<T> {
     /// [`SendError`], except `Full` and `TimedOut`.
     pub fn loan(&mut self, most: usize) -> Result<Loan<'_, T>, SendError<()>> {
         let most = u32::try_from(most).unwrap_or(u32::MAX).max(1);
-        let count = self
-            .side
-            .reserve_some(1, most, Patience::Forever)
-            .map_err(|obstacle| SendError::new((), obstacle))?;
+        let count =
+            self.side.reserve_some(1, most, Patience::Forever).map_err(|obstacle| SendError::new((), obstacle))?;
         Ok(Loan { side: &mut self.side, count })
     }
 }

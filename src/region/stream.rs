@@ -115,6 +115,11 @@ impl<const SIDE: bool> End<SIDE> {
         self.side.reserve_some(least, most, self.patience).map(|count| count as usize)
     }
 
+    /// All bytes of this end's own, as of now.
+    fn known_now(&mut self) -> Result<usize, Obstacle> {
+        self.side.reserve_some(0, u32::MAX, Patience::None).map(|count| count as usize)
+    }
+
     /// The first `count` own slots, in two runs.
     fn runs(&self, count: usize) -> Option<[&[Cell<u8>]; 2]> {
         let [first, second] = self.side.cursor()?.runs(u32::try_from(count).ok()?);
@@ -289,13 +294,13 @@ impl ByteWriter {
         self.end.reserve(least, all).map(drop).map_err(io_error)
     }
 
-    /// Bytes that were written and that no reader has taken yet, as of a moment ago.
-    #[must_use]
-    pub fn pending(&mut self) -> usize {
-        let capacity = self.end.side.placed.slots().len();
-        let all = u32::try_from(capacity).unwrap_or(u32::MAX);
-        let free = self.end.side.reserve_some(0, all, Patience::None).unwrap_or(0) as usize;
-        capacity.saturating_sub(free)
+    /// Bytes that were written and that no reader has taken yet, as of a moment ago. Never waits.
+    ///
+    /// # Errors
+    /// [`StreamError::Corrupt`], or the region can be used no longer.
+    pub fn pending(&mut self) -> io::Result<usize> {
+        let free = self.end.known_now().map_err(io_error)?;
+        Ok(self.end.side.placed.slots().len().saturating_sub(free))
     }
 }
 
@@ -325,6 +330,16 @@ pub struct ByteReader {
 }
 
 end_of_stream!(ByteReader, PRODUCER, "writer");
+
+impl ByteReader {
+    /// Bytes that were written and that this end has not read yet, as of a moment ago. Never waits.
+    ///
+    /// # Errors
+    /// [`StreamError::Corrupt`], or the region can be used no longer.
+    pub fn pending(&mut self) -> io::Result<usize> {
+        self.end.known_now().map_err(io_error)
+    }
+}
 
 impl io::Read for ByteReader {
     /// Reads as many bytes as there are and fit, waiting until there is one. Zero: the writer closed its end.
@@ -362,7 +377,8 @@ impl ByteWriter {
         // SAFETY: reserved slots are this end's alone until they are committed (ring, I1), and natively a cell is its
         // content (`repr(transparent)`); the borrow ends before the commit.
         let run = unsafe { core::slice::from_raw_parts_mut(first.as_ptr().cast_mut().cast::<u8>(), first.len()) };
-        let read = source.read(run)?;
+        // A source that claims to have read more than there was room for is not believed.
+        let read = source.read(run)?.min(first.len());
         self.end.commit(read).map_err(io_error)?;
         Ok(read)
     }
@@ -371,12 +387,12 @@ impl ByteWriter {
 #[cfg(not(loom))]
 impl ByteReader {
     /// Writes to `sink` straight from the stream: one `write` of at most `most` bytes, without a copy in between. Waits
-    /// until there are bytes. Zero: the writer closed its end, or `sink` took nothing.
+    /// until there are bytes. Zero: the writer closed its end.
     ///
     /// Bytes leave the stream once `sink` took them: if it fails, they are still there.
     ///
     /// # Errors
-    /// Those of the sink, and as [`read`](io::Read::read).
+    /// Those of the sink; [`io::ErrorKind::WriteZero`] if it took nothing; and as [`read`](io::Read::read).
     pub fn read_to(&mut self, sink: &mut impl io::Write, most: usize) -> io::Result<usize> {
         let count = match self.end.reserve(1, most.max(1)) {
             Ok(count) => count,
@@ -386,7 +402,11 @@ impl ByteReader {
         let [first, _] = self.end.runs(count).ok_or_else(|| io_error(Obstacle::Corrupt))?;
         // SAFETY: reserved slots are written by nobody until they are committed (ring, I1); otherwise as in write_from.
         let run = unsafe { core::slice::from_raw_parts(first.as_ptr().cast::<u8>(), first.len()) };
-        let taken = sink.write(run)?;
+        // A sink that claims to have taken more than there was is not believed.
+        let taken = sink.write(run)?.min(first.len());
+        if taken == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
         self.end.commit(taken).map_err(io_error)?;
         Ok(taken)
     }

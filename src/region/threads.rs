@@ -61,15 +61,9 @@ fn slot_slow(core: &Arc<Core>) -> Result<ThreadSlot, NoCaller> {
             return Err(no_hook);
         }
     }
+    release_abandoned();
     // SAFETY: the box belongs to the calling thread alone, and no reference to it is held across a call.
     let registrations = unsafe { &mut *pointer };
-    // Regions of which only thread slots are left, or that a fork left behind.
-    let list = core::mem::take(&mut registrations.list);
-    let (kept, gone): (Vec<_>, Vec<_>) =
-        list.into_iter().partition(|one| one.core.attachment().is_original() && !one.core.is_abandoned());
-    registrations.list = kept;
-    // Before anything can fail: a slot that is dropped without this stays on the thread's robust list.
-    gone.into_iter().for_each(release);
     let found = registrations.list.iter().find(|one| Arc::ptr_eq(&one.core, core)).map(|one| one.slot);
     let slot = match found {
         Some(slot) => slot,
@@ -81,6 +75,22 @@ fn slot_slow(core: &Arc<Core>) -> Result<ThreadSlot, NoCaller> {
     };
     let _ = LAST.try_with(|last| last.set((Arc::as_ptr(core), slot.0)));
     Ok(slot)
+}
+
+/// Releases the calling thread's slots in regions of which only thread slots are left, or that a fork left behind.
+pub(super) fn release_abandoned() {
+    let Some(hook) = hook() else { return };
+    let pointer = hook.get().cast::<Registrations>();
+    if pointer.is_null() {
+        return;
+    }
+    // SAFETY: the box belongs to the calling thread alone, and no reference to it is held across a call.
+    let registrations = unsafe { &mut *pointer };
+    let list = core::mem::take(&mut registrations.list);
+    let (kept, gone): (Vec<_>, Vec<_>) =
+        list.into_iter().partition(|one| one.core.attachment().is_original() && !one.core.is_abandoned());
+    registrations.list = kept;
+    gone.into_iter().for_each(release);
 }
 
 fn register(core: &Arc<Core>) -> Result<ThreadSlot, NoCaller> {

@@ -13,7 +13,7 @@ const VERSION: usize = 1;
 const LAYOUT: usize = 2;
 const BOOT: usize = 6;
 const CHECKSUM: usize = 15;
-const HEADER: u64 = 128;
+const HEADER: usize = 128;
 
 fn writable(place: &Place) -> File {
     File::options().read(true).write(true).open(place.file("stock")).unwrap()
@@ -22,7 +22,7 @@ fn writable(place: &Place) -> File {
 /// Changes one word of the header, and the checksum and the alive word with it.
 fn forge(place: &Place, word: usize, value: u64) {
     let file = writable(place);
-    let mut header = [0; HEADER as usize];
+    let mut header = [0; HEADER];
     file.read_exact_at(&mut header, 0).unwrap();
     header[8 * word..][..8].copy_from_slice(&value.to_ne_bytes());
     let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
@@ -59,8 +59,8 @@ fn a_file_that_is_no_region_is_refused() {
         (&b"a list of things to buy"[..], Unfit::NotARegion),
         (&zeros, Unfit::Zeroed),
         (&whole[..whole.len() - 1], Unfit::Truncated { stated, actual: stated - 1 }),
-        (&whole[..100], Unfit::Truncated { stated: HEADER, actual: 100 }),
-        (&[], Unfit::Truncated { stated: HEADER, actual: 0 }),
+        (&whole[..100], Unfit::Truncated { stated: HEADER as u64, actual: 100 }),
+        (&[], Unfit::Truncated { stated: HEADER as u64, actual: 0 }),
         (&longer, Unfit::Overlong { stated, actual: stated + 4 }),
     ] {
         fs::write(place.file("stock"), content).unwrap();

@@ -224,7 +224,7 @@ pub(crate) fn play_forked() {
     let mutex = region.mutex("stock", 7_u64).unwrap();
     let permits = region.semaphore("permits", 1).unwrap();
     let guard = mutex.lock().unwrap();
-    // SAFETY: the only other thread is the keeper, which holds no lock of the C library's.
+    // SAFETY: of the other threads the harness's waits for this one, and the keeper never enters the C library.
     match unsafe { libc::fork() } {
         0 => {
             say("object", region.mutex("stock", 0_u64).unwrap_err());

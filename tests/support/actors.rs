@@ -3,14 +3,16 @@
 //! An actor is killed and reaped at the latest when its handle is dropped, and dies with the thread that forked it.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use super::patience::{PATIENCE, patience, until, who};
+use super::patience::{PATIENCE, until, who};
 use super::proc;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitOptions, getppid, kill_process, pidfd_open, set_parent_process_death_signal, waitpid,
 };
+use selvedge::Deadline;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +51,8 @@ pub(crate) fn fork(name: &'static str, body: impl FnOnce()) -> Actor {
     match unsafe { libc::fork() } {
         0 => {
             let dies_with_parent = set_parent_process_death_signal(Some(Signal::KILL));
-            // The parent may have died before that.
-            let code = if dies_with_parent.is_ok() && getppid() == Some(parent) {
+            // The parent may have died before that. It has no id here if it is in another namespace.
+            let code = if dies_with_parent.is_ok() && getppid().is_none_or(|now| now == parent) {
                 catch_unwind(AssertUnwindSafe(body)).map_or(PANICKED, |()| 0)
             } else {
                 PANICKED
@@ -121,12 +123,16 @@ impl Actor {
     /// Waits until it is dead, and leaves it a zombie.
     #[track_caller]
     pub(crate) fn await_death(&self) {
-        let deadline = patience();
+        assert!(self.dies_within(PATIENCE), "{} waited {PATIENCE:?} in vain for the end of {}", who(), self.name);
+    }
+
+    /// Waits until it is dead, for `span` at most, and says whether it is. Leaves it a zombie.
+    pub(crate) fn dies_within(&self, span: Duration) -> bool {
+        let deadline = Deadline::after(span);
         loop {
             let left = deadline.remaining().try_into().expect("a time that fits");
             match poll(&mut [PollFd::new(&self.pidfd, PollFlags::IN)], Some(&left)) {
-                Ok(0) => panic!("{} waited {PATIENCE:?} in vain for the end of {}", who(), self.name),
-                Ok(_) => return,
+                Ok(ready) => return ready > 0,
                 Err(errno) => assert_eq!(errno, rustix::io::Errno::INTR, "poll of a pidfd"),
             }
         }

@@ -2,6 +2,7 @@
 
 use selvedge::Region;
 use selvedge::primitives::RawSemaphore;
+use selvedge::region::{ObjectError, Semaphore, Wait};
 use selvedge_bench::children::{Running, own_role};
 use selvedge_bench::peers::{Mapped, PosixSemaphore};
 use selvedge_bench::report;
@@ -15,7 +16,8 @@ const WAYS: [&str; 2] = ["to", "fro"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     match own_role() {
-        Some((role, descriptor)) if role == "ours" => return echo_ours(descriptor),
+        Some((role, descriptor)) if role == "ours" => return echo_ours(descriptor, Wait::default()),
+        Some((role, descriptor)) if role == "ours, blocking" => return echo_ours(descriptor, Wait::Block),
         Some((role, descriptor)) if role == "posix" => return echo_posix(descriptor),
         Some((role, _)) => return Err(format!("no such role: {role}").into()),
         None => {}
@@ -53,10 +55,11 @@ fn uncontended() -> Result<(), Box<dyn Error>> {
 }
 
 fn to_and_fro() -> Result<(), Box<dyn Error>> {
-    let region = Region::anonymous()?;
-    let [to, fro] = WAYS.map(|name| region.semaphore(name, 0));
-    let (to, fro) = (to?, fro?);
-    let _ours = Running::start("ours", region.as_fd().ok_or("anonymous regions have one")?)?;
+    let (spinning, blocking) = (Region::anonymous()?, Region::anonymous()?);
+    let (to, fro) = ways(&spinning, Wait::default())?;
+    let (blocking_to, blocking_fro) = ways(&blocking, Wait::Block)?;
+    let _ours = Running::start("ours", spinning.as_fd().ok_or("anonymous regions have one")?)?;
+    let _blocking = Running::start("ours, blocking", blocking.as_fd().ok_or("anonymous regions have one")?)?;
 
     let posix = Mapped::<[PosixSemaphore; 2]>::new()?;
     let [posix_to, posix_fro] = posix.value();
@@ -69,19 +72,27 @@ fn to_and_fro() -> Result<(), Box<dyn Error>> {
             to.release().expect("the region is good");
             fro.acquire().expect("the region is good");
         }),
+        Contestant::new("selvedge, without spinning", || {
+            blocking_to.release().expect("the region is good");
+            blocking_fro.acquire().expect("the region is good");
+        }),
         Contestant::new("sem_t, process-shared", || {
             posix_to.post().expect("a good semaphore");
             posix_fro.wait().expect("a good semaphore");
         }),
     ]);
-    report::print("to another process and back, ns", &samples, 1);
+    report::print("to another process and back, ns", &samples, 2);
     Ok(())
 }
 
-fn echo_ours(descriptor: OwnedFd) -> Result<(), Box<dyn Error>> {
-    let region = Region::from_fd(descriptor)?;
+fn ways(region: &Region, wait: Wait) -> Result<(Semaphore, Semaphore), ObjectError> {
     let [to, fro] = WAYS.map(|name| region.semaphore(name, 0));
-    let (to, fro) = (to?, fro?);
+    Ok((to?.with_wait(wait), fro?.with_wait(wait)))
+}
+
+fn echo_ours(descriptor: OwnedFd, wait: Wait) -> Result<(), Box<dyn Error>> {
+    let region = Region::from_fd(descriptor)?;
+    let (to, fro) = ways(&region, wait)?;
     loop {
         to.acquire()?;
         fro.release()?;

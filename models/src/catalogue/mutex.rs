@@ -1,101 +1,119 @@
 //! Models of `primitives/mutex.rs`.
 
 use crate::scene::{Notes, OBJECT, Scene};
+use crate::subject::Lock;
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
 use selvedge::primitives::RawMutex;
 use selvedge::primitives::mutex::{Acquired, Leaves, LockError};
-use selvedge::primitives::undertaker::{Dead, Repair};
-use selvedge::sync::{Cell, Deadline};
+use selvedge::primitives::undertaker::{Dead, Repair, Undertaker};
+use selvedge::sync::{Cell, Deadline, LIFE_DIED, LIFE_ID_MASK, LifeWord, Ordering, futex_wait};
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-pub(super) const MODELS: &[Model] = &[
-    Model {
-        name: "mutex/two_lock_once",
-        properties: "M1 M2 M3 G1",
-        client: "2 processes × 1 lock",
-        build: |world| lockers(world, 2, 1, 0),
-        faults: Faults { lifo: true, no_wake_edge: true, spurious: true, ..NO_FAULTS },
-        bounds: Bounds { plain: None, faulty: None },
-    },
-    Model {
-        name: "mutex/two_lock_twice",
-        properties: "M1 M2 M3 G1",
-        client: "2 processes × 2 locks",
-        build: |world| lockers(world, 2, 2, 0),
-        faults: NO_FAULTS,
-        bounds: Bounds { plain: Some(3), faulty: None },
-    },
-    Model {
-        name: "mutex/three_lock_once",
-        properties: "M1 M2 M3 G1",
-        client: "3 processes × 1 lock",
-        build: |world| lockers(world, 3, 1, 0),
-        faults: Faults { lifo: true, ..NO_FAULTS },
-        bounds: Bounds { plain: Some(2), faulty: None },
-    },
-    Model {
-        name: "mutex/owner_dies_heir_is_told",
-        properties: "M1 M2 M3 M4 M5 F1 F2 G4",
-        client: "2 processes × 1 lock, either killed, the undertaker too",
-        build: |world| lockers(world, 2, 1, 1),
-        faults: Faults { victims: &[0, 1], second_death: true, ..NO_FAULTS },
-        bounds: Bounds { plain: None, faulty: Some(2) },
-    },
-    Model {
-        name: "mutex/heir_dies_next_is_told",
-        properties: "M4 M5 M6",
-        client: "3 processes × 1 lock, two of them killed",
-        build: |world| lockers(world, 3, 1, 2),
-        faults: Faults { pairs: &[(0, 1)], ..NO_FAULTS },
-        bounds: Bounds { plain: Some(2), faulty: Some(1) },
-    },
-    Model {
-        name: "mutex/waiters_survive_takeover",
-        properties: "M2 M6",
-        client: "3 processes × 1 lock, the first killed",
-        build: |world| lockers(world, 3, 1, 1),
-        faults: Faults { victims: &[0], lifo: true, ..NO_FAULTS },
-        bounds: Bounds { plain: Some(2), faulty: Some(2) },
-    },
-    Model {
-        name: "mutex/heir_gives_up",
-        properties: "M4",
-        client: "3 processes × 1 lock, the first killed, heirs give up, then a reset",
-        build: heir_gives_up,
-        faults: Faults { victims: &[0], ..NO_FAULTS },
-        bounds: Bounds { plain: Some(2), faulty: Some(2) },
-    },
-    Model {
-        name: "mutex/timed_lock_leaves_no_trace",
-        properties: "G3 M2",
-        client: "2 processes × 1 lock and 1 timed lock",
-        build: timed,
-        faults: Faults { timeouts: true, ..NO_FAULTS },
-        bounds: Bounds { plain: Some(3), faulty: Some(3) },
-    },
-    Model {
-        name: "mutex/try_lock_ends_alone",
-        properties: "G3 G6",
-        client: "1 process × 1 lock, frozen anywhere, 1 × 2 try_lock",
-        build: try_lock_alone,
-        faults: Faults { frozen: &[0], solo_steps: 60, ..NO_FAULTS },
-        bounds: Bounds { plain: None, faulty: None },
-    },
-];
+pub(super) const MODELS: &[Model] = Of::<RawMutex>::MODELS;
+
+/// The models of a lock, be it the real one or a mutant.
+#[derive(Debug)]
+pub(crate) struct Of<L>(PhantomData<L>);
+
+impl<L: Lock> Of<L> {
+    pub(crate) const MODELS: &[Model] = &[
+        Model {
+            name: "mutex/two_lock_once",
+            properties: "M1 M2 M3 G1",
+            client: "2 processes × 1 lock",
+            build: |world| lockers::<L>(world, 2, 1, 0),
+            faults: Faults { lifo: true, no_wake_edge: true, spurious: true, ..NO_FAULTS },
+            bounds: Bounds { plain: None, faulty: None },
+        },
+        Model {
+            name: "mutex/two_lock_twice",
+            properties: "M1 M2 M3 G1",
+            client: "2 processes × 2 locks",
+            build: |world| lockers::<L>(world, 2, 2, 0),
+            faults: NO_FAULTS,
+            bounds: Bounds { plain: Some(3), faulty: None },
+        },
+        Model {
+            name: "mutex/three_lock_once",
+            properties: "M1 M2 M3 G1",
+            client: "3 processes × 1 lock",
+            build: |world| lockers::<L>(world, 3, 1, 0),
+            faults: Faults { lifo: true, ..NO_FAULTS },
+            bounds: Bounds { plain: Some(2), faulty: None },
+        },
+        Model {
+            name: "mutex/owner_dies_heir_is_told",
+            properties: "M1 M2 M3 M4 M5 F1 F2 G4",
+            client: "2 processes × 1 lock, either killed, the undertaker too",
+            build: |world| lockers::<L>(world, 2, 1, 1),
+            faults: Faults { victims: &[0, 1], second_death: true, ..NO_FAULTS },
+            bounds: Bounds { plain: Some(3), faulty: Some(1) },
+        },
+        Model {
+            name: "mutex/heir_dies_next_is_told",
+            properties: "M4 M5 M6",
+            client: "3 processes × 1 lock, two of them killed",
+            build: |world| lockers::<L>(world, 3, 1, 2),
+            faults: Faults { pairs: &[(0, 1)], ..NO_FAULTS },
+            bounds: Bounds { plain: Some(2), faulty: Some(1) },
+        },
+        Model {
+            name: "mutex/waiters_survive_takeover",
+            properties: "M2 M6",
+            client: "3 processes × 1 lock, the first killed",
+            build: |world| lockers::<L>(world, 3, 1, 1),
+            faults: Faults { victims: &[0], lifo: true, ..NO_FAULTS },
+            bounds: Bounds { plain: Some(2), faulty: Some(2) },
+        },
+        Model {
+            name: "mutex/heir_gives_up",
+            properties: "M4",
+            client: "3 processes × 1 lock, the first killed, heirs give up, then a reset",
+            build: heir_gives_up::<L>,
+            faults: Faults { victims: &[0], ..NO_FAULTS },
+            bounds: Bounds { plain: Some(2), faulty: Some(2) },
+        },
+        Model {
+            name: "mutex/timed_lock_leaves_no_trace",
+            properties: "G3 M2",
+            client: "2 processes × 1 lock and 1 timed lock",
+            build: timed::<L>,
+            faults: Faults { timeouts: true, ..NO_FAULTS },
+            bounds: Bounds { plain: Some(3), faulty: Some(3) },
+        },
+        Model {
+            name: "mutex/try_lock_ends_alone",
+            properties: "G3 G6",
+            client: "1 process × 1 lock, frozen anywhere, 1 × 2 try_lock",
+            build: try_lock_alone::<L>,
+            faults: Faults { frozen: &[0], solo_steps: 60, ..NO_FAULTS },
+            bounds: Bounds { plain: Some(3), faulty: Some(3) },
+        },
+        Model {
+            name: "mutex/owner_outlives_its_keeper",
+            properties: "M1 M2 M4 F2",
+            client: "2 processes × 1 lock; the first one's keeper ends at any time, its thread is killed or ends later",
+            build: |world| outlives::<L>(world, Evidence::ThreadMarks),
+            faults: Faults { victims: &[0], ..NO_FAULTS },
+            bounds: Bounds { plain: Some(2), faulty: Some(1) },
+        },
+    ];
+}
 
 const NO_FAULTS: Faults = Faults::NONE;
 
 /// A mutex and two cells that it keeps equal.
-struct Guarded {
-    mutex: RawMutex,
+struct Guarded<L> {
+    mutex: L,
     left: Cell<u32>,
     right: Cell<u32>,
 }
 
-impl Guarded {
+impl<L: Lock> Guarded<L> {
     fn new() -> Self {
-        Self { mutex: RawMutex::new(), left: Cell::new(0), right: Cell::new(0) }
+        Self { mutex: L::new(), left: Cell::new(0), right: Cell::new(0) }
     }
 
     fn read(&self) -> (u32, u32) {
@@ -132,7 +150,7 @@ impl Guarded {
     }
 }
 
-impl Repair for Guarded {
+impl<L: Lock> Repair for Guarded<L> {
     fn bury(&self, dead: &Dead<'_>) {
         self.mutex.bury(dead);
     }
@@ -151,49 +169,105 @@ struct Story {
     finished: u32,
 }
 
-fn lockers(world: &mut World, lanes: usize, times: u32, deaths: u32) {
-    let scene = Scene::in_world(world, lanes, Guarded::new());
+fn lockers<L: Lock>(world: &mut World, lanes: usize, times: u32, deaths: u32) {
+    let scene = Scene::in_world(world, lanes, Guarded::<L>::new());
     let story = Arc::new(Notes::<Story>::default());
     for lane in 0..lanes {
         let (scene, story) = (Arc::clone(&scene), Arc::clone(&story));
         world.thread(["A", "B", "C", "D"][lane], move || {
-            let guarded = &scene.object;
             for _ in 0..times {
-                let how = guarded.mutex.lock(&scene.caller(lane), OBJECT, None).expect("a lock without deadline");
-                {
-                    let mut story = story.lock();
-                    match how {
-                        // Who is still inside is dead; a death between the work and the swap leaves nobody inside.
-                        Acquired::OwnerDied => {
-                            verify!(story.inside.len() <= 1, "two were inside");
-                            story.inside.clear();
-                            story.inherited += 1;
-                        }
-                        Acquired::Clean => verify!(story.inside.is_empty(), "two hold the mutex"),
-                    }
-                    story.inside.push(lane);
-                }
-                guarded.work(how);
-                story.lock().inside.clear();
-                guarded.mutex.unlock(Leaves::Consistent);
-                story.lock().finished += 1;
+                take_turn(&scene, &story, lane);
             }
         });
     }
-    world.finally(move || {
-        let story = story.lock();
-        verify!(!scene.object.mutex.is_not_recoverable());
-        verify!(story.inherited <= deaths, "more heirs were told than owners died");
-        if story.inside.is_empty() {
-            let (left, right) = scene.object.read();
-            verify_eq!(left, right);
-            verify!(left >= story.finished, "an increment was lost");
-        }
-    });
+    world.finally(move || check_story(&scene, &story, deaths));
 }
 
-fn heir_gives_up(world: &mut World) {
-    let scene = Scene::in_world(world, 3, Guarded::new());
+/// One lock, the work, one unlock.
+fn take_turn<L: Lock>(scene: &Scene<Guarded<L>>, story: &Notes<Story>, lane: usize) {
+    let guarded = &scene.object;
+    let how = guarded.mutex.lock(&scene.caller(lane), OBJECT, None).expect("a lock without deadline");
+    {
+        let mut story = story.lock();
+        match how {
+            // Who is still inside is dead; a death between the work and the swap leaves nobody inside.
+            Acquired::OwnerDied => {
+                verify!(story.inside.len() <= 1, "two were inside");
+                story.inside.clear();
+                story.inherited += 1;
+            }
+            Acquired::Clean => verify!(story.inside.is_empty(), "two hold the mutex"),
+        }
+        story.inside.push(lane);
+    }
+    guarded.work(how);
+    story.lock().inside.clear();
+    guarded.mutex.unlock(Leaves::Consistent);
+    story.lock().finished += 1;
+}
+
+fn check_story<L: Lock>(scene: &Scene<Guarded<L>>, story: &Notes<Story>, deaths: u32) {
+    let story = story.lock();
+    verify!(!scene.object.mutex.is_not_recoverable());
+    verify!(story.inherited <= deaths, "more heirs were told than owners died");
+    if story.inside.is_empty() {
+        let (left, right) = scene.object.read();
+        verify_eq!(left, right);
+        verify!(left >= story.finished, "an increment was lost");
+    }
+}
+
+/// On what an undertaker takes a thread for dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Evidence {
+    /// The mark of the thread itself.
+    ThreadMarks,
+    /// The mark of its process's keeper, which is a mistake: other threads run on for a while.
+    KeeperMark,
+}
+
+/// What the kernel does when the thread that owns a life word has stopped.
+fn mark(life: &LifeWord) {
+    life.mark_as_kernel(life.word().peek() & LIFE_ID_MASK);
+}
+
+/// The owner's keeper ends at any time; its thread goes on until it has finished, or is killed somewhere.
+pub(crate) fn outlives<L: Lock>(world: &mut World, evidence: Evidence) {
+    const OWNER: usize = 0;
+    const UNDERTAKER: usize = 2;
+    let scene = Scene::new(3, Guarded::<L>::new());
+    let story = Arc::new(Notes::<Story>::default());
+    for lane in [OWNER, 1] {
+        let (scene, story) = (Arc::clone(&scene), Arc::clone(&story));
+        world.thread(["owner", "B"][lane], move || {
+            take_turn(&scene, &story, lane);
+            if lane == OWNER {
+                mark(&scene.table().threads()[OWNER].life);
+            }
+        });
+    }
+    let (marked, undertaking) = (Arc::clone(&scene), Arc::clone(&scene));
+    world.on_death(move |_| mark(&marked.table().threads()[OWNER].life), |_| {});
+    world.thread("keeper's end", move || {
+        let table = undertaking.table();
+        mark(&table.processes()[OWNER].life);
+        let has_exited = move |_| evidence == Evidence::KeeperMark;
+        let hazard = &table.processes()[UNDERTAKER].hazard;
+        let undertaker = Undertaker::new(table, &*undertaking, hazard, &has_exited);
+        while !undertaker.look_after(OWNER) {
+            let life = table.threads()[OWNER].life.word();
+            // Relaxed: only compared; look_after reads it again.
+            let seen = life.load(Ordering::Relaxed);
+            if seen & LIFE_DIED == 0 {
+                futex_wait(life, seen, None);
+            }
+        }
+    });
+    world.finally(move || check_story(&scene, &story, 1));
+}
+
+fn heir_gives_up<L: Lock>(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Guarded::<L>::new());
     let refused = Arc::new(Notes::<(u32, u32)>::default());
     for lane in 0..3 {
         let (scene, refused) = (Arc::clone(&scene), Arc::clone(&refused));
@@ -233,8 +307,8 @@ fn heir_gives_up(world: &mut World) {
     });
 }
 
-fn timed(world: &mut World) {
-    let scene = Scene::in_world(world, 3, Guarded::new());
+fn timed<L: Lock>(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Guarded::<L>::new());
     for lane in 0..3 {
         let scene = Arc::clone(&scene);
         world.thread(["A", "timed", "C"][lane], move || {
@@ -257,8 +331,8 @@ fn timed(world: &mut World) {
     });
 }
 
-fn try_lock_alone(world: &mut World) {
-    let scene = Scene::in_world(world, 2, Guarded::new());
+fn try_lock_alone<L: Lock>(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Guarded::<L>::new());
     let holder = Arc::clone(&scene);
     world.thread("frozen", move || {
         let guarded = &holder.object;

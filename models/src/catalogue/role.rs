@@ -16,7 +16,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "2 processes × (claim, leave)",
         build: |world| in_turn(world, 2),
         faults: Faults { no_wake_edge: true, spurious: true, ..Faults::NONE },
-        bounds: Bounds { plain: None, faulty: None },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
     },
     Model {
         name: "role/three_hold_in_turn",
@@ -32,7 +32,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "2 processes × (claim, leave), either killed, the undertaker too; a peer looks at the end",
         build: |world| in_turn(world, 2),
         faults: Faults { victims: &[0, 1], second_death: true, ..Faults::NONE },
-        bounds: Bounds { plain: None, faulty: Some(3) },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
     },
     Model {
         name: "role/waiter_dies_wake_is_not_lost",
@@ -64,7 +64,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process × (claim, leave), frozen anywhere, 1 × 2 (try_claim, leave)",
         build: alone,
         faults: Faults { frozen: &[0], solo_steps: 60, ..Faults::NONE },
-        bounds: Bounds { plain: None, faulty: None },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
     },
 ];
 

@@ -1,98 +1,108 @@
 //! Models of `primitives/semaphore.rs`.
 
 use crate::scene::{Notes, OBJECT, Scene};
+use crate::subject::Permits;
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
 use selvedge::primitives::RawSemaphore;
 use selvedge::primitives::semaphore::AcquireError;
 use selvedge::primitives::undertaker::{Dead, Repair};
 use selvedge::sync::{Cell, Deadline};
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-pub(super) const MODELS: &[Model] = &[
-    Model {
-        name: "semaphore/two_share_one_permit",
-        properties: "S1 S2 G1",
-        client: "2 processes × (acquire, release), 1 permit",
-        build: |world| sharers(world, 2, 1),
-        faults: Faults { lifo: true, no_wake_edge: true, spurious: true, ..Faults::NONE },
-        bounds: Bounds { plain: Some(4), faulty: Some(3) },
-    },
-    Model {
-        name: "semaphore/four_share_one_permit",
-        properties: "S1 S2 S4 G2",
-        client: "4 processes × (acquire, release), 1 permit",
-        build: |world| sharers(world, 4, 1),
-        faults: Faults { lifo: true, ..Faults::NONE },
-        bounds: Bounds { plain: Some(2), faulty: None },
-    },
-    Model {
-        name: "semaphore/four_share_two_permits",
-        properties: "S1 S4 G2",
-        client: "4 processes × (acquire, release), 2 permits",
-        build: |world| sharers(world, 4, 2),
-        faults: Faults { lifo: true, ..Faults::NONE },
-        bounds: Bounds { plain: Some(2), faulty: None },
-    },
-    Model {
-        name: "semaphore/producer_feeds_three_consumers",
-        properties: "S2 S4 G2",
-        client: "1 process × (release 2, release 1), 3 × acquire",
-        build: |world| feeding(world, &[2, 1], &[1, 1, 1]),
-        faults: Faults { lifo: true, ..Faults::NONE },
-        bounds: Bounds { plain: Some(2), faulty: None },
-    },
-    Model {
-        name: "semaphore/waiters_of_different_size",
-        properties: "S4",
-        client: "1 process × 3 releases, acquire 2 and acquire 1",
-        build: |world| feeding(world, &[1, 1, 1], &[2, 1]),
-        faults: Faults { lifo: true, spurious: true, ..Faults::NONE },
-        bounds: Bounds { plain: Some(3), faulty: Some(2) },
-    },
-    Model {
-        name: "semaphore/waiter_dies_wake_is_not_lost",
-        properties: "S4 G2 G4 F1",
-        client: "1 process × 2 releases, 2 × acquire, one of them killed, the undertaker too",
-        build: |world| feeding(world, &[1, 1], &[1, 1]),
-        faults: Faults { victims: &[1], second_death: true, ..Faults::NONE },
-        bounds: Bounds { plain: Some(3), faulty: Some(1) },
-    },
-    Model {
-        name: "semaphore/releaser_dies_what_it_released_counts",
-        properties: "S4 G4",
-        client: "2 processes × 1 release, one of them killed, 1 × acquire",
-        build: |world| two_releasers(world),
-        faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
-        bounds: Bounds { plain: Some(3), faulty: Some(2) },
-    },
-    Model {
-        name: "semaphore/timed_acquire_leaves_no_trace",
-        properties: "G3 S4",
-        client: "1 process × 1 release, 1 × acquire, 1 × timed acquire",
-        build: timed,
-        faults: Faults { timeouts: true, lifo: true, ..Faults::NONE },
-        bounds: Bounds { plain: Some(3), faulty: Some(3) },
-    },
-    Model {
-        name: "semaphore/try_operations_end_alone",
-        properties: "G3 G6 S1",
-        client: "1 process × (acquire, release), frozen anywhere, 1 × (try_acquire, release)",
-        build: alone,
-        faults: Faults { frozen: &[0], solo_steps: 60, ..Faults::NONE },
-        bounds: Bounds { plain: None, faulty: None },
-    },
-];
+pub(super) const MODELS: &[Model] = Of::<RawSemaphore>::MODELS;
+
+/// The models of a semaphore, be it the real one or a mutant.
+#[derive(Debug)]
+pub(crate) struct Of<P>(PhantomData<P>);
+
+impl<P: Permits> Of<P> {
+    pub(crate) const MODELS: &[Model] = &[
+        Model {
+            name: "semaphore/two_share_one_permit",
+            properties: "S1 S2 G1",
+            client: "2 processes × (acquire, release), 1 permit",
+            build: |world| sharers::<P>(world, 2, 1),
+            faults: Faults { lifo: true, no_wake_edge: true, spurious: true, ..Faults::NONE },
+            bounds: Bounds { plain: Some(4), faulty: Some(3) },
+        },
+        Model {
+            name: "semaphore/four_share_one_permit",
+            properties: "S1 S2 S4 G2",
+            client: "4 processes × (acquire, release), 1 permit",
+            build: |world| sharers::<P>(world, 4, 1),
+            faults: Faults { lifo: true, ..Faults::NONE },
+            bounds: Bounds { plain: Some(2), faulty: None },
+        },
+        Model {
+            name: "semaphore/four_share_two_permits",
+            properties: "S1 S4 G2",
+            client: "4 processes × (acquire, release), 2 permits",
+            build: |world| sharers::<P>(world, 4, 2),
+            faults: Faults { lifo: true, ..Faults::NONE },
+            bounds: Bounds { plain: Some(1), faulty: None },
+        },
+        Model {
+            name: "semaphore/producer_feeds_three_consumers",
+            properties: "S2 S4 G2",
+            client: "1 process × (release 2, release 1), 3 × acquire",
+            build: |world| feeding::<P>(world, &[2, 1], &[1, 1, 1]),
+            faults: Faults { lifo: true, ..Faults::NONE },
+            bounds: Bounds { plain: Some(1), faulty: None },
+        },
+        Model {
+            name: "semaphore/waiters_of_different_size",
+            properties: "S4",
+            client: "1 process × 3 releases, acquire 2 and acquire 1",
+            build: |world| feeding::<P>(world, &[1, 1, 1], &[2, 1]),
+            faults: Faults { lifo: true, spurious: true, ..Faults::NONE },
+            bounds: Bounds { plain: Some(2), faulty: Some(1) },
+        },
+        Model {
+            name: "semaphore/waiter_dies_wake_is_not_lost",
+            properties: "S4 G2 G4 F1",
+            client: "1 process × 2 releases, 2 × acquire, one of them killed, the undertaker too",
+            build: |world| feeding::<P>(world, &[1, 1], &[1, 1]),
+            faults: Faults { victims: &[1], second_death: true, ..Faults::NONE },
+            bounds: Bounds { plain: Some(2), faulty: Some(1) },
+        },
+        Model {
+            name: "semaphore/releaser_dies_what_it_released_counts",
+            properties: "S4 G4",
+            client: "2 processes × 1 release, one of them killed, 1 × acquire",
+            build: two_releasers::<P>,
+            faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
+            bounds: Bounds { plain: Some(2), faulty: Some(1) },
+        },
+        Model {
+            name: "semaphore/timed_acquire_leaves_no_trace",
+            properties: "G3 S4",
+            client: "1 process × 1 release, 1 × acquire, 1 × timed acquire",
+            build: timed::<P>,
+            faults: Faults { timeouts: true, lifo: true, ..Faults::NONE },
+            bounds: Bounds { plain: Some(2), faulty: Some(1) },
+        },
+        Model {
+            name: "semaphore/try_operations_end_alone",
+            properties: "G3 G6 S1",
+            client: "1 process × (acquire, release), frozen anywhere, 1 × (try_acquire, release)",
+            build: alone::<P>,
+            faults: Faults { frozen: &[0], solo_steps: 60, ..Faults::NONE },
+            bounds: Bounds { plain: None, faulty: None },
+        },
+    ];
+}
 
 /// A semaphore and a cell that whoever holds the only permit may touch.
-struct Guarded {
-    semaphore: RawSemaphore,
+struct Guarded<P> {
+    semaphore: P,
     data: Cell<u32>,
 }
 
-impl Guarded {
+impl<P: Permits> Guarded<P> {
     fn new(permits: u32) -> Self {
-        Self { semaphore: RawSemaphore::new(permits), data: Cell::new(0) }
+        Self { semaphore: P::new(permits), data: Cell::new(0) }
     }
 
     fn add_one(&self) {
@@ -106,7 +116,7 @@ impl Guarded {
     }
 }
 
-impl Repair for Guarded {
+impl<P: Permits> Repair for Guarded<P> {
     fn bury(&self, dead: &Dead<'_>) {
         self.semaphore.bury(dead);
     }
@@ -118,8 +128,8 @@ impl Repair for Guarded {
 
 const NAMES: [&str; 4] = ["A", "B", "C", "D"];
 
-fn sharers(world: &mut World, lanes: usize, permits: u32) {
-    let scene = Scene::in_world(world, lanes, Guarded::new(permits));
+fn sharers<P: Permits>(world: &mut World, lanes: usize, permits: u32) {
+    let scene = Scene::in_world(world, lanes, Guarded::<P>::new(permits));
     let inside = Arc::new(Notes::<u32>::default());
     for (lane, name) in NAMES.iter().enumerate().take(lanes) {
         let (scene, inside) = (Arc::clone(&scene), Arc::clone(&inside));
@@ -147,8 +157,8 @@ fn sharers(world: &mut World, lanes: usize, permits: u32) {
 }
 
 /// One lane releases, the others acquire once each: together they ask for no more than there will be.
-fn feeding(world: &mut World, releases: &'static [u32], demands: &'static [u32]) {
-    let scene = Scene::in_world(world, 1 + demands.len(), Guarded::new(0));
+fn feeding<P: Permits>(world: &mut World, releases: &'static [u32], demands: &'static [u32]) {
+    let scene = Scene::in_world(world, 1 + demands.len(), Guarded::<P>::new(0));
     let taken = Arc::new(Notes::<u32>::default());
     let producer = Arc::clone(&scene);
     world.thread("producer", move || {
@@ -176,8 +186,8 @@ fn feeding(world: &mut World, releases: &'static [u32], demands: &'static [u32])
     });
 }
 
-fn two_releasers(world: &mut World) {
-    let scene = Scene::in_world(world, 3, Guarded::new(0));
+fn two_releasers<P: Permits>(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Guarded::<P>::new(0));
     for lane in 0..2 {
         let scene = Arc::clone(&scene);
         world.thread(["victim", "releaser"][lane], move || {
@@ -192,8 +202,8 @@ fn two_releasers(world: &mut World) {
     world.finally(move || verify!(scene.object.semaphore.available() <= 1));
 }
 
-fn timed(world: &mut World) {
-    let scene = Scene::in_world(world, 3, Guarded::new(0));
+fn timed<P: Permits>(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Guarded::<P>::new(0));
     let releaser = Arc::clone(&scene);
     world.thread("releaser", move || {
         releaser.object.add_one();
@@ -216,8 +226,8 @@ fn timed(world: &mut World) {
     world.finally(move || verify_eq!(scene.object.semaphore.available(), 1));
 }
 
-fn alone(world: &mut World) {
-    let scene = Scene::in_world(world, 2, Guarded::new(1));
+fn alone<P: Permits>(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Guarded::<P>::new(1));
     let holder = Arc::clone(&scene);
     world.thread("frozen", move || {
         let semaphore = &holder.object.semaphore;

@@ -15,7 +15,7 @@ pub(super) const EXHIBIT: Exhibit = Exhibit {
             Locks taken in one agreed order can form no circle.",
     broken: &[Version {
         caption: "each in its own order",
-        model: program("gallery/embrace", "2 × 1 transfer", |world| transfers(world, false)),
+        model: bounded(program("gallery/embrace", "2 × 1 transfer", |world| transfers(world, false)), 2),
         expected: Expected::Fails("lost wake-up or deadlock"),
     }],
     right: &[Version {

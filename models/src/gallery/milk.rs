@@ -17,7 +17,11 @@ pub(super) const EXHIBITS: [Exhibit; 3] = [
             model: program("gallery/milk_1", "2 × (look, note, buy)", look_then_note),
             expected: Expected::Outcomes { all: &["1 bought", "2 bought"], shown: &["2 bought"] },
         }],
-        right: &[SOLUTION_3],
+        right: &[Version {
+            caption: "the note is looked for and left in one step",
+            model: program("gallery/milk_exchange", "2 × (note, look, buy)", exchange_note),
+            expected: Expected::Outcomes { all: &["1 bought"], shown: &[] },
+        }],
     },
     Exhibit {
         name: "milk_2",
@@ -54,6 +58,13 @@ const SOLUTION_3: Version = Version {
     expected: Expected::Outcomes { all: &["1 bought"], shown: &[] },
 };
 
+/// No note yet.
+const NONE: u32 = 0;
+/// A note.
+const THERE: u32 = 1;
+/// The note was taken away; as good as none, but pictures then tell which of the two somebody saw.
+const GONE: u32 = 2;
+
 struct Fridge {
     milk: AtomicU32,
     note_a: AtomicU32,
@@ -62,7 +73,8 @@ struct Fridge {
 
 impl Fridge {
     fn new(world: &mut World) -> Arc<Self> {
-        let fridge = Arc::new(Self { milk: AtomicU32::new(0), note_a: AtomicU32::new(0), note_b: AtomicU32::new(0) });
+        let fridge =
+            Arc::new(Self { milk: AtomicU32::new(0), note_a: AtomicU32::new(NONE), note_b: AtomicU32::new(NONE) });
         let seen = Arc::clone(&fridge);
         world.outcome(move || format!("{} bought", seen.milk.peek()));
         fridge
@@ -80,10 +92,25 @@ fn look_then_note(world: &mut World) {
     for name in ["A", "B"] {
         let fridge = Arc::clone(&fridge);
         world.thread(name, move || {
-            if fridge.milk.load(Ordering::Relaxed) == 0 && fridge.note_a.load(Ordering::Acquire) == 0 {
-                fridge.note_a.store(1, Ordering::Release);
+            if fridge.milk.load(Ordering::Relaxed) == 0 && fridge.note_a.load(Ordering::Acquire) != THERE {
+                fridge.note_a.store(THERE, Ordering::Release);
                 fridge.milk.fetch_add(1, Ordering::Relaxed);
-                fridge.note_a.store(0, Ordering::Release);
+                fridge.note_a.store(GONE, Ordering::Release);
+            }
+        });
+    }
+}
+
+fn exchange_note(world: &mut World) {
+    let fridge = Fridge::new(world);
+    for name in ["A", "B"] {
+        let fridge = Arc::clone(&fridge);
+        world.thread(name, move || {
+            // Who finds the other's note goes away: the other is buying.
+            let left = fridge.note_a.compare_exchange(NONE, THERE, Ordering::Acquire, Ordering::Relaxed).is_ok();
+            if left {
+                fridge.buy_if_there_is_none();
+                fridge.note_a.store(NONE, Ordering::Release);
             }
         });
     }
@@ -98,12 +125,12 @@ fn note_then_look(world: &mut World) {
                 "A" => (&fridge.note_a, &fridge.note_b),
                 _ => (&fridge.note_b, &fridge.note_a),
             };
-            mine.store(1, Ordering::Release);
+            mine.store(THERE, Ordering::Release);
             fence(Ordering::SeqCst);
-            if other.load(Ordering::Acquire) == 0 {
+            if other.load(Ordering::Acquire) != THERE {
                 fridge.buy_if_there_is_none();
             }
-            mine.store(0, Ordering::Release);
+            mine.store(GONE, Ordering::Release);
         });
     }
 }
@@ -112,24 +139,24 @@ fn a_waits(world: &mut World, fences: bool) {
     let fridge = Fridge::new(world);
     let a = Arc::clone(&fridge);
     world.thread("A", move || {
-        a.note_a.store(1, Ordering::Release);
+        a.note_a.store(THERE, Ordering::Release);
         if fences {
             fence(Ordering::SeqCst);
         }
-        while a.note_b.load(Ordering::Acquire) == 1 {
+        while a.note_b.load(Ordering::Acquire) == THERE {
             spin_loop();
         }
         a.buy_if_there_is_none();
-        a.note_a.store(0, Ordering::Release);
+        a.note_a.store(GONE, Ordering::Release);
     });
     world.thread("B", move || {
-        fridge.note_b.store(1, Ordering::Release);
+        fridge.note_b.store(THERE, Ordering::Release);
         if fences {
             fence(Ordering::SeqCst);
         }
-        if fridge.note_a.load(Ordering::Acquire) == 0 {
+        if fridge.note_a.load(Ordering::Acquire) != THERE {
             fridge.buy_if_there_is_none();
         }
-        fridge.note_b.store(0, Ordering::Release);
+        fridge.note_b.store(GONE, Ordering::Release);
     });
 }

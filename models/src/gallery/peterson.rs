@@ -12,20 +12,21 @@ pub(super) const EXHIBIT: Exhibit = Exhibit {
     story: "Each raises a flag, gives the turn to the other, and waits while the other's flag is up and it is the\n\
             other's turn. Proved right in every textbook, for a memory in which everybody sees all stores in one order.\n\
             With relaxed accesses neither sees the other's flag; with release and acquire a load may still overtake the\n\
-            stores before it, so both can be inside. The fences forbid that: one between a thread's own stores and its\n\
-            loads, and one between flag and turn, or the order of the two turns could contradict that of the flags.",
+            stores before it, so one enters who has not seen the other: a data race on what they guard.\n\
+            The fences forbid it: one between a thread's own stores and its loads, and one between flag and turn, or\n\
+            the order of the two turns could contradict that of the flags.",
     broken: &[
         Version {
             caption: "relaxed accesses",
             model: program("gallery/peterson_relaxed", "2 × 1 entry", |world| peterson(world, Strength::Relaxed)),
-            expected: Expected::Fails("both are inside"),
+            expected: Expected::Fails("data race"),
         },
         Version {
             caption: "release and acquire",
             model: program("gallery/peterson_acquire", "2 × 1 entry", |world| {
                 peterson(world, Strength::ReleaseAcquire)
             }),
-            expected: Expected::Fails("both are inside"),
+            expected: Expected::Fails("data race"),
         },
     ],
     right: &[Version {
@@ -58,6 +59,11 @@ impl Strength {
     }
 }
 
+const DOWN: u32 = 0;
+const UP: u32 = 1;
+/// As good as down; pictures then tell which of the two somebody saw.
+const DOWN_AGAIN: u32 = 2;
+
 struct Shared {
     flag_0: AtomicU32,
     flag_1: AtomicU32,
@@ -68,8 +74,8 @@ struct Shared {
 
 fn peterson(world: &mut World, strength: Strength) {
     let shared = Arc::new(Shared {
-        flag_0: AtomicU32::new(0),
-        flag_1: AtomicU32::new(0),
+        flag_0: AtomicU32::new(DOWN),
+        flag_1: AtomicU32::new(DOWN),
         turn: AtomicU32::new(0),
         inside: std::sync::Mutex::default(),
         data: Cell::new(0),
@@ -85,18 +91,18 @@ fn enter(shared: &Shared, other: u32, strength: Strength) {
         1 => (&shared.flag_0, &shared.flag_1),
         _ => (&shared.flag_1, &shared.flag_0),
     };
-    mine.store(1, strength.store());
+    mine.store(UP, strength.store());
     strength.fence();
     shared.turn.store(other, strength.store());
     strength.fence();
-    while others.load(strength.load()) == 1 && shared.turn.load(strength.load()) == other {
+    while others.load(strength.load()) == UP && shared.turn.load(strength.load()) == other {
         spin_loop();
     }
     shared.count(1);
     // SAFETY: the algorithm lets one in at a time; loom reports it if that is not so.
     shared.data.with_mut(|data| unsafe { *data += 1 });
     shared.count(-1);
-    mine.store(0, strength.store());
+    mine.store(DOWN_AGAIN, strength.store());
 }
 
 impl Shared {

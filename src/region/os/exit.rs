@@ -30,7 +30,6 @@
 //!
 //! **References.** `pidfd_open(2)`, `proc_pid_stat(5)`, `time_namespaces(7)`.
 
-use crate::sync::Deadline;
 use core::ffi::CStr;
 use core::fmt;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -121,29 +120,9 @@ impl ProcessWatch {
     /// `false` says nothing: the process may be dying, or the kernel may have had no memory to answer.
     #[must_use]
     pub(crate) fn has_exited(&self) -> bool {
-        self.poll(Some(Timespec { tv_sec: 0, tv_nsec: 0 }))
-    }
-
-    /// Waits until the exit is confirmed or the deadline has passed, and says whether it is confirmed.
-    #[must_use]
-    pub(crate) fn wait_exit(&self, deadline: Deadline) -> bool {
-        loop {
-            // A deadline lies at most 584 years ahead, which a `Timespec` can hold.
-            if self.poll(Timespec::try_from(deadline.remaining()).ok()) {
-                return true;
-            }
-            if deadline.has_passed() {
-                return false;
-            }
-            // Interrupted, or out of memory for a moment.
-            rustix::thread::sched_yield();
-        }
-    }
-
-    fn poll(&self, timeout: Option<Timespec>) -> bool {
         let Some(pidfd) = &self.pidfd else { return true };
         let mut pidfd = [PollFd::from_borrowed_fd(pidfd.borrow(), PollFlags::IN)];
-        poll(&mut pidfd, timeout.as_ref()).is_ok_and(|ready| ready > 0)
+        poll(&mut pidfd, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
             && pidfd.iter().any(|pidfd| pidfd.revents().intersects(PollFlags::IN | PollFlags::HUP))
     }
 }

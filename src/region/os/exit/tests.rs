@@ -3,7 +3,7 @@
 use super::*;
 use crate::region::os::keeper::{self, KeeperThread};
 use crate::region::os::testing::{Ending, Shared, fork, patience, sleep_while};
-use crate::sync::{AtomicU32, Ordering, futex_wake, life_id};
+use crate::sync::{AtomicU32, Deadline, Ordering, futex_wake, life_id};
 use core::ffi::{c_int, c_void};
 use core::time::Duration;
 use rustix::fd::AsRawFd;
@@ -38,6 +38,18 @@ impl Signs {
         Self::tell(&self.start_time, u32::try_from(start_time).unwrap_or(0));
         sleep_while(&self.go, 0);
         0
+    }
+}
+
+impl ProcessWatch {
+    /// Waits until the exit is confirmed or the deadline has passed, asleep, and says whether it is confirmed.
+    fn wait_exit(&self, deadline: Deadline) -> bool {
+        while !self.has_exited() {
+            let (Some(pidfd), false) = (&self.pidfd, deadline.has_passed()) else { return false };
+            let left = Timespec::try_from(deadline.remaining()).ok();
+            let _ = poll(&mut [PollFd::from_borrowed_fd(pidfd.borrow(), PollFlags::IN)], left.as_ref());
+        }
+        true
     }
 }
 

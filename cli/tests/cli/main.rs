@@ -1,0 +1,8 @@
+//! The `selvedge` command, run as its users run it.
+//!
+//! Each test has a directory of regions of its own, which goes with it. Every wait has a deadline, and says who waited
+//! for what when it is reached.
+#![cfg(not(loom))]
+
+mod inspection;
+mod support;

@@ -1,0 +1,292 @@
+//! Models of `primitives/participants.rs`.
+
+use crate::life::{Held, Life, Shared, Taken, keeper, thread};
+use crate::scene::Notes;
+use crate::world::{Bounds, Faults, Model, World};
+use crate::{verify, verify_eq};
+use selvedge::primitives::ThreadSlot;
+use selvedge::primitives::participants::{ClaimThreadError, ProcessClaim, ProcessState};
+use selvedge::sync::{LIFE_DIED, LIFE_ID_MASK, LIFE_WAITERS, Ordering};
+use std::sync::Arc;
+
+pub(super) const MODELS: &[Model] = &[
+    Model {
+        name: "participants/two_claim_the_last_entry",
+        properties: "F3",
+        client: "2 processes × claim, 1 entry",
+        build: |world| claimers(world, 1),
+        faults: Faults::NONE,
+        bounds: Bounds { plain: None, faulty: None },
+    },
+    Model {
+        name: "participants/claimers_die_nothing_leaks",
+        properties: "F3 G4",
+        client: "2 processes × claim, 2 entries, either killed, or both",
+        build: |world| claimers(world, 2),
+        faults: Faults { victims: &[0], pairs: &[(0, 1)], ..Faults::NONE },
+        bounds: Bounds { plain: Some(3), faulty: Some(2) },
+    },
+    Model {
+        name: "participants/late_claimer_hides_a_mark",
+        properties: "F1 G4",
+        client: "2 processes × claim of 1 entry, one then killed anywhere, 1 keeper",
+        build: late_claimer_hides_a_mark,
+        faults: Faults { victims: &[1], pairs: &[(1, 0)], ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: Some(2) },
+    },
+    Model {
+        name: "participants/late_thread_is_refused_or_seen",
+        properties: "F2 F5",
+        client: "1 process whose keeper stops: 1 thread × (register, take, give back, leave), killed anywhere",
+        build: |world| late_thread(world, false),
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(3), faulty: Some(2) },
+    },
+    Model {
+        name: "participants/late_thread_and_the_next_process",
+        properties: "F2 F3 F5",
+        client: "as before, and a newcomer that claims the freed entry: 1 thread × (register, take, give back)",
+        build: |world| late_thread(world, true),
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(3), faulty: Some(2) },
+    },
+    Model {
+        name: "participants/fenced_off_thread_dies_leaving",
+        properties: "F1 F5 G4",
+        client: "1 process announced dead: 1 thread × (give back, leave), killed anywhere; its undertaker waits",
+        build: fenced_off_thread_leaves,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(3), faulty: Some(2) },
+    },
+    Model {
+        name: "participants/slot_of_a_lone_dead_thread",
+        properties: "F2 F3",
+        client: "1 thread × (claim of a dead one's slot, bury, take, give back), killed anywhere; 1 process looks for the lone dead",
+        build: lone_dead_slot,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(3), faulty: Some(2) },
+    },
+    Model {
+        name: "participants/process_leaves_while_another_surveys",
+        properties: "F3 G4",
+        client: "1 process × leave, killed anywhere, 1 keeper",
+        build: process_leaves,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(3), faulty: Some(2) },
+    },
+];
+
+fn claimers(world: &mut World, entries: usize) {
+    let life: Shared = Arc::new(Life::new(entries, 1, Held::new()));
+    let claims = Arc::new(Notes::<Vec<ProcessClaim>>::default());
+    let kernel = Arc::clone(&life);
+    world.on_death(move |death| kernel.die(keeper(u32::try_from(death.victim).expect("few"))), |_| {});
+    for lane in 0..2 {
+        let (life, claims) = (Arc::clone(&life), Arc::clone(&claims));
+        world.thread(["A", "B"][lane as usize], move || {
+            if let Some(claim) = life.table().claim_process(keeper(lane), &mut life.list(keeper(lane))) {
+                {
+                    let mut claims = claims.lock();
+                    verify!(!claims.contains(&claim), "two processes have one entry");
+                    claims.push(claim);
+                }
+                verify!(life.table().open_process(claim), "nobody announced it dead");
+                verify!(life.table().is_live(claim));
+            }
+        });
+    }
+    world.finally(move || {
+        let claims = claims.lock();
+        verify!(claims.len() <= 2 && claims.iter().all(|claim| claim.index < entries));
+        let alive = (0..entries).filter(|index| life.process(*index).state == ProcessState::Live).count();
+        verify!(alive > 0 || claims.is_empty() || entries > 1, "one of two gets the last entry");
+        (0..2).for_each(|lane| life.die(keeper(lane)));
+        life.verify_all_can_be_claimed();
+    });
+}
+
+/// Entry 0 bears the mark of a claimer that died at once. Who looks at it, and then is slow, takes the mark of the next
+/// owner for that one.
+fn late_claimer_hides_a_mark(world: &mut World) {
+    let life: Shared = Arc::new(Life::new(2, 1, Held::new()));
+    life.entry(0).life.word().store(LIFE_WAITERS | LIFE_DIED, Ordering::Relaxed);
+    let first = life.table().claim_process(keeper(9), &mut life.list(keeper(9))).expect("an entry is free");
+    assert_eq!(first.index, 0);
+    let own = life.attach(keeper(2)).index;
+    life.die(keeper(9));
+    life.table().swing(first, ProcessState::Init, ProcessState::Dead);
+    life.look_after(own, 0);
+    let kernel = Arc::clone(&life);
+    world.on_death(move |death| kernel.die(keeper(u32::try_from(death.victim).expect("few"))), |_| {});
+    let late = Arc::clone(&life);
+    world.thread("late", move || {
+        late.table().claim_process(keeper(0), &mut late.list(keeper(0)));
+    });
+    let owner = Arc::clone(&life);
+    world.thread("owner", move || {
+        if let Some(claim) = owner.table().claim_process(keeper(1), &mut owner.list(keeper(1))) {
+            verify!(owner.table().open_process(claim), "nobody announced it dead");
+        }
+    });
+    let watching = Arc::clone(&life);
+    world.thread("keeper", move || watching.keep_watch(own));
+    world.finally(move || {
+        (0..3).for_each(|number| life.die(keeper(number)));
+        life.verify_all_can_be_claimed();
+    });
+}
+
+/// A thread registers while its keeper has stopped already; in the end nothing is left of it.
+fn late_thread(world: &mut World, newcomer: bool) {
+    let life: Shared = Arc::new(Life::new(2, 1, Held::new()));
+    let claim = life.attach(keeper(0));
+    let other = life.attach(keeper(1));
+    let slot = ThreadSlot(0);
+    let kernel = Arc::clone(&life);
+    world.on_death(move |_| kernel.stop(thread(0)), |_| {});
+    let late = Arc::clone(&life);
+    world.thread("late", move || {
+        match late.table().claim_thread(claim, thread(0), &mut late.list(thread(0))) {
+            Ok(claimed) => {
+                verify_eq!(claimed.slot, slot);
+                if late.object.try_take(slot, thread(0)).is_some() {
+                    late.object.work();
+                    late.object.give_back();
+                }
+                late.table().release_thread(slot, &mut late.list(thread(0)));
+            }
+            // The newcomer may have the only slot.
+            Err(error) => verify!(error == ClaimThreadError::FencedOff || newcomer),
+        }
+    });
+    let after = Arc::clone(&life);
+    world.thread("others", move || {
+        after.die(keeper(0));
+        after.look_after(other.index, claim.index);
+        if newcomer {
+            next_process(&after);
+        }
+    });
+    world.finally(move || {
+        verify!(
+            life.object.try_take(slot, thread(9)).is_some(),
+            "somebody dead holds it, and nobody will look any more"
+        );
+        if !newcomer {
+            life.die(keeper(1));
+            life.verify_all_can_be_claimed();
+        }
+    });
+}
+
+/// A process that comes when an entry is free, with one thread.
+fn next_process(life: &Shared) {
+    let claim = life.attach(keeper(2));
+    // A late thread may sit in the slot until it has seen that it is late.
+    let claimed = life.table().claim_thread(claim, thread(2), &mut life.list(thread(2)));
+    match claimed {
+        Ok(claimed) => {
+            verify!(life.object.try_take(claimed.slot, thread(2)).is_some(), "who is left holds nothing");
+            life.object.work();
+            life.object.give_back();
+            life.table().release_thread(claimed.slot, &mut life.list(thread(2)));
+        }
+        Err(error) => verify_eq!(error, ClaimThreadError::Full),
+    }
+}
+
+/// The process is announced dead, but its thread runs on and comes to a regular end.
+fn fenced_off_thread_leaves(world: &mut World) {
+    let life: Shared = Arc::new(Life::new(2, 1, Held::new()));
+    let claim = life.attach(keeper(0));
+    let slot = life.join(claim, thread(0));
+    let other = life.attach(keeper(1));
+    assert_eq!(life.object.try_take(slot, thread(0)), Some(Taken::Clean));
+    life.die(keeper(0));
+    let kernel = Arc::clone(&life);
+    world.on_death(move |_| kernel.stop(thread(0)), |_| {});
+    let fenced = Arc::clone(&life);
+    world.thread("fenced off", move || {
+        let refused = fenced.table().claim_thread(claim, thread(7), &mut fenced.list(thread(7)));
+        verify!(refused.is_err(), "its process has the slot already, or is dead");
+        fenced.object.work();
+        fenced.object.give_back();
+        fenced.table().release_thread(slot, &mut fenced.list(thread(0)));
+    });
+    let undertaker = Arc::clone(&life);
+    world.thread("undertaker", move || {
+        undertaker.look_after(other.index, claim.index);
+        verify_eq!(undertaker.process(claim.index).state, ProcessState::Free);
+        verify!(!undertaker.table().is_live(claim));
+    });
+    world.finally(move || {
+        life.die(keeper(1));
+        life.verify_all_can_be_claimed();
+    });
+}
+
+/// A thread died alone, holding something. Another of its process gets its slot; meanwhile a sleeper of another process
+/// looks for the lone dead.
+fn lone_dead_slot(world: &mut World) {
+    let life: Shared = Arc::new(Life::new(2, 1, Held::new()));
+    let claim = life.attach(keeper(0));
+    let slot = life.join(claim, thread(9));
+    let other = life.attach(keeper(1));
+    let watcher = life.join(other, thread(1));
+    assert_eq!(life.object.try_take(slot, thread(9)), Some(Taken::Clean));
+    life.object.work();
+    life.stop(thread(9));
+    let kernel = Arc::clone(&life);
+    world.on_death(move |_| kernel.stop(thread(0)), |_| {});
+    let heir = Arc::clone(&life);
+    world.thread("heir", move || match heir.table().claim_thread(claim, thread(0), &mut heir.list(thread(0))) {
+        Ok(claimed) => {
+            verify!(claimed.slot == slot && claimed.unburied);
+            let entry = heir.thread_entry(usize::from(slot.0));
+            heir.undertaker(&entry.hazard, &|_| false).bury_thread(slot);
+            if heir.object.try_take(slot, thread(0)).is_some() {
+                heir.object.work();
+                heir.object.give_back();
+            }
+            heir.table().release_thread(slot, &mut heir.list(thread(0)));
+        }
+        Err(error) => verify_eq!(error, ClaimThreadError::Full),
+    });
+    let looking = Arc::clone(&life);
+    world.thread("watcher", move || {
+        let entry = looking.thread_entry(usize::from(watcher.0));
+        looking.undertaker(&entry.hazard, &|_| false).look_for_lone_dead();
+        if looking.object.try_take(watcher, thread(1)).is_some() {
+            looking.object.work();
+            looking.object.give_back();
+        }
+    });
+    world.finally(move || {
+        let life_word = life.thread_entry(usize::from(slot.0)).life.word().peek();
+        verify_eq!(life_word & LIFE_ID_MASK, 0, "a slot leaked");
+        let (hazard, nobody) = (selvedge::sync::AtomicU32::new(0), |_| false);
+        life.undertaker(&hazard, &nobody).look_for_lone_dead();
+        verify!(life.object.try_take(watcher, thread(1)).is_some(), "what the dead held is still held");
+    });
+}
+
+fn process_leaves(world: &mut World) {
+    let life: Shared = Arc::new(Life::new(2, 1, Held::new()));
+    let claim = life.attach(keeper(0));
+    let other = life.attach(keeper(1));
+    let kernel = Arc::clone(&life);
+    world.on_death(move |_| kernel.die(keeper(0)), |_| {});
+    let leaving = Arc::clone(&life);
+    world.thread("leaving", move || {
+        leaving.leave(claim, keeper(0));
+        verify!(!leaving.table().is_live(claim));
+    });
+    let watching = Arc::clone(&life);
+    world.thread("keeper", move || watching.keep_watch(other.index));
+    world.finally(move || {
+        verify_eq!(life.process(claim.index).state, ProcessState::Free);
+        verify_eq!(life.process(claim.index).generation, claim.generation);
+        life.die(keeper(1));
+        life.verify_all_can_be_claimed();
+    });
+}

@@ -1,0 +1,394 @@
+//! Models of `primitives/undertaker.rs`.
+
+use crate::life::{Held, Life, OBJECT, Shared, Taken, keeper, thread};
+use crate::world::{Bounds, Faults, Model, World};
+use crate::{verify, verify_eq};
+use selvedge::primitives::participants::{ProcessClaim, ProcessState};
+use selvedge::primitives::undertaker::{Objects, Repair, Succession, succeed_the_dead};
+use selvedge::primitives::{ObjectId, ThreadSlot};
+use selvedge::sync::{AtomicU32, Ordering, futex_wait, futex_wake};
+use std::sync::Arc;
+
+pub(super) const MODELS: &[Model] = &[
+    Model {
+        name: "undertaker/other_thread_runs_on",
+        properties: "F1 F2 M4",
+        client: "1 process whose keeper has stopped: 1 thread × (take, give back, leave), killed anywhere; 1 undertaker, 1 sleeper",
+        build: other_thread_runs_on,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: Some(2) },
+    },
+    Model {
+        name: "undertaker/one_dies_the_next_completes",
+        properties: "F1 F3 G4",
+        client: "1 dead holder, 1 undertaker, killed anywhere, 1 keeper, 1 sleeper",
+        build: one_dies_the_next_completes,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
+    },
+    Model {
+        name: "undertaker/slow_walker_and_the_next_process",
+        properties: "F2 F3",
+        client: "1 dead holder, 2 undertakers, one then attaches anew and takes; the other killed anywhere",
+        build: |world| slow_walker(world, false),
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: Some(2) },
+    },
+    Model {
+        name: "undertaker/slow_walker_for_a_lone_thread",
+        properties: "F2 F3",
+        client: "1 dead holder whose thread died first, 1 who looks for the lone dead, 1 undertaker that then attaches anew and takes",
+        build: |world| slow_walker(world, true),
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(3), faulty: None },
+    },
+    Model {
+        name: "undertaker/keepers_watch_each_other",
+        properties: "F1 G4",
+        client: "1 process dies, 2 keepers asleep, one of them killed anywhere",
+        build: keepers_watch_each_other,
+        faults: Faults { victims: &[1], lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
+    },
+    Model {
+        name: "undertaker/newcomer_dies",
+        properties: "F1 G4",
+        client: "1 process × (attach, register, take, give back), killed anywhere, 1 keeper, 1 sleeper",
+        build: newcomer_dies,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
+    },
+    Model {
+        name: "undertaker/stopped_keeper_delays_nobody",
+        properties: "F1",
+        client: "1 process dies, 2 keepers asleep; the first at the walk stops until the other has repaired",
+        build: stopped_keeper,
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: None },
+    },
+    Model {
+        name: "undertaker/exit_stands_in_for_marks",
+        properties: "F1 F2",
+        client: "1 process without robust lists: 1 thread × (take, exit); 1 undertaker",
+        build: exit_stands_in,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: None, faulty: None },
+    },
+    Model {
+        name: "undertaker/heir_of_a_walkers_slot",
+        properties: "F3",
+        client: "1 process that was walked by a thread that died in it; 1 thread × claim of that one's slot, 1 keeper",
+        build: |world| heir_of_a_walker(world, false),
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(3), faulty: None },
+    },
+    Model {
+        name: "undertaker/heir_of_a_walkers_entry",
+        properties: "F3",
+        client: "1 process that was walked by a keeper that died in it; 1 process × claim of that one's entry, 1 keeper",
+        build: |world| heir_of_a_walker(world, true),
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(3), faulty: None },
+    },
+    Model {
+        name: "undertaker/newcomer_where_all_died",
+        properties: "F1 F3 G4",
+        client: "1 entry, whose process died holding something; 2 processes × succession, one killed anywhere",
+        build: newcomer_where_all_died,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: Some(2) },
+    },
+];
+
+/// The process is announced dead while its thread still runs, takes and works.
+fn other_thread_runs_on(world: &mut World) {
+    let life: Shared = Arc::new(Life::new(2, 1, Held::new()));
+    let claim = life.attach(keeper(0));
+    let slot = life.join(claim, thread(0));
+    let other = life.attach(keeper(1));
+    let sleeper = life.join(other, thread(1));
+    let kernel = Arc::clone(&life);
+    world.on_death(move |_| kernel.stop(thread(0)), |_| {});
+    let running = Arc::clone(&life);
+    world.thread("running", move || {
+        running.object.take(&running.caller(slot), thread(0));
+        running.object.work();
+        running.object.give_back();
+        running.table().release_thread(slot, &mut running.list(thread(0)));
+    });
+    let undertaker = Arc::clone(&life);
+    world.thread("undertaker", move || {
+        undertaker.die(keeper(0));
+        undertaker.look_after(other.index, claim.index);
+        verify_eq!(undertaker.process(claim.index).state, ProcessState::Free);
+    });
+    let sleeping = Arc::clone(&life);
+    world.thread("sleeper", move || {
+        sleeping.object.take(&sleeping.caller(sleeper), thread(1));
+        sleeping.object.work();
+        sleeping.object.give_back();
+    });
+    world.finally(move || {
+        verify!(life.object.try_take(sleeper, thread(1)).is_some(), "what the dead held is still held")
+    });
+}
+
+/// A process whose only thread holds the object, killed.
+fn dead_holder(life: &Shared) -> (ProcessClaim, ThreadSlot) {
+    let claim = life.attach(keeper(0));
+    let slot = life.join(claim, thread(0));
+    assert_eq!(life.object.try_take(slot, thread(0)), Some(Taken::Clean));
+    life.object.work();
+    (claim, slot)
+}
+
+fn one_dies_the_next_completes(world: &mut World) {
+    let life: Shared = Arc::new(Life::new(3, 1, Held::new()));
+    let (dead, _) = dead_holder(&life);
+    let one = life.attach(keeper(1));
+    let next = life.attach(keeper(2));
+    let sleeper = life.join(next, thread(2));
+    life.stop(thread(0));
+    life.die(keeper(0));
+    let kernel = Arc::clone(&life);
+    world.on_death(move |_| kernel.die(keeper(1)), |_| {});
+    let mortal = Arc::clone(&life);
+    world.thread("mortal", move || mortal.look_after(one.index, dead.index));
+    let watching = Arc::clone(&life);
+    world.thread("keeper", move || watching.keep_watch(next.index));
+    let sleeping = Arc::clone(&life);
+    world.thread("sleeper", move || {
+        let taken = sleeping.object.take(&sleeping.caller(sleeper), thread(2));
+        verify_eq!(taken, Taken::Inherited, "the heir was not told");
+        sleeping.object.give_back();
+    });
+    world.finally(move || {
+        verify_eq!(life.process(dead.index).state, ProcessState::Free);
+        life.stop(thread(2));
+        (1..3).for_each(|number| life.die(keeper(number)));
+        life.verify_all_can_be_claimed();
+    });
+}
+
+/// Two walk for the dead (or one for the dead process, one for its thread, which died before it). One of them then claims
+/// the freed entry and takes what the dead held; the other may still be at its walk.
+fn slow_walker(world: &mut World, for_lone_thread: bool) {
+    let life: Shared = Arc::new(Life::new(3, 1, Held::new()));
+    let (dead, _) = dead_holder(&life);
+    let slow = life.attach(keeper(1));
+    let fast = life.attach(keeper(2));
+    life.stop(thread(0));
+    life.die(keeper(0));
+    let kernel = Arc::clone(&life);
+    world.on_death(move |_| kernel.die(keeper(1)), |_| {});
+    let walking = Arc::clone(&life);
+    world.thread("slow", move || {
+        if for_lone_thread {
+            walking.undertaker(&walking.entry(slow.index).hazard, &|_| false).look_for_lone_dead();
+        } else {
+            walking.look_after(slow.index, dead.index);
+        }
+    });
+    let next = Arc::clone(&life);
+    world.thread("fast", move || {
+        next.look_after(fast.index, dead.index);
+        // None: the other's hazard is still there.
+        if let Some(claim) = next.table().claim_process(keeper(3), &mut next.list(keeper(3))) {
+            verify_eq!(claim.index, dead.index);
+            verify!(next.table().open_process(claim), "nobody announced it dead");
+            let slot = next.join(claim, thread(3));
+            verify!(next.object.try_take(slot, thread(3)).is_some(), "who is left holds nothing");
+            next.object.work();
+            next.object.give_back();
+        }
+    });
+    world.finally(move || {
+        life.stop(thread(3));
+        (1..4).for_each(|number| life.die(keeper(number)));
+        life.verify_all_can_be_claimed();
+    });
+}
+
+fn keepers_watch_each_other(world: &mut World) {
+    let life: Shared = Arc::new(Life::new(3, 1, Held::new()));
+    let (dead, _) = dead_holder(&life);
+    let one = life.attach(keeper(1));
+    let other = life.attach(keeper(2));
+    let kernel = Arc::clone(&life);
+    world.on_death(move |_| kernel.die(keeper(1)), |_| {});
+    let dying = Arc::clone(&life);
+    world.thread("dying", move || {
+        dying.die(keeper(0));
+        dying.stop(thread(0));
+    });
+    let mortal = Arc::clone(&life);
+    world.thread("mortal", move || mortal.keep_watch(one.index));
+    let watching = Arc::clone(&life);
+    world.thread("keeper", move || watching.keep_watch(other.index));
+    world.finally(move || verify_eq!(life.process(dead.index).state, ProcessState::Free));
+}
+
+/// A keeper goes to sleep while somebody joins, who then dies; a sleeper waits for what that one may have held.
+fn newcomer_dies(world: &mut World) {
+    let life: Shared = Arc::new(Life::new(2, 1, Held::new()));
+    let old = life.attach(keeper(1));
+    let sleeper = life.join(old, thread(1));
+    let kernel = Arc::clone(&life);
+    world.on_death(
+        move |_| {
+            kernel.die(keeper(0));
+            kernel.stop(thread(0));
+        },
+        |_| {},
+    );
+    let newcomer = Arc::clone(&life);
+    world.thread("newcomer", move || {
+        let claim = newcomer.attach(keeper(0));
+        let slot = newcomer.join(claim, thread(0));
+        newcomer.object.take(&newcomer.caller(slot), thread(0));
+        newcomer.object.work();
+        newcomer.object.give_back();
+    });
+    let watching = Arc::clone(&life);
+    world.thread("keeper", move || watching.keep_watch(old.index));
+    let sleeping = Arc::clone(&life);
+    world.thread("sleeper", move || {
+        sleeping.object.take(&sleeping.caller(sleeper), thread(1));
+        sleeping.object.work();
+        sleeping.object.give_back();
+    });
+    world.finally(move || {
+        verify!(life.object.try_take(sleeper, thread(1)).is_some(), "what the dead held is still held")
+    });
+}
+
+/// Something whose first walker is stopped in the middle of its walk, until another has repaired everything.
+struct StoppedWalker {
+    held: Held,
+    walkers: AtomicU32,
+    repaired: AtomicU32,
+}
+
+impl Objects for StoppedWalker {
+    fn for_each(&self, visit: &mut dyn FnMut(&dyn Repair)) {
+        if self.walkers.fetch_add(1, Ordering::Relaxed) == 0 {
+            while self.repaired.load(Ordering::Relaxed) == 0 {
+                futex_wait(&self.repaired, 0, None);
+            }
+        }
+        visit(&self.held);
+        self.repaired.swap(1, Ordering::Relaxed);
+        futex_wake(&self.repaired, 1);
+    }
+
+    fn wake(&self, object: ObjectId) {
+        if object == OBJECT {
+            self.held.wake_all();
+        }
+    }
+}
+
+fn stopped_keeper(world: &mut World) {
+    let (held, walkers, repaired) = (Held::new(), AtomicU32::new(0), AtomicU32::new(0));
+    let life: Shared<StoppedWalker> = Arc::new(Life::new(3, 1, StoppedWalker { held, walkers, repaired }));
+    let dead = life.attach(keeper(0));
+    let keepers = [life.attach(keeper(1)), life.attach(keeper(2))];
+    for (name, own) in ["A", "B"].into_iter().zip(keepers) {
+        let life = Arc::clone(&life);
+        world.thread(name, move || life.keep_watch(own.index));
+    }
+    let dying = Arc::clone(&life);
+    world.thread("dying", move || dying.die(keeper(0)));
+    world.finally(move || verify_eq!(life.process(dead.index).state, ProcessState::Free));
+}
+
+/// Its thread's life word is on no list: no mark ever comes.
+fn exit_stands_in(world: &mut World) {
+    let life: Shared = Arc::new(Life::new(2, 1, Held::new()));
+    let claim = life.attach(keeper(0));
+    let slot = life.join(claim, thread(0));
+    let other = life.attach(keeper(1));
+    life.die(keeper(0));
+    let running = Arc::clone(&life);
+    world.thread("running", move || {
+        running.object.take(&running.caller(slot), thread(0));
+        running.object.work();
+        running.object.stopped(thread(0));
+        running.exit(claim.index);
+    });
+    let undertaker = Arc::clone(&life);
+    world.thread("undertaker", move || {
+        undertaker.look_after(other.index, claim.index);
+        verify_eq!(undertaker.process(claim.index).state, ProcessState::Free);
+    });
+    world.finally(move || {
+        // The slot serves the next owner of the entry.
+        let next = life.attach(keeper(2));
+        let slot = life.join(next, thread(2));
+        verify_eq!(life.object.try_take(slot, thread(2)), Some(Taken::Inherited));
+    });
+}
+
+/// Process 0 was repaired by somebody who died before it took its hazard back. Whoever inherits that one's slot, or entry,
+/// makes the hazard look alive for a moment.
+fn heir_of_a_walker(world: &mut World, whole_process: bool) {
+    let life: Shared = Arc::new(Life::new(3, 1, Held::new()));
+    let walked = life.attach(keeper(0));
+    let walker = life.attach(keeper(1));
+    let walkers_thread = life.join(walker, thread(1));
+    let other = life.attach(keeper(2));
+    let named = u32::try_from(walked.index + 1).expect("few");
+    life.die(keeper(0));
+    life.table().swing(walked, ProcessState::Live, ProcessState::Dead);
+    life.table().swing(walked, ProcessState::Dead, ProcessState::Walked);
+    let entry = life.thread_entry(usize::from(walkers_thread.0));
+    if whole_process {
+        life.stop(thread(1));
+        life.die(keeper(1));
+        life.look_after(other.index, walker.index);
+        life.entry(walker.index).hazard.store(named, Ordering::Relaxed);
+    } else {
+        entry.hazard.store(named, Ordering::Relaxed);
+        life.stop(thread(1));
+    }
+    let heir = Arc::clone(&life);
+    world.thread("heir", move || {
+        if whole_process {
+            // The other keeper may have freed entry 0 by now.
+            let claim = heir.attach(keeper(3));
+            verify!(claim.index == walker.index || claim.index == walked.index);
+        } else {
+            verify_eq!(heir.join(walker, thread(3)), walkers_thread);
+        }
+    });
+    let watching = Arc::clone(&life);
+    world.thread("keeper", move || watching.keep_watch(other.index));
+    world.finally(move || verify!(life.process(walked.index).state != ProcessState::Walked));
+}
+
+fn newcomer_where_all_died(world: &mut World) {
+    let life: Shared = Arc::new(Life::new(1, 1, Held::new()));
+    let (dead, _) = dead_holder(&life);
+    life.stop(thread(0));
+    life.die(keeper(0));
+    let kernel = Arc::clone(&life);
+    world.on_death(move |death| kernel.die(keeper(10 + u32::try_from(death.victim).expect("few"))), |_| {});
+    for lane in 0..2 {
+        let life = Arc::clone(&life);
+        world.thread(["A", "B"][lane as usize], move || {
+            let id = keeper(10 + lane);
+            let outcome = succeed_the_dead(life.table(), &life.object, &|_| false, id, &mut life.list(id));
+            if let Succession::Claimed(claim) = outcome {
+                verify!(claim.generation > dead.generation);
+                verify!(life.table().open_process(claim), "nobody announced it dead");
+            }
+        });
+    }
+    world.finally(move || {
+        verify!(life.process(0).state != ProcessState::Free || life.entry(0).life.word().peek() != 0);
+        (10..12).for_each(|number| life.die(keeper(number)));
+        life.verify_all_can_be_claimed();
+        let slot = ThreadSlot(0);
+        verify_eq!(life.object.try_take(slot, thread(9)), Some(Taken::Inherited), "what the dead held is still held");
+    });
+}

@@ -1,0 +1,41 @@
+//! Deliberately wrong variants of the algorithms, each with the model that must fail on it.
+//!
+//! Most are bugs that real systems had. A file holds a faithful copy of one algorithm whose steps can be replaced one
+//! by one, and the mutants that replace them; the copy without a replacement must pass the same models, so it is the
+//! mutation, and not the copying, that they catch.
+
+mod mutex;
+mod semaphore;
+
+use crate::world::{Bounds, Model};
+
+/// A wrong variant.
+#[derive(Clone, Copy, Debug)]
+pub struct Mutant {
+    /// Its name.
+    pub name: &'static str,
+    /// What is wrong, and where that was seen.
+    pub bug: &'static str,
+    /// What its model's failure says.
+    pub fails_with: &'static str,
+    /// The model that must fail, planted with it.
+    pub planted: Model,
+    /// The same model of the faithful copy, which must pass.
+    pub control: Model,
+}
+
+/// Every mutant.
+#[must_use]
+pub fn all() -> Vec<Mutant> {
+    let mut all = mutex::all();
+    all.extend(semaphore::all());
+    all
+}
+
+/// The model of that name, with bounds that suffice for a mutant to be noticed.
+fn named(models: &[Model], name: &str) -> Model {
+    let model = models.iter().find(|model| model.name == name).expect("a model of that name");
+    let at_most = |bound: Option<usize>, most: usize| Some(bound.map_or(most, |bound| bound.min(most)));
+    let bounds = Bounds { plain: at_most(model.bounds.plain, 2), faulty: at_most(model.bounds.faulty, 1) };
+    Model { bounds, ..*model }
+}

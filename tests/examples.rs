@@ -1,0 +1,68 @@
+//! The examples, run as a reader runs them.
+
+#![cfg(not(loom))]
+
+#[path = "support/place.rs"]
+mod place;
+
+use place::Place;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long an example may take. Seconds at most on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where cargo puts the examples: `target/<profile>/examples`, beside the `deps` folder in which this test lies.
+fn built(example: &str) -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let path = own.parent().and_then(|deps| deps.parent()).unwrap().join("examples").join(example);
+    assert!(
+        path.exists(),
+        "{} is not built: run all of `cargo test`, or `cargo build --examples` first",
+        path.display()
+    );
+    path
+}
+
+/// Runs an example, which must succeed in time and leave nothing, and returns what it printed.
+fn run(example: &str) -> String {
+    let place = Place::new();
+    let mut child = Command::new(built(example))
+        .env(selvedge::region::DIRECTORY_VARIABLE, place.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("waited {PATIENCE:?} in vain for example `{example}` to end");
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "example `{example}`: {}", output.status);
+    assert_eq!(place.traces(), [], "example `{example}` left something behind");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn one_process_produces_what_another_consumes() {
+    let rhyme = "Mary had a little lamb,\nits fleece was white as snow,\nand everywhere\nthat Mary went\nthe lamb was sure\nto go.\n";
+    assert_eq!(run("segment"), rhyme);
+}
+
+#[test]
+fn the_survivor_counts_on() {
+    let told = [
+        "victim: half way",
+        "victim: signal: 9 (SIGKILL)",
+        "survivor: the last holder died after it had begun 10001 and done 10000",
+        "survivor: exit status: 0",
+        "20000 counted by two processes of which one died",
+    ];
+    assert_eq!(run("counter").lines().collect::<Vec<_>>(), told);
+}

@@ -1,0 +1,165 @@
+//! Several processes at once on one object, a million operations in all: nothing is lost, nothing torn, nobody stuck.
+
+#![cfg(not(loom))]
+
+#[path = "support/place.rs"]
+mod place;
+#[path = "support/roles.rs"]
+mod roles;
+
+use place::{Place, options_at};
+use roles::{Running, await_parent, say};
+use selvedge::region::{AcquireError, LockError, Mutex, MutexGuard, Semaphore};
+use std::time::Duration;
+
+const PROCESSES: u64 = 4;
+/// Operations of all processes on the object that a test is about.
+const OPERATIONS: u64 = 1_000_000;
+/// Long enough for any turn of another process on a loaded machine: who waits so long has been forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(30);
+
+/// In every so many rounds a process lets others run while it holds what they want: two that had a processor each for
+/// all of their work, or one after the other, would hardly meet.
+const MEETING: u64 = 16;
+
+/// Permits of the semaphore.
+const PERMITS: u64 = 5;
+
+/// What the semaphore's holders note of themselves.
+const HELD: usize = 0;
+const MOST_HELD: usize = 1;
+const ACQUIRED: usize = 2;
+
+#[test]
+#[ignore = "other tests run it as a child process"]
+fn play_a_role() {
+    roles::play(|role, arguments| match (role, arguments) {
+        ("mutex", [path]) => play_mutex(path),
+        ("semaphore", [path, number]) => play_semaphore(path, number.parse().unwrap()),
+        unknown => panic!("no such role: {unknown:?}"),
+    });
+}
+
+/// Locks in each of the three ways, by turns.
+fn lock(mutex: &Mutex<[u64; 2]>, round: u64) -> MutexGuard<'_, [u64; 2]> {
+    let deadline = selvedge::Deadline::after(FORGOTTEN);
+    loop {
+        let answer = match round % 3 {
+            0 => mutex.lock_timeout(FORGOTTEN),
+            1 => mutex.lock_deadline(deadline),
+            _ => mutex.try_lock(),
+        };
+        match answer {
+            Ok(guard) => return guard,
+            Err(LockError::WouldBlock) if !deadline.has_passed() => std::thread::yield_now(),
+            Err(error) => panic!("round {round}: {error}"),
+        }
+    }
+}
+
+/// Runs as a child process: counts in two words that must agree.
+fn play_mutex(path: &str) {
+    let region = options_at(path).open("shop").unwrap();
+    let mutex = region.mutex("counter", [0, u64::MAX]).unwrap();
+    say("ready", "yes");
+    await_parent();
+    for round in 0..OPERATIONS / PROCESSES {
+        let mut counter = lock(&mutex, round);
+        let [count, inverse] = *counter;
+        assert_eq!(count, !inverse, "torn in round {round}");
+        counter[0] = count + 1;
+        // Who came in here would see two words that disagree; the compiler must not make one store of the two.
+        std::hint::black_box(&mut counter);
+        if round % MEETING == 0 {
+            std::thread::yield_now();
+        }
+        counter[1] = !counter[0];
+    }
+    say("done", OPERATIONS / PROCESSES);
+}
+
+/// Lets the children go at once, and adds up what they say to have done.
+fn run(children: &mut [Running]) -> u64 {
+    for child in &mut *children {
+        child.hear("ready");
+    }
+    children.iter_mut().for_each(Running::go_on);
+    let mut done = 0;
+    for child in children {
+        done += child.hear("done").parse::<u64>().unwrap();
+        child.succeed();
+    }
+    done
+}
+
+#[test]
+fn a_mutex_lets_one_of_four_processes_in_at_a_time() {
+    let place = Place::new();
+    let region = place.options().create("shop").unwrap();
+    let mutex = region.mutex("counter", [0, u64::MAX]).unwrap();
+    let mut children: Vec<_> = (0..PROCESSES).map(|_| Running::start("mutex", &[&place.argument()])).collect();
+    assert_eq!(run(&mut children), OPERATIONS);
+    let counter = *mutex.lock().unwrap();
+    assert_eq!(counter, [OPERATIONS, !OPERATIONS]);
+    assert_eq!(region.participants().len(), 1, "the children have left");
+}
+
+/// Acquires in each of the ways, by turns.
+fn acquire(permits: &Semaphore, n: u32, round: u64) {
+    let deadline = selvedge::Deadline::after(FORGOTTEN);
+    loop {
+        let answer = match round % 3 {
+            0 => permits.acquire_timeout(n, FORGOTTEN),
+            1 => permits.acquire_deadline(n, deadline),
+            _ => permits.try_acquire(n),
+        };
+        match answer {
+            Ok(()) => return,
+            Err(AcquireError::WouldBlock) if !deadline.has_passed() => std::thread::yield_now(),
+            Err(error) => panic!("round {round}: {error}"),
+        }
+    }
+}
+
+/// Runs as a child process: takes permits, one to three at a time, and gives them back.
+fn play_semaphore(path: &str, number: u64) {
+    let region = options_at(path).open("shop").unwrap();
+    let permits = region.semaphore("permits", 0).unwrap();
+    let ledger = region.mutex("ledger", [0_u64; 3]).unwrap();
+    say("ready", "yes");
+    await_parent();
+    // An acquire and a release are two operations.
+    for round in 0..OPERATIONS / PROCESSES / 2 {
+        let n = 1 + (number + round) % 3;
+        let narrow = u32::try_from(n).unwrap();
+        acquire(&permits, narrow, round);
+        {
+            let mut ledger = ledger.lock().unwrap();
+            ledger[HELD] += n;
+            assert!(ledger[HELD] <= PERMITS, "{} of {PERMITS} permits are held", ledger[HELD]);
+            ledger[MOST_HELD] = ledger[MOST_HELD].max(ledger[HELD]);
+            ledger[ACQUIRED] += 1;
+        }
+        if round % MEETING == 0 {
+            std::thread::yield_now();
+        }
+        ledger.lock().unwrap()[HELD] -= n;
+        permits.release_many(narrow).unwrap();
+    }
+    say("done", OPERATIONS / PROCESSES);
+}
+
+#[test]
+fn a_semaphore_gives_four_processes_no_more_than_it_has() {
+    let place = Place::new();
+    let region = place.options().create("shop").unwrap();
+    let permits = region.semaphore("permits", u32::try_from(PERMITS).unwrap()).unwrap();
+    let ledger = region.mutex("ledger", [0_u64; 3]).unwrap();
+    let start = |number: u64| Running::start("semaphore", &[&place.argument(), &number.to_string()]);
+    let mut children: Vec<_> = (0..PROCESSES).map(start).collect();
+    assert_eq!(run(&mut children), OPERATIONS);
+    let ledger = *ledger.lock().unwrap();
+    assert_eq!((ledger[HELD], ledger[ACQUIRED]), (0, OPERATIONS / 2));
+    assert!(ledger[MOST_HELD] > 3, "no two processes ever held permits at once");
+    assert_eq!(u64::from(permits.available()), PERMITS);
+}
