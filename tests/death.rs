@@ -5,7 +5,7 @@
 //! eats a wake. The repair is that of the keepers alone: the timed backstop is off in every process. It has a test of
 //! its own at the end.
 //!
-//! `SELVEDGE_RUNS` is the number of runs of each scenario; 250 if it is not set.
+//! `SELVEDGE_RUNS` is the number of runs of each scenario; [`RUNS`] if it is not set.
 #![cfg(not(loom))]
 
 mod support {
@@ -29,6 +29,8 @@ use support::proc;
 use support::shared::{Mark, Shared};
 
 const REGION: &str = "death";
+/// How often each scenario is played.
+const RUNS: u32 = 1000;
 /// For all runs of a scenario.
 const LIMIT: Duration = Duration::from_secs(600);
 /// Objects that a walk visits, where it is to take long.
@@ -42,7 +44,7 @@ fn options() -> RegionOptions {
 
 fn runs() -> u32 {
     let given = std::env::var("SELVEDGE_RUNS").ok();
-    given.map_or(250, |runs| runs.parse().expect("SELVEDGE_RUNS is a number"))
+    given.map_or(RUNS, |runs| runs.parse().expect("SELVEDGE_RUNS is a number"))
 }
 
 /// Two events of run `run` lie this far apart: 0 to 60 µs, each as often as any other.
