@@ -144,8 +144,10 @@ fn comes_to_an_end(what: impl FnOnce()) -> bool {
 }
 
 fn glibc() -> String {
+    // SAFETY: it has no preconditions.
+    let version = unsafe { libc::gnu_get_libc_version() };
     // SAFETY: the call returns a static string.
-    unsafe { CStr::from_ptr(libc::gnu_get_libc_version()) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(version) }.to_string_lossy().into_owned()
 }
 
 /// The version for which it is known how many broadcasts a dead waiter lets through. Fixes of that have been backported to

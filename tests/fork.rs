@@ -151,7 +151,7 @@ fn however_a_child_ends_the_parent_stays() {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         }),
         ("a thread of its own, then exit", || {
-            thread::spawn(|| thread::yield_now()).join().expect("a thread");
+            thread::spawn(thread::yield_now).join().expect("a thread");
             std::process::exit(0);
         }),
     ];

@@ -34,9 +34,9 @@ struct Common {
     /// Only models whose name contains this; `=NAME` for exactly that one.
     #[arg(long, global = true, default_value = "", value_name = "SUBSTRING")]
     filter: String,
-    /// Also the models that take longer than a change may wait for.
-    #[arg(long, global = true)]
-    deep: bool,
+    /// So many preemptions more than when a change is checked, in every model that is bounded (loom); negative: fewer.
+    #[arg(long, global = true, default_value_t = 0, allow_negative_numbers = true, value_name = "PREEMPTIONS")]
+    deeper: i8,
     /// Models that run at the same time [default: as many as there are cores].
     #[arg(long, global = true)]
     jobs: Option<usize>,
@@ -77,7 +77,7 @@ struct Ledger<'a> {
 /// Does what the command line asks for.
 pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    let models = chosen(&arguments.common.filter, arguments.common.deep);
+    let models = chosen(&arguments.common.filter);
     let done = match &arguments.command {
         Some(Command::Gallery) => show_gallery(&arguments.common.filter),
         _ if models.is_empty() => {
@@ -103,10 +103,8 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-fn chosen(filter: &str, deep: bool) -> Vec<Model> {
-    // Who names a model means it.
-    let deep = deep || filter.starts_with('=');
-    let mut models = if deep { catalogue::all() } else { catalogue::gate() };
+fn chosen(filter: &str) -> Vec<Model> {
+    let mut models = catalogue::all();
     models.retain(|model| matches(model.name, filter));
     models.sort_by_key(|model| model.name);
     models
@@ -122,7 +120,7 @@ fn matches(name: &str, filter: &str) -> bool {
 fn run_models(models: &[Model], arguments: &Arguments) -> std::io::Result<bool> {
     let mut settings = Vec::new();
     if arguments.engine != Engines::Shuttle {
-        settings.push(Settings::loom());
+        settings.push(arguments.common.settings());
     }
     if arguments.engine != Engines::Loom {
         settings.push(Settings::shuttle(arguments.schedules));
@@ -161,13 +159,13 @@ fn show_gallery(filter: &str) -> std::io::Result<bool> {
 
 fn audit(models: &[Model], sites: &str, common: &Common) -> std::io::Result<bool> {
     let bar = progress(models.len(), "models as they are");
-    let baselines = baselines(models, common.threads(), || bar.inc(1));
+    let baselines = baselines(models, common.settings(), common.threads(), || bar.inc(1));
     bar.finish_and_clear();
     let baselines = match baselines {
         Ok(baselines) => baselines,
         Err(failed) => {
             for (model, report) in &failed {
-                let row = Row::new(model, Settings::loom(), report);
+                let row = Row::new(model, common.settings(), report);
                 println!("{}", row.explanation().unwrap_or_default());
             }
             return Ok(false);
@@ -178,7 +176,7 @@ fn audit(models: &[Model], sites: &str, common: &Common) -> std::io::Result<bool
     let findings = parallel::map(
         &mutants,
         common.threads(),
-        |mutant| mutant.try_out(&baselines),
+        |mutant| mutant.try_out(&baselines, common.settings()),
         |mutant, _| tick(&bar, &format!("{}:{}", mutant.site.file, mutant.site.line)),
     );
     bar.finish_and_clear();
@@ -191,6 +189,10 @@ fn audit(models: &[Model], sites: &str, common: &Common) -> std::io::Result<bool
 }
 
 impl Common {
+    fn settings(&self) -> Settings {
+        Settings { deeper: self.deeper, ..Settings::loom() }
+    }
+
     fn threads(&self) -> usize {
         self.jobs.unwrap_or_else(parallel::cores)
     }

@@ -4,13 +4,14 @@ use crate::lanes;
 use crate::panics;
 use crate::world::{Aftermath, Death, KERNEL, Model, UNDERTAKER, World};
 use selvedge::sync::model::{
-    Deadlock, Engine, JoinHandle, Killed, LaneState, Plan, Run, Site, SiteRecord, SoloLimit, current_run,
+    Deadlock, Engine, JoinHandle, Killed, LaneState, Plan, Restart, Run, Site, SiteRecord, SoloLimit, current_run,
     set_current_lane, spawn, with_engine,
 };
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How an exploration is to be carried out.
@@ -33,6 +34,12 @@ impl Effort {
     #[must_use]
     pub fn loom(bound: Option<usize>) -> Self {
         Self { engine: Engine::Loom, bound, executions: 20_000_000, time: Duration::from_secs(600), seed: 0 }
+    }
+
+    /// The same for explorations that nobody waits for.
+    #[must_use]
+    pub fn patiently(self) -> Self {
+        Self { executions: u64::MAX, time: Duration::from_secs(6 * 3600), ..self }
     }
 
     /// shuttle, with that many random schedules.
@@ -99,21 +106,29 @@ pub fn explore(model: &Model, plan: Plan, effort: Effort) -> Exploration {
 /// Explores what `build` describes, which need not be a model of the catalogue, under `plan`.
 #[must_use]
 pub fn explore_world(build: impl Fn(&mut World) + Send + Sync + 'static, plan: Plan, effort: Effort) -> Exploration {
-    let run = Run::new(plan);
+    let build = Arc::new(build);
+    let mut run = Run::new(plan);
     let start = Instant::now();
-    let caught = run.enter(|| {
-        with_engine(effort.engine, || {
-            panics::quietly(|| catch_unwind(AssertUnwindSafe(|| drive(build, effort, start))))
-        })
-    });
-    let verdict = match caught {
-        Ok(()) => Verdict::Pass,
-        Err(payload) => judge(&run, payload.as_ref()),
-    };
-    Exploration { verdict, run, time: start.elapsed() }
+    loop {
+        let build = Arc::clone(&build);
+        let caught = run.enter(|| {
+            with_engine(effort.engine, || {
+                panics::quietly(|| catch_unwind(AssertUnwindSafe(|| drive(build, effort, start))))
+            })
+        });
+        let verdict = match caught {
+            Err(payload) if payload.is::<Restart>() => {
+                run = run.anew();
+                continue;
+            }
+            Err(payload) => judge(&run, payload.as_ref()),
+            Ok(()) => Verdict::Pass,
+        };
+        return Exploration { verdict, run, time: start.elapsed() };
+    }
 }
 
-fn drive(build: impl Fn(&mut World) + Send + Sync + 'static, effort: Effort, start: Instant) {
+fn drive(build: Arc<impl Fn(&mut World) + Send + Sync + 'static>, effort: Effort, start: Instant) {
     let execution = move || {
         if let Some(run) = current_run() {
             if effort.engine == Engine::Loom && run.executions() >= effort.executions {
@@ -122,7 +137,7 @@ fn drive(build: impl Fn(&mut World) + Send + Sync + 'static, effort: Effort, sta
             if start.elapsed() > effort.time {
                 std::panic::panic_any(OutOfBudget(format!("{} s", effort.time.as_secs())));
             }
-            execute(&build, &run);
+            execute(build.as_ref(), &run);
         }
     };
     match effort.engine {
@@ -152,6 +167,7 @@ fn execute(build: &dyn Fn(&mut World), run: &Rc<Run>) {
     set_current_lane(usize::MAX);
     let mut world = World::default();
     build(&mut world);
+    run.begin_lanes();
     let World { threads, on_death, finally, .. } = world;
     for (name, _) in &threads {
         run.add_lane(name);

@@ -60,8 +60,8 @@ pub fn draw(run: &Run) -> String {
 fn describe(event: &Event, names: &mut Names) -> String {
     let stale = if event.stale { " (old)" } else { "" };
     match event.word {
-        Some(word) => format!("{} {}.{}{stale}", place(event.location), names.of(word), event.what),
-        None => format!("{} {}", place(event.location), event.what),
+        Some(word) => format!("{} {}.{}{stale}", place(event.location), names.of(word), event.action),
+        None => format!("{} {}", place(event.location), event.action),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::explore::Verdict;
 use crate::sweep::{Report, Settings};
-use crate::world::{Faults, Model};
+use crate::world::{Bounds, Faults, Model};
 use selvedge::sync::model::{Engine, Plan, WakeOrder};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -66,8 +66,9 @@ impl Row {
             Verdict::Inconclusive(why) => ("inconclusive", Some(why.clone()), None),
         };
         let engine = engine_name(settings.engine);
-        let schedules = match settings.engine {
+        let effort = match settings.engine {
             Engine::Shuttle => format!(" --schedules {}", settings.schedules),
+            _ if settings.deeper != 0 => format!(" --deeper {}", settings.deeper),
             _ => String::new(),
         };
         Self {
@@ -87,7 +88,7 @@ impl Row {
             message,
             plan: report.plan.as_ref().map(describe),
             picture,
-            replay: format!("cargo prove --engine {engine}{schedules} --filter '={}'", model.name),
+            replay: format!("cargo prove --engine {engine}{effort} --filter '={}'", model.name),
         }
     }
 
@@ -128,7 +129,7 @@ fn bound(model: &Model, settings: Settings) -> String {
         return format!("{} random schedules a plan", settings.schedules);
     }
     let preemptions = |bound: Option<usize>| bound.map_or_else(|| "none".to_owned(), |n| format!("{n} preemptions"));
-    let (plain, faulty) = (model.bounds.plain, model.bounds.faulty);
+    let Bounds { plain, faulty } = settings.bounds(model);
     if plain == faulty || !has_planned_faults(&model.faults) {
         preemptions(plain)
     } else {

@@ -118,6 +118,11 @@ impl<O: Objects + Send + Sync + 'static> Life<O> {
         }
     }
 
+    /// The thread whose id is `id` never told its kernel of a robust list.
+    pub(crate) fn has_no_list(&self, id: u32) {
+        self.lists.lock().remove(&id);
+    }
+
     /// The process at `index` has exited as a whole, and that is known from now on.
     pub(crate) fn exit(&self, index: usize) {
         // Release: the exit of a process comes after all that it did.
@@ -388,16 +393,6 @@ impl Held {
         if *holder == Some(id) {
             *holder = None;
         }
-    }
-
-    /// Whether nobody holds it, dead or alive.
-    pub(crate) fn is_free(&self) -> bool {
-        self.word.peek() == 0
-    }
-
-    /// The word, for models that sleep on it in their own way.
-    pub(crate) fn word(&self) -> &AtomicU32 {
-        &self.word
     }
 }
 

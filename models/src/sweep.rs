@@ -1,7 +1,7 @@
 //! All explorations of one model on one engine: without faults, then every planned fault in turn.
 
 use crate::explore::{Effort, Exploration, Failure, Verdict, explore};
-use crate::world::Model;
+use crate::world::{Bounds, Model};
 use selvedge::sync::model::{Engine, Mutation, Plan, Site, SiteRecord, WakeOrder};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -44,19 +44,28 @@ pub struct Settings {
     pub record_sites: bool,
     /// Shadow words on loom.
     pub shadow: bool,
+    /// Preemptions more than the model's bounds say (loom).
+    pub deeper: i8,
 }
 
 impl Settings {
     /// loom with shadow words, no planted fault.
     #[must_use]
     pub fn loom() -> Self {
-        Self { engine: Engine::Loom, schedules: 0, mutation: None, record_sites: false, shadow: true }
+        Self { engine: Engine::Loom, schedules: 0, mutation: None, record_sites: false, shadow: true, deeper: 0 }
     }
 
     /// shuttle, with that many random schedules for each plan.
     #[must_use]
     pub fn shuttle(schedules: u64) -> Self {
         Self { engine: Engine::Shuttle, schedules, ..Self::loom() }
+    }
+
+    /// The bounds within which the model is explored.
+    #[must_use]
+    pub fn bounds(&self, model: &Model) -> Bounds {
+        let deeper = |bound: Option<usize>| bound.map(|bound| bound.saturating_add_signed(self.deeper.into()));
+        Bounds { plain: deeper(model.bounds.plain), faulty: deeper(model.bounds.faulty) }
     }
 }
 
@@ -203,7 +212,11 @@ impl Sweep<'_> {
     fn effort(&self, faulty: bool) -> Effort {
         match self.settings.engine {
             Engine::Shuttle => Effort::shuttle(self.settings.schedules, self.report.explorations),
-            _ => Effort::loom(if faulty { self.model.bounds.faulty } else { self.model.bounds.plain }),
+            _ => {
+                let Bounds { plain, faulty: with_fault } = self.settings.bounds(self.model);
+                let effort = Effort::loom(if faulty { with_fault } else { plain });
+                if self.settings.deeper > 0 { effort.patiently() } else { effort }
+            }
         }
     }
 

@@ -76,10 +76,11 @@ pub struct Baseline {
 /// The models that did not pass, with their reports: no mutant of them would tell anything.
 pub fn baselines(
     models: &[Model],
+    settings: Settings,
     threads: usize,
     done: impl Fn() + Sync,
 ) -> Result<Vec<Baseline>, Vec<(Model, Report)>> {
-    let settings = Settings { record_sites: true, ..Settings::loom() };
+    let settings = Settings { record_sites: true, ..settings };
     let reports = parallel::map(models, threads, |model| prove(model, settings), |_, _| done());
     let (passed, failed): (Vec<_>, Vec<_>) =
         models.iter().copied().zip(reports).partition(|(_, report)| matches!(report.verdict, Verdict::Pass));
@@ -175,7 +176,7 @@ impl Mutant {
 
     /// Plants it and runs the models that reach its site until one notices.
     #[must_use]
-    pub fn try_out(&self, baselines: &[Baseline]) -> Finding {
+    pub fn try_out(&self, baselines: &[Baseline], settings: Settings) -> Finding {
         let own = Path::new(self.site.file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let mut reach: Vec<&Baseline> =
             baselines.iter().filter(|baseline| baseline.sites.contains_key(&self.site)).collect();
@@ -196,7 +197,7 @@ impl Mutant {
             ran: Vec::new(),
             seconds: 0.0,
         };
-        let settings = Settings { mutation: Some(self.mutation), ..Settings::loom() };
+        let settings = Settings { mutation: Some(self.mutation), ..settings };
         for Baseline { model, .. } in reach {
             let report = prove(model, settings);
             finding.ran.push(model.name);

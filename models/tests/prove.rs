@@ -35,7 +35,7 @@ mod on_loom {
 
     pub(super) fn main() -> ExitCode {
         let arguments = Arguments::from_args();
-        let models = catalogue::gate();
+        let models = catalogue::all();
         let registered = models.len();
         let ran = Arc::new(AtomicUsize::new(0));
         let mut trials = vec![

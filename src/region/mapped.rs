@@ -155,7 +155,7 @@ impl Memory {
         let start = self.offsets.arena.checked_add(offset)?;
         let mapping = self.file.mapping();
         Some(match Kind::from_number(extent.shape.kind)? {
-            // SAFETY, all: an extent of that kind holds that control block (I2), mapped as long as `self` (I3).
+            // SAFETY: an extent of that kind holds that control block (I2), mapped as long as `self` (I3).
             Kind::Mutex => unsafe { mapping.at::<RawMutex>(start)?.as_ref() },
             // SAFETY: see above.
             Kind::Semaphore => unsafe { mapping.at::<RawSemaphore>(start)?.as_ref() },

@@ -40,6 +40,7 @@ pub mod model;
     loom,
     allow(dead_code, unreachable_pub, reason = "the model build uses native words outside of any engine only")
 )]
+#[expect(clippy::disallowed_types, reason = "what everybody else has to use is made of these")]
 mod native;
 #[cfg(feature = "steps")]
 pub mod steps;

@@ -62,6 +62,7 @@ pub fn forbid_waitv() {
     let _ = WITHOUT_WAITV.set(());
 }
 
+#[cfg(not(loom))]
 pub(super) fn waitv_is_forbidden() -> bool {
     WITHOUT_WAITV.get().is_some()
 }

@@ -33,7 +33,7 @@ impl<L: Lock> Of<L> {
             client: "2 processes × 2 locks",
             build: |world| lockers::<L>(world, 2, 2, 0),
             faults: NO_FAULTS,
-            bounds: Bounds { plain: Some(3), faulty: None },
+            bounds: Bounds { plain: Some(5), faulty: None },
         },
         Model {
             name: "mutex/three_lock_once",
@@ -41,7 +41,7 @@ impl<L: Lock> Of<L> {
             client: "3 processes × 1 lock",
             build: |world| lockers::<L>(world, 3, 1, 0),
             faults: Faults { lifo: true, ..NO_FAULTS },
-            bounds: Bounds { plain: Some(2), faulty: None },
+            bounds: Bounds { plain: Some(3), faulty: None },
         },
         Model {
             name: "mutex/owner_dies_heir_is_told",
@@ -49,7 +49,7 @@ impl<L: Lock> Of<L> {
             client: "2 processes × 1 lock, either killed, the undertaker too",
             build: |world| lockers::<L>(world, 2, 1, 1),
             faults: Faults { victims: &[0, 1], second_death: true, ..NO_FAULTS },
-            bounds: Bounds { plain: Some(3), faulty: Some(1) },
+            bounds: Bounds { plain: Some(3), faulty: Some(2) },
         },
         Model {
             name: "mutex/heir_dies_next_is_told",
@@ -89,7 +89,7 @@ impl<L: Lock> Of<L> {
             client: "1 process × 1 lock, frozen anywhere, 1 × 2 try_lock",
             build: try_lock_alone::<L>,
             faults: Faults { frozen: &[0], solo_steps: 60, ..NO_FAULTS },
-            bounds: Bounds { plain: Some(3), faulty: Some(3) },
+            bounds: Bounds { plain: Some(4), faulty: Some(4) },
         },
         Model {
             name: "mutex/owner_outlives_its_keeper",
@@ -97,7 +97,7 @@ impl<L: Lock> Of<L> {
             client: "2 processes × 1 lock; the first one's keeper ends at any time, its thread is killed or ends later",
             build: |world| outlives::<L>(world, Evidence::ThreadMarks),
             faults: Faults { victims: &[0], ..NO_FAULTS },
-            bounds: Bounds { plain: Some(2), faulty: Some(1) },
+            bounds: Bounds { plain: Some(3), faulty: Some(2) },
         },
     ];
 }

@@ -29,10 +29,18 @@ pub(super) const MODELS: &[Model] = &[
     Model {
         name: "participants/late_claimer_hides_a_mark",
         properties: "F1 G4",
-        client: "2 processes × claim of 1 entry, one then killed anywhere, 1 keeper",
-        build: late_claimer_hides_a_mark,
-        faults: Faults { victims: &[1], pairs: &[(1, 0)], ..Faults::NONE },
-        bounds: Bounds { plain: Some(2), faulty: Some(2) },
+        client: "2 processes × claim of 1 entry, one killed anywhere, 1 keeper",
+        build: |world| late_claimer_hides_a_mark(world, true),
+        faults: Faults { victims: &[1], ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
+    },
+    Model {
+        name: "participants/claimers_of_a_marked_entry_die",
+        properties: "F1 G4",
+        client: "2 processes × claim of 1 entry, both killed anywhere",
+        build: |world| late_claimer_hides_a_mark(world, false),
+        faults: Faults { pairs: &[(1, 0)], ..Faults::NONE },
+        bounds: Bounds { plain: None, faulty: Some(2) },
     },
     Model {
         name: "participants/late_thread_is_refused_or_seen",
@@ -40,7 +48,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process whose keeper stops: 1 thread × (register, take, give back, leave), killed anywhere",
         build: |world| late_thread(world, false),
         faults: Faults { victims: &[0], ..Faults::NONE },
-        bounds: Bounds { plain: Some(3), faulty: Some(2) },
+        bounds: Bounds { plain: Some(4), faulty: Some(3) },
     },
     Model {
         name: "participants/late_thread_and_the_next_process",
@@ -56,7 +64,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process announced dead: 1 thread × (give back, leave), killed anywhere; its undertaker waits",
         build: fenced_off_thread_leaves,
         faults: Faults { victims: &[0], ..Faults::NONE },
-        bounds: Bounds { plain: Some(3), faulty: Some(2) },
+        bounds: Bounds { plain: None, faulty: Some(4) },
     },
     Model {
         name: "participants/slot_of_a_lone_dead_thread",
@@ -107,7 +115,7 @@ fn claimers(world: &mut World, entries: usize) {
 
 /// Entry 0 bears the mark of a claimer that died at once. Who looks at it, and then is slow, takes the mark of the next
 /// owner for that one.
-fn late_claimer_hides_a_mark(world: &mut World) {
+fn late_claimer_hides_a_mark(world: &mut World, is_watched: bool) {
     let life: Shared = Arc::new(Life::new(2, 1, Held::new()));
     life.entry(0).life.word().store(LIFE_WAITERS | LIFE_DIED, Ordering::Relaxed);
     let first = life.table().claim_process(keeper(9), &mut life.list(keeper(9))).expect("an entry is free");
@@ -128,8 +136,10 @@ fn late_claimer_hides_a_mark(world: &mut World) {
             verify!(owner.table().open_process(claim), "nobody announced it dead");
         }
     });
-    let watching = Arc::clone(&life);
-    world.thread("keeper", move || watching.keep_watch(own));
+    if is_watched {
+        let watching = Arc::clone(&life);
+        world.thread("keeper", move || watching.keep_watch(own));
+    }
     world.finally(move || {
         (0..3).for_each(|number| life.die(keeper(number)));
         life.verify_all_can_be_claimed();

@@ -16,7 +16,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "2 processes × (claim, leave)",
         build: |world| in_turn(world, 2),
         faults: Faults { no_wake_edge: true, spurious: true, ..Faults::NONE },
-        bounds: Bounds { plain: Some(2), faulty: Some(1) },
+        bounds: Bounds { plain: None, faulty: Some(3) },
     },
     Model {
         name: "role/three_hold_in_turn",
@@ -24,7 +24,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "3 processes × (claim, leave)",
         build: |world| in_turn(world, 3),
         faults: Faults { lifo: true, ..Faults::NONE },
-        bounds: Bounds { plain: Some(3), faulty: None },
+        bounds: Bounds { plain: Some(2), faulty: None },
     },
     Model {
         name: "role/holder_dies_successor_and_peer_are_told",
@@ -40,7 +40,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "3 processes × (claim, leave), one killed",
         build: |world| in_turn(world, 3),
         faults: Faults { victims: &[1], ..Faults::NONE },
-        bounds: Bounds { plain: Some(2), faulty: Some(2) },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
     },
     Model {
         name: "role/holders_die_in_turn",
@@ -56,7 +56,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "2 processes × (claim, leave), 1 × timed claim",
         build: timed,
         faults: Faults { timeouts: true, lifo: true, ..Faults::NONE },
-        bounds: Bounds { plain: Some(2), faulty: Some(3) },
+        bounds: Bounds { plain: Some(2), faulty: Some(2) },
     },
     Model {
         name: "role/try_claim_ends_alone",
@@ -64,7 +64,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process × (claim, leave), frozen anywhere, 1 × 2 (try_claim, leave)",
         build: alone,
         faults: Faults { frozen: &[0], solo_steps: 60, ..Faults::NONE },
-        bounds: Bounds { plain: Some(2), faulty: Some(1) },
+        bounds: Bounds { plain: Some(4), faulty: Some(3) },
     },
 ];
 

@@ -33,7 +33,7 @@ impl<P: Permits> Of<P> {
             client: "4 processes × (acquire, release), 1 permit",
             build: |world| sharers::<P>(world, 4, 1),
             faults: Faults { lifo: true, ..Faults::NONE },
-            bounds: Bounds { plain: Some(2), faulty: None },
+            bounds: Bounds { plain: Some(1), faulty: None },
         },
         Model {
             name: "semaphore/four_share_two_permits",
@@ -65,7 +65,7 @@ impl<P: Permits> Of<P> {
             client: "1 process × 2 releases, 2 × acquire, one of them killed, the undertaker too",
             build: |world| feeding::<P>(world, &[1, 1], &[1, 1]),
             faults: Faults { victims: &[1], second_death: true, ..Faults::NONE },
-            bounds: Bounds { plain: Some(2), faulty: Some(1) },
+            bounds: Bounds { plain: Some(1), faulty: Some(1) },
         },
         Model {
             name: "semaphore/releaser_dies_what_it_released_counts",
@@ -81,7 +81,7 @@ impl<P: Permits> Of<P> {
             client: "1 process × 1 release, 1 × acquire, 1 × timed acquire",
             build: timed::<P>,
             faults: Faults { timeouts: true, lifo: true, ..Faults::NONE },
-            bounds: Bounds { plain: Some(2), faulty: Some(1) },
+            bounds: Bounds { plain: Some(2), faulty: Some(2) },
         },
         Model {
             name: "semaphore/try_operations_end_alone",
@@ -89,7 +89,7 @@ impl<P: Permits> Of<P> {
             client: "1 process × (acquire, release), frozen anywhere, 1 × (try_acquire, release)",
             build: alone::<P>,
             faults: Faults { frozen: &[0], solo_steps: 60, ..Faults::NONE },
-            bounds: Bounds { plain: None, faulty: None },
+            bounds: Bounds { plain: Some(3), faulty: Some(3) },
         },
     ];
 }

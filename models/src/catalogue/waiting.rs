@@ -14,7 +14,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process sets a word and wakes, killed anywhere, the undertaker too; 1 sleeps until it is set",
         build: |world| sleepers(world, 1),
         faults: Faults { victims: &[0], second_death: true, no_wake_edge: true, spurious: true, ..Faults::NONE },
-        bounds: Bounds { plain: Some(3), faulty: Some(1) },
+        bounds: Bounds { plain: Some(4), faulty: Some(1) },
     },
     Model {
         name: "waiting/two_sleep_one_wake_is_eaten",
@@ -22,7 +22,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process sets a word and wakes one, 2 sleep until it is set, one of them killed",
         build: |world| sleepers(world, 2),
         faults: Faults { victims: &[1], lifo: true, ..Faults::NONE },
-        bounds: Bounds { plain: Some(2), faulty: Some(1) },
+        bounds: Bounds { plain: Some(2), faulty: Some(2) },
     },
     Model {
         name: "waiting/a_deadline_ends_the_sleep",

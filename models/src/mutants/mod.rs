@@ -32,10 +32,19 @@ pub fn all() -> Vec<Mutant> {
     all
 }
 
-/// The model of that name, with bounds that suffice for a mutant to be noticed.
-fn named(models: &[Model], name: &str) -> Model {
-    let model = models.iter().find(|model| model.name == name).expect("a model of that name");
+/// The model of that name, as far as it is explored for a mutant to be noticed.
+fn planted(models: &[Model], name: &str) -> Model {
+    Model { bounds: Bounds { plain: Some(2), faulty: Some(1) }, ..find(models, name) }
+}
+
+/// The model of that name, no further than that, and no further than the real primitive's.
+fn control(models: &[Model], name: &str) -> Model {
+    let model = find(models, name);
     let at_most = |bound: Option<usize>, most: usize| Some(bound.map_or(most, |bound| bound.min(most)));
     let bounds = Bounds { plain: at_most(model.bounds.plain, 2), faulty: at_most(model.bounds.faulty, 1) };
-    Model { bounds, ..*model }
+    Model { bounds, ..model }
+}
+
+fn find(models: &[Model], name: &str) -> Model {
+    *models.iter().find(|model| model.name == name).expect("a model of that name")
 }

@@ -1,6 +1,6 @@
 //! Mutants of the mutex.
 
-use super::{Mutant, named};
+use super::{Mutant, control, planted};
 use crate::catalogue::mutex::{Evidence, Of, outlives};
 use crate::subject::Lock;
 use crate::world::Model;
@@ -99,7 +99,7 @@ pub(super) fn all() -> Vec<Mutant> {
             "",
         ),
     ];
-    let control = named(Of::<Copied<Faithful>>::MODELS, "mutex/owner_outlives_its_keeper");
+    let control = control(Of::<Copied<Faithful>>::MODELS, "mutex/owner_outlives_its_keeper");
     let planted = Model { build: |world| outlives::<Copied<Faithful>>(world, Evidence::KeeperMark), ..control };
     all.push(Mutant {
         name: "walk_on_the_keepers_mark",
@@ -112,8 +112,8 @@ pub(super) fn all() -> Vec<Mutant> {
 }
 
 fn mutant<S: Steps>(name: &'static str, bug: &'static str, model: &str, fails_with: &'static str) -> Mutant {
-    let planted = named(Of::<Copied<S>>::MODELS, model);
-    Mutant { name, bug, fails_with, planted, control: named(Of::<Copied<Faithful>>::MODELS, model) }
+    let planted = planted(Of::<Copied<S>>::MODELS, model);
+    Mutant { name, bug, fails_with, planted, control: control(Of::<Copied<Faithful>>::MODELS, model) }
 }
 
 /// A copy of `primitives/mutex.rs` with replaceable steps.

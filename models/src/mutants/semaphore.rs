@@ -1,6 +1,6 @@
 //! Mutants of the counting semaphore.
 
-use super::{Mutant, named};
+use super::{Mutant, control, planted};
 use crate::catalogue::semaphore::Of;
 use crate::subject::Permits;
 use selvedge::primitives::semaphore::{AcquireError, Overflow};
@@ -87,8 +87,8 @@ pub(super) fn all() -> Vec<Mutant> {
 }
 
 fn mutant<S: Steps>(name: &'static str, bug: &'static str, model: &str, fails_with: &'static str) -> Mutant {
-    let planted = named(Of::<Copied<S>>::MODELS, model);
-    Mutant { name, bug, fails_with, planted, control: named(Of::<Copied<Faithful>>::MODELS, model) }
+    let planted = planted(Of::<Copied<S>>::MODELS, model);
+    Mutant { name, bug, fails_with, planted, control: control(Of::<Copied<Faithful>>::MODELS, model) }
 }
 
 /// A copy of `primitives/semaphore.rs` with replaceable steps.

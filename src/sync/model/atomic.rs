@@ -2,8 +2,9 @@
 
 use super::engine::{Engine, Rmw, Word32, Word64, current_engine, fence as engine_fence};
 use super::futex::Queue;
-use super::run::{Mutation, OrderSlot, Run, current_lane, current_run, set_current_lane};
-use super::trace::{Event, Site, SiteKind, SiteRecord};
+use super::plan::{Mutation, OrderSlot};
+use super::run::{Run, current_lane, current_run, set_current_lane};
+use super::trace::{Action, Event, Site, SiteKind, SiteRecord};
 use crate::sync::Ordering;
 use core::cell::Cell;
 use core::fmt::Display;
@@ -50,26 +51,15 @@ pub(super) fn as_myself<R>(operation: impl FnOnce() -> R) -> R {
     result
 }
 
-pub(super) fn record(
-    run: Option<&Run>,
-    location: &'static Location<'static>,
-    word: WordName,
-    what: impl FnOnce() -> String,
-) {
-    record_read(run, location, word, false, what);
+pub(super) fn record(run: Option<&Run>, location: &'static Location<'static>, word: WordName, action: Action) {
+    record_read(run, location, word, false, action);
 }
 
-fn record_read(
-    run: Option<&Run>,
-    location: &'static Location<'static>,
-    word: WordName,
-    stale: bool,
-    what: impl FnOnce() -> String,
-) {
+fn record_read(run: Option<&Run>, location: &'static Location<'static>, word: WordName, stale: bool, action: Action) {
     if let Some(run) = run {
         let lane = current_lane();
         let step = run.with_lane(lane, |lane| lane.steps.saturating_sub(1)).unwrap_or(0);
-        run.record(Event { lane, step, location, word, what: what(), stale });
+        run.record(Event { lane, step, location, word, action, stale });
     }
 }
 
@@ -135,7 +125,8 @@ macro_rules! model_atomic {
                 let (order, _) = order_for(run.as_deref(), location, SiteKind::Load, order, None);
                 let value = as_myself(|| self.word.load(order));
                 let stale = value != self.latest.get();
-                record_read(run.as_deref(), location, self.made_at, stale, || format!("load {order:?} = {value:#x}"));
+                let action = Action::Load(order, value.into());
+                record_read(run.as_deref(), location, self.made_at, stale, action);
                 value
             }
 
@@ -147,24 +138,19 @@ macro_rules! model_atomic {
                 let (order, _) = order_for(run.as_deref(), location, SiteKind::Store, order, None);
                 as_myself(|| self.word.store(value, order));
                 self.note_latest(value);
-                record(run.as_deref(), location, self.made_at, || format!("store {order:?} {value:#x}"));
+                record(run.as_deref(), location, self.made_at, Action::Store(order, value.into()));
             }
 
             #[track_caller]
-            fn rmw(&self, update: Rmw<$value>, order: Ordering, verb: &str) -> $value {
+            fn rmw(&self, update: Rmw<$value>, order: Ordering, name: &'static str) -> $value {
                 let location = Location::caller();
                 let Start::Go(run) = start() else { return 0 };
                 let (order, _) = order_for(run.as_deref(), location, SiteKind::Rmw, order, None);
                 let old = as_myself(|| self.word.rmw(update, order));
-                let new = match update {
-                    Rmw::Swap(value) => value,
-                    Rmw::Add(value) => old.wrapping_add(value),
-                    Rmw::Sub(value) => old.wrapping_sub(value),
-                    Rmw::Or(value) => old | value,
-                    Rmw::And(value) => old & value,
-                };
+                let new = update.apply(old);
                 self.note_latest(new);
-                record(run.as_deref(), location, self.made_at, || format!("{verb} {order:?} {old:#x} -> {new:#x}"));
+                let action = Action::Rmw(name, order, old.into(), new.into());
+                record(run.as_deref(), location, self.made_at, action);
                 old
             }
 
@@ -196,10 +182,13 @@ macro_rules! model_atomic {
                 if result.is_ok() {
                     self.note_latest(new);
                 }
-                record(run.as_deref(), location, self.made_at, || match result {
-                    Ok(old) => format!("compare_exchange {success:?} {old:#x} -> {new:#x}"),
-                    Err(found) => format!("compare_exchange {current:#x} -> {new:#x} fails: {found:#x}"),
-                });
+                let action = match result {
+                    Ok(old) => Action::Exchanged(success, old.into(), new.into()),
+                    Err(found) => {
+                        Action::NotExchanged { expected: current.into(), new: new.into(), found: found.into() }
+                    }
+                };
+                record(run.as_deref(), location, self.made_at, action);
                 result
             }
 
@@ -287,7 +276,11 @@ pub fn fence(order: Ordering) {
         }
     }
     let (order, _) = order_for(run.as_deref(), location, SiteKind::Fence, order, None);
+    if run.is_some() && current_lane() == usize::MAX {
+        // Before the lanes start and after they have ended everything is in order anyway.
+        return;
+    }
     let shadow = run.as_ref().is_none_or(|run| run.plan.shadow);
     as_myself(|| engine_fence(order, shadow));
-    record(run.as_deref(), location, None, || format!("fence {order:?}"));
+    record(run.as_deref(), location, None, Action::Fence(order));
 }

@@ -3,6 +3,7 @@
 use super::atomic::{Start, as_myself, record, start};
 use super::engine::{Engine, Payload, current_engine};
 use super::run::{LaneState, current_lane, current_run};
+use super::trace::Action;
 use core::panic::Location;
 
 /// Payload memory that the protocol around it guards.
@@ -44,7 +45,7 @@ impl<T> Cell<T> {
             Start::Skip if is_dead() => touched_by_the_dead(location),
             Start::Skip => self.payload.with(f),
             Start::Go(run) => {
-                record(run.as_deref(), location, None, || "reads payload".to_owned());
+                record(run.as_deref(), location, None, Action::ReadsPayload);
                 self.preempt();
                 self.payload.with(f)
             }
@@ -59,7 +60,7 @@ impl<T> Cell<T> {
             Start::Skip if is_dead() => touched_by_the_dead(location),
             Start::Skip => self.payload.with_mut(f),
             Start::Go(run) => {
-                record(run.as_deref(), location, None, || "writes payload".to_owned());
+                record(run.as_deref(), location, None, Action::WritesPayload);
                 self.preempt();
                 self.payload.with_mut(f)
             }

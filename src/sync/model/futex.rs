@@ -17,8 +17,9 @@
 
 use super::atomic::{AtomicU32, Start, as_myself, record, start};
 use super::engine::{Engine, Parked, current_engine, yield_now};
-use super::run::{LaneState, Mutation, Run, Sleeper, WakeOrder, current_lane, current_run};
-use super::trace::{Site, SiteKind, SiteRecord};
+use super::plan::{Mutation, WakeOrder};
+use super::run::{LaneState, Run, Sleeper, current_lane, current_run};
+use super::trace::{Action, Site, SiteKind, SiteRecord};
 use crate::sync::{Deadline, Ordering, WaitOn, WaitOutcome, native};
 use core::panic::Location;
 use std::cell::{Cell, RefCell};
@@ -107,14 +108,14 @@ fn wait_on(on: &[WaitOn<'_>], deadline: Option<Deadline>, location: &'static Loc
         if found != *expected {
             leave_all(on.get(..joined).unwrap_or_default(), &entry);
             let outcome = entry.ended.get().unwrap_or(WaitOutcome::Changed);
-            record(run.as_deref(), location, word.name(), || format!("futex_wait {expected:#x}: holds {found:#x}"));
+            record(run.as_deref(), location, word.name(), Action::NotWaited { expected: *expected, found });
             second_step(run.as_deref());
             return outcome;
         }
         word.queue.join(&entry);
     }
     let name = on.first().and_then(|on| on.word.name());
-    record(run.as_deref(), location, name, || "futex_wait: sleeps".to_owned());
+    record(run.as_deref(), location, name, Action::Sleeps);
     let outcome = match &run {
         Some(run) => sleep_in_run(run, on, &entry, deadline, location),
         None => {
@@ -123,7 +124,7 @@ fn wait_on(on: &[WaitOn<'_>], deadline: Option<Deadline>, location: &'static Loc
         }
     };
     leave_all(on, &entry);
-    record(run.as_deref(), location, name, || format!("futex_wait: {outcome:?}"));
+    record(run.as_deref(), location, name, Action::Waited(outcome));
     outcome
 }
 
@@ -225,7 +226,7 @@ pub fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
     word.read_newest();
     let taken = word.queue.take(count, order);
     let woken = u32::try_from(taken.len()).unwrap_or(u32::MAX);
-    record(run.as_deref(), location, word.name(), || format!("futex_wake {count}: woke {woken}"));
+    record(run.as_deref(), location, word.name(), Action::Wake(count, woken));
     for entry in taken {
         entry.end(WaitOutcome::Woken);
     }

@@ -24,6 +24,7 @@ mod cell;
 mod engine;
 mod futex;
 mod life;
+mod plan;
 mod run;
 mod trace;
 
@@ -35,11 +36,9 @@ pub use cell::Cell;
 pub use engine::{Engine, JoinHandle, current_engine, spawn, thread_key, with_engine};
 pub use futex::{futex_wait, futex_waitv, futex_wake};
 pub use life::{LifeWord, life_id};
-pub use run::{
-    Deadlock, Killed, Lane, LaneState, Mutation, OrderSlot, Plan, Run, Sleeper, SoloLimit, WakeOrder, current_run,
-    set_current_lane,
-};
-pub use trace::{Event, Site, SiteKind, SiteRecord};
+pub use plan::{Mutation, OrderSlot, Plan, WakeOrder};
+pub use run::{Deadlock, Killed, Lane, LaneState, Restart, Run, Sleeper, SoloLimit, current_run, set_current_lane};
+pub use trace::{Action, Event, Site, SiteKind, SiteRecord};
 
 /// Models do not spin: a look more is a state more, and no behaviour more.
 pub const SPIN_LIMIT: u32 = 0;

@@ -1,85 +1,13 @@
-//! One exploration: what is planned to happen in each execution, and what has happened so far in this one.
+//! One exploration: its executions, and what has happened so far in the present one.
 
-use super::trace::{Event, Site, SiteKind, SiteRecord};
+use super::engine::Late;
+use super::plan::{Mutation, OrderSlot, Plan};
+use super::trace::{Action, Event, Site, SiteKind, SiteRecord};
 use crate::sync::Ordering;
 use core::panic::Location;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-
-/// In which order a wake takes the sleepers of a word.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WakeOrder {
-    /// Longest asleep first, as the kernel does for equal priorities.
-    #[default]
-    Fifo,
-    /// Last asleep first, as priorities can make it.
-    Lifo,
-}
-
-/// Which ordering of a site is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OrderSlot {
-    /// The ordering of the operation; of a compare-exchange, that of success.
-    Main,
-    /// The failure ordering of a compare-exchange.
-    Failure,
-}
-
-/// A deliberate fault at one site.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mutation {
-    /// Another ordering than the source says.
-    Order(Site, OrderSlot, Ordering),
-    /// The fence is not there.
-    DropFence(Site),
-    /// The wake is not there.
-    DropWake(Site),
-    /// The wake wakes one where it should wake all.
-    WakeOne(Site),
-}
-
-/// What happens in each execution of an exploration, apart from the interleaving.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// (lane, step): the lane is killed before that step.
-    pub kills: Vec<(usize, u64)>,
-    /// (lane, step): the lane stops for good before that step, as if it were never scheduled again.
-    pub freezes: Vec<(usize, u64)>,
-    /// (lane, n): the lane's n-th timed wait, from 0, runs out as early as it can.
-    pub timeouts: Vec<(usize, u32)>,
-    /// (lane, n): the lane's n-th wait, from 0, returns without having been woken.
-    pub spurious: Vec<(usize, u32)>,
-    /// More steps than this by one lane are a failure to terminate.
-    pub step_limit: u64,
-    /// Which sleeper a wake takes.
-    pub wake_order: WakeOrder,
-    /// Whether a wake orders memory (it must not be relied upon; without the edge, models cost more).
-    pub wake_edge: bool,
-    /// Whether every access on loom is preceded by one to a shadow word, which makes up for its reduction.
-    pub shadow: bool,
-    /// A deliberate fault.
-    pub mutation: Option<Mutation>,
-    /// Whether the sites that are reached are recorded.
-    pub record_sites: bool,
-}
-
-impl Default for Plan {
-    fn default() -> Self {
-        Self {
-            kills: Vec::new(),
-            freezes: Vec::new(),
-            timeouts: Vec::new(),
-            spurious: Vec::new(),
-            step_limit: 2_000,
-            wake_order: WakeOrder::Fifo,
-            wake_edge: true,
-            shadow: true,
-            mutation: None,
-            record_sites: false,
-        }
-    }
-}
 
 /// Payload with which a killed or frozen thread unwinds to its top.
 #[derive(Debug)]
@@ -91,6 +19,11 @@ pub struct Killed {
 /// Panic payload: everybody who is left sleeps, and nobody will wake them.
 #[derive(Debug)]
 pub struct Deadlock(pub Vec<Sleeper>);
+
+/// Panic payload: a lane touched a word that was not expected to be touched; the exploration has to start anew, with
+/// [`Run::anew`].
+#[derive(Debug)]
+pub struct Restart;
 
 /// Panic payload: a lane took more steps than the plan allows.
 #[derive(Debug)]
@@ -152,8 +85,13 @@ pub struct Run {
     pub plan: Plan,
     lanes: RefCell<Vec<Lane>>,
     trace: RefCell<Vec<Event>>,
-    words: RefCell<BTreeMap<(&'static str, u32, u32), u32>>,
+    /// Where words were made, and how many at each place.
+    words: RefCell<Vec<(&'static Location<'static>, u32)>>,
     timers: RefCell<Vec<(usize, TimerHook)>>,
+    /// Words of this execution that wait for the lanes to start; none once they have.
+    late: RefCell<Option<Vec<Rc<dyn Late>>>>,
+    /// Those, by the order in which they are made, that lanes touch.
+    touched: RefCell<BTreeSet<usize>>,
     sites: RefCell<BTreeMap<Site, SiteRecord>>,
     executions: Cell<u64>,
     hits: RefCell<BTreeMap<(usize, u64), u64>>,
@@ -191,6 +129,8 @@ impl Run {
             trace: RefCell::default(),
             words: RefCell::default(),
             timers: RefCell::default(),
+            late: RefCell::default(),
+            touched: RefCell::default(),
             sites: RefCell::default(),
             executions: Cell::new(0),
             hits: RefCell::default(),
@@ -198,6 +138,14 @@ impl Run {
             most_waits: RefCell::default(),
             assertions: Cell::new(0),
         })
+    }
+
+    /// The same exploration from its beginning, after a [`Restart`].
+    #[must_use]
+    pub fn anew(&self) -> Rc<Self> {
+        let anew = Self::new(self.plan.clone());
+        anew.touched.replace(self.touched.take());
+        anew
     }
 
     /// Makes this the exploration of the calling OS thread while `body` runs.
@@ -220,6 +168,34 @@ impl Run {
         self.trace.borrow_mut().clear();
         self.words.borrow_mut().clear();
         self.timers.borrow_mut().clear();
+        self.late.replace(Some(Vec::new()));
+    }
+
+    /// Ends the preparation of an execution: from here on its words are words of the engine.
+    pub fn begin_lanes(&self) {
+        let late = self.late.take().unwrap_or_default();
+        let touched = self.touched.borrow();
+        for word in touched.iter().filter_map(|number| late.get(*number)) {
+            word.make();
+        }
+    }
+
+    pub(super) fn is_in_preparation(&self) -> bool {
+        self.late.borrow().is_some()
+    }
+
+    /// A word that is made in the preparation; returns which one it is.
+    pub(super) fn make_late(&self, word: Rc<dyn Late>) -> usize {
+        let mut late = self.late.borrow_mut();
+        let late = late.get_or_insert_default();
+        late.push(word);
+        late.len() - 1
+    }
+
+    /// A lane touches that word, which no lane was known to touch.
+    pub(super) fn restart_with(&self, number: usize) -> ! {
+        self.touched.borrow_mut().insert(number);
+        std::panic::panic_any(Restart);
     }
 
     /// Adds a lane and returns its number.
@@ -259,7 +235,7 @@ impl Run {
             step,
             location: Location::caller(),
             word: None,
-            what,
+            action: Action::Remark(what),
             stale: false,
         });
     }
@@ -301,9 +277,14 @@ impl Run {
 
     pub(super) fn number_word(&self, made_at: &'static Location<'static>) -> u32 {
         let mut words = self.words.borrow_mut();
-        let next = words.entry((made_at.file(), made_at.line(), made_at.column())).or_insert(0);
-        *next += 1;
-        *next - 1
+        // A place may have several locations that are equal.
+        let known = words.iter_mut().find(|(place, _)| core::ptr::eq(*place, made_at) || *place == made_at);
+        let Some((_, made)) = known else {
+            words.push((made_at, 1));
+            return 0;
+        };
+        *made += 1;
+        *made - 1
     }
 
     pub(super) fn with_lane<R>(&self, lane: usize, f: impl FnOnce(&mut Lane) -> R) -> Option<R> {

@@ -1,6 +1,7 @@
 //! What happened in an execution, and where: the events from which lanes are drawn and sites are counted.
 
-use crate::sync::Ordering;
+use crate::sync::{Ordering, WaitOutcome};
+use core::fmt;
 use core::panic::Location;
 
 /// What an operation is, as far as its orderings and mutations go.
@@ -65,8 +66,73 @@ pub struct Event {
     pub location: &'static Location<'static>,
     /// Where the word was made, and how many were made at that place before it.
     pub word: Option<(&'static Location<'static>, u32)>,
-    /// What was done, with values: `load = 3`, `compare_exchange 0 -> 1: ok`.
-    pub what: String,
+    /// What was done, with values.
+    pub action: Action,
     /// Of a load: it read a value although a newer one was there.
     pub stale: bool,
+}
+
+/// What a step did. It is put into words only when somebody looks: most executions are never drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A load, and what it read.
+    Load(Ordering, u64),
+    /// A store, and what it wrote.
+    Store(Ordering, u64),
+    /// A read-modify-write by its name, what it read and what it wrote.
+    Rmw(&'static str, Ordering, u64, u64),
+    /// A compare-exchange, what it read and what it wrote.
+    Exchanged(Ordering, u64, u64),
+    /// A compare-exchange that found something else than it expected.
+    NotExchanged {
+        /// What it expected.
+        expected: u64,
+        /// What it would have written.
+        new: u64,
+        /// What it found.
+        found: u64,
+    },
+    /// A fence.
+    Fence(Ordering),
+    /// A wait that found something else than it expected.
+    NotWaited {
+        /// What it expected.
+        expected: u32,
+        /// What it found.
+        found: u32,
+    },
+    /// A wait that sleeps from now on.
+    Sleeps,
+    /// A wait that ended.
+    Waited(WaitOutcome),
+    /// A wake, how many sleepers were asked for and how many there were.
+    Wake(u32, u32),
+    /// A read access to payload.
+    ReadsPayload,
+    /// A write access to payload.
+    WritesPayload,
+    /// Something that is no operation of the model: a kill, a mark.
+    Remark(String),
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Load(order, value) => write!(f, "load {order:?} = {value:#x}"),
+            Self::Store(order, value) => write!(f, "store {order:?} {value:#x}"),
+            Self::Rmw(name, order, old, new) => write!(f, "{name} {order:?} {old:#x} -> {new:#x}"),
+            Self::Exchanged(order, old, new) => write!(f, "compare_exchange {order:?} {old:#x} -> {new:#x}"),
+            Self::NotExchanged { expected, new, found } => {
+                write!(f, "compare_exchange {expected:#x} -> {new:#x} fails: {found:#x}")
+            }
+            Self::Fence(order) => write!(f, "fence {order:?}"),
+            Self::NotWaited { expected, found } => write!(f, "futex_wait {expected:#x}: holds {found:#x}"),
+            Self::Sleeps => f.write_str("futex_wait: sleeps"),
+            Self::Waited(outcome) => write!(f, "futex_wait: {outcome:?}"),
+            Self::Wake(count, woken) => write!(f, "futex_wake {count}: woke {woken}"),
+            Self::ReadsPayload => f.write_str("reads payload"),
+            Self::WritesPayload => f.write_str("writes payload"),
+            Self::Remark(remark) => f.write_str(remark),
+        }
+    }
 }

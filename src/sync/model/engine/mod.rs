@@ -3,6 +3,7 @@
 //! An engine is one file with the same items: `Word32`, `Word64`, `Payload`, `fence`, `yield_now`, `spawn`, and the
 //! parking of a thread. This file only dispatches.
 
+mod early;
 #[path = "loom.rs"]
 mod on_loom;
 #[path = "shuttle.rs"]
@@ -10,7 +11,11 @@ mod on_shuttle;
 
 use crate::sync::Ordering;
 use crate::sync::native;
+use early::Early;
 use std::cell::Cell;
+use std::rc::Rc;
+
+pub(super) use early::Late;
 
 /// Who executes the operations of this OS thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,10 +58,37 @@ macro_rules! dispatch_word {
             Plain(native::$native),
             Loom(on_loom::$name),
             Shuttle(on_shuttle::$name),
+            Early(Rc<Early<$value, $name>>),
+        }
+
+        impl Rmw<$value> {
+            /// What the word holds after it.
+            pub(super) fn apply(self, old: $value) -> $value {
+                match self {
+                    Self::Swap(value) => value,
+                    Self::Add(value) => old.wrapping_add(value),
+                    Self::Sub(value) => old.wrapping_sub(value),
+                    Self::Or(value) => old | value,
+                    Self::And(value) => old & value,
+                }
+            }
+        }
+
+        impl Late for Early<$value, $name> {
+            fn make(&self) {
+                self.become_word($name::of_engine);
+            }
         }
 
         impl $name {
             pub(super) fn new(value: $value) -> Self {
+                match early::run_in_preparation() {
+                    Some(run) => Self::Early(Early::in_run(&run, value)),
+                    None => Self::of_engine(value),
+                }
+            }
+
+            fn of_engine(value: $value) -> Self {
                 match current_engine() {
                     Engine::Plain => Self::Plain(native::$native::new(value)),
                     Engine::Loom => Self::Loom(on_loom::$name::new(value)),
@@ -69,6 +101,10 @@ macro_rules! dispatch_word {
                     Self::Plain(word) => word.load(order),
                     Self::Loom(word) => word.load(order),
                     Self::Shuttle(word) => word.load(order),
+                    Self::Early(early) => match early.word() {
+                        Some(word) => word.load(order),
+                        None => early.load(),
+                    },
                 }
             }
 
@@ -77,6 +113,10 @@ macro_rules! dispatch_word {
                     Self::Plain(word) => word.store(value, order),
                     Self::Loom(word) => word.store(value, order),
                     Self::Shuttle(word) => word.store(value, order),
+                    Self::Early(early) => match early.word() {
+                        Some(word) => word.store(value, order),
+                        None => early.store(value),
+                    },
                 }
             }
 
@@ -91,6 +131,10 @@ macro_rules! dispatch_word {
                     Self::Plain(word) => word.compare_exchange(current, new, success, failure),
                     Self::Loom(word) => word.compare_exchange(current, new, success, failure),
                     Self::Shuttle(word) => word.compare_exchange(current, new, success, failure),
+                    Self::Early(early) => match early.word() {
+                        Some(word) => word.compare_exchange(current, new, success, failure),
+                        None => early.compare_exchange(current, new),
+                    },
                 }
             }
 
@@ -106,6 +150,10 @@ macro_rules! dispatch_word {
                     },
                     Self::Loom(word) => word.rmw(update, order),
                     Self::Shuttle(word) => word.rmw(update, order),
+                    Self::Early(early) => match early.word() {
+                        Some(word) => word.rmw(update, order),
+                        None => early.rmw(|old| update.apply(old)),
+                    },
                 }
             }
         }
