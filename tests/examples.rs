@@ -66,3 +66,16 @@ fn the_survivor_counts_on() {
     ];
     assert_eq!(run("counter").lines().collect::<Vec<_>>(), told);
 }
+
+#[test]
+fn a_second_sender_goes_on_where_the_first_was_killed() {
+    let told = [
+        "first sender: half way, with a batch half written",
+        "first sender: signal: 9 (SIGKILL)",
+        "receiver: the first sender has Died, the last order is 5000",
+        "second sender: the sender before me died, I go on with order 5001",
+        "second sender: exit status: 0",
+        "receiver: the second sender has Closed, the last order is 10000",
+    ];
+    assert_eq!(run("ring").lines().collect::<Vec<_>>(), told);
+}

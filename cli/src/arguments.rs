@@ -7,6 +7,7 @@ use std::path::PathBuf;
 /// Move data between processes through shared memory, and look at the regions there are.
 #[derive(Debug, Parser)]
 #[command(
+    name = "selvedge",
     version,
     propagate_version = true,
     after_help = "\

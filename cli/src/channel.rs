@@ -59,7 +59,7 @@ fn open(name: &str, buffer: u32) -> Result<(Region, ByteStream), Failure> {
     let region = RegionOptions::new().processes(32).threads(4).objects(8).arena(arena).open_or_create(name)?;
     // Whoever made the region chose its buffer. That is told by the region's size and not by the stream, because its
     // maker may have died before it made that.
-    let buffer = usize::try_from(region.limits().arena.saturating_sub(OVERHEAD)).unwrap_or(usize::MAX);
+    let buffer = usize::try_from(region.limits().arena.saturating_sub(OVERHEAD).max(1)).unwrap_or(usize::MAX);
     let object = |error| Failure::Object { region: name.to_owned(), error };
     let stream = match region.stream(STREAM, buffer) {
         // A region made by a program that has more in it.
@@ -81,12 +81,13 @@ impl<End> Channel<End> {
         self.stream.capacity()
     }
 
-    /// Fails if nobody can come to the other end any more because somebody removed the channel's name.
-    pub(crate) fn check(&self, peer: Peer) -> Result<(), Failure> {
-        if peer != Peer::There && !self.region.is_named()? {
-            return Err(Failure::Removed { region: self.region.name().unwrap_or_default().to_owned() });
-        }
-        Ok(())
+    /// Whether nobody can come to the other end any more because somebody removed the channel's name.
+    fn is_cut_off(&self, peer: Peer) -> Result<bool, Failure> {
+        Ok(peer != Peer::There && !self.region.is_named()?)
+    }
+
+    fn removed(&self) -> Failure {
+        Failure::Removed { region: self.region.name().unwrap_or_default().to_owned() }
     }
 
     /// An error of the stream.
@@ -105,6 +106,17 @@ impl<End> Channel<End> {
 }
 
 impl Channel<ByteReader> {
+    /// Fails if this end waits for what nobody can send any more.
+    pub(crate) fn check(&mut self) -> Result<(), Failure> {
+        // A sender may have sent its last and gone since the wait ended; what it sent is counted once it is gone.
+        let is_cut_off = self.is_cut_off(self.end.peer())?;
+        match self.end.pending() {
+            Ok(0) if is_cut_off => Err(self.removed()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failure(error)),
+        }
+    }
+
     /// Gives up the reading end, and removes the channel's name if nothing is in it and nobody sends: whoever takes the
     /// writing end while this holds it finds the name gone and opens a new channel.
     pub(crate) fn retire(self) -> Result<(), Failure> {
@@ -115,6 +127,17 @@ impl Channel<ByteReader> {
 }
 
 impl Channel<ByteWriter> {
+    /// Fails if this end waits for nobody to receive what it sent.
+    pub(crate) fn check(&mut self) -> Result<(), Failure> {
+        // A receiver may have taken all and gone since the wait ended.
+        let is_cut_off = self.is_cut_off(self.end.peer())?;
+        match self.end.pending() {
+            Ok(1..) if is_cut_off => Err(self.removed()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failure(error)),
+        }
+    }
+
     /// Gives up the writing end before everything was sent.
     ///
     /// Closing it would tell the receiver that it has got everything. So it is left as a killed sender leaves it: taken,

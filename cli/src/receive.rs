@@ -132,12 +132,13 @@ impl Receiving<'_, '_> {
                 Ok(())
             }
             (ErrorKind::TimedOut | ErrorKind::Interrupted, _) => {
-                let peer = self.channel.end.peer();
-                // A successor that came and was done without a word.
-                if peer == Peer::Gone(Departure::Closed) && !self.receive.follow {
+                // A sender that was done without another word, after the death of one before it or during this wait: the
+                // next look finds the end.
+                if self.channel.end.peer() == Peer::Gone(Departure::Closed) && !self.receive.follow {
                     self.channel.end.set_if_gone(IfGone::Fail);
+                    return Ok(());
                 }
-                Ok(self.channel.check(peer)?)
+                Ok(self.channel.check()?)
             }
             _ => Err(self.channel.failure(error).into()),
         }

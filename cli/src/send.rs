@@ -186,7 +186,7 @@ impl Sending<'_, '_> {
                 self.transfer.peer_died(true, self.progress);
                 Ok(())
             }
-            (ErrorKind::TimedOut | ErrorKind::Interrupted, _) => Ok(self.channel.check(self.channel.end.peer())?),
+            (ErrorKind::TimedOut | ErrorKind::Interrupted, _) => Ok(self.channel.check()?),
             _ => Err(self.channel.failure(error).into()),
         }
     }

@@ -86,7 +86,7 @@ pub struct ProcessClaim {
 pub struct ThreadClaim {
     /// The slot.
     pub slot: ThreadSlot,
-    /// A thread died in it and left things: [`undertaker::bury_thread`](super::undertaker::bury_thread) comes first.
+    /// A thread died in it and left things: [`bury_thread`](super::undertaker::Undertaker::bury_thread) comes first.
     pub unburied: bool,
 }
 

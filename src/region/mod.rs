@@ -2,7 +2,7 @@
 //!
 //! A [`Region`] is a piece of memory that several processes have mapped. It is *named* (a file in a private directory
 //! under `/dev/shm`, found by its name) or *anonymous* (a sealed memfd, passed on as a descriptor or inherited). In it
-//! lie named objects: a [`Mutex`] with a value, a [`Semaphore`], a [`Ring`] of messages, a [`Stream`] of bytes, a plain
+//! lie named objects: a [`Mutex`] with a value, a [`Semaphore`], a [`Ring`] of messages, a [`ByteStream`], a plain
 //! [`Segment`].
 //!
 //! Each process that has a region attached runs one small thread for it, the keeper, which learns of the death of

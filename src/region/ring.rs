@@ -245,6 +245,14 @@ macro_rules! end_of_ring {
 /// The sending end of a [`Ring`]. Dropping it closes the end.
 ///
 /// It belongs to the thread that took it and cannot be sent to another; send the [`Ring`].
+///
+/// ```compile_fail,E0277
+/// fn to_another_thread(_: impl Send) {}
+///
+/// fn send(end: selvedge::region::Sender<u64>) {
+///     to_another_thread(end);
+/// }
+/// ```
 pub struct Sender<T: Shared> {
     side: Side<PRODUCER, T>,
 }
@@ -356,6 +364,14 @@ impl<T: Shared> Loan<'_, T> {
 /// The receiving end of a [`Ring`]. Dropping it closes the end.
 ///
 /// It belongs to the thread that took it and cannot be sent to another; send the [`Ring`].
+///
+/// ```compile_fail,E0277
+/// fn to_another_thread(_: impl Send) {}
+///
+/// fn send(end: selvedge::region::Receiver<u64>) {
+///     to_another_thread(end);
+/// }
+/// ```
 pub struct Receiver<T: Shared> {
     side: Side<CONSUMER, T>,
 }

@@ -250,7 +250,15 @@ macro_rules! end_of_stream {
 
 /// The writing end of a [`ByteStream`]. Dropping it closes the end, which is the end of the file to the reader.
 ///
-/// It belongs to the thread that took it.
+/// It belongs to the thread that took it and cannot be sent to another; send the [`ByteStream`].
+///
+/// ```compile_fail,E0277
+/// fn to_another_thread(_: impl Send) {}
+///
+/// fn send(end: selvedge::region::ByteWriter) {
+///     to_another_thread(end);
+/// }
+/// ```
 #[derive(Debug)]
 pub struct ByteWriter {
     end: End<PRODUCER>,
@@ -323,7 +331,15 @@ impl io::Write for ByteWriter {
 
 /// The reading end of a [`ByteStream`]. Dropping it closes the end.
 ///
-/// It belongs to the thread that took it.
+/// It belongs to the thread that took it and cannot be sent to another; send the [`ByteStream`].
+///
+/// ```compile_fail,E0277
+/// fn to_another_thread(_: impl Send) {}
+///
+/// fn send(end: selvedge::region::ByteReader) {
+///     to_another_thread(end);
+/// }
+/// ```
 #[derive(Debug)]
 pub struct ByteReader {
     end: End<CONSUMER>,

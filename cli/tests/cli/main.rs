@@ -4,5 +4,10 @@
 //! for what when it is reached.
 #![cfg(not(loom))]
 
+mod death;
 mod inspection;
+mod interruption;
+mod pipes;
 mod support;
+mod transfer;
+mod turns;

@@ -1,11 +1,17 @@
 //! Running the command: a place of its own, children that never outlive their test, waits with an end.
+//!
+//! What a command prints goes to a file in memory. So nothing here feeds a command without a limit, and nothing reads
+//! such a file to its end while it grows: it may grow as fast as it is read.
 
+use crate::pipes::Input;
 use rustix::process::{Pid, Signal, kill_process};
 use selvedge::region::RegionOptions;
 use std::fs::{self, File};
+use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a test waits for what takes no time on an idle machine. Whoever reaches it has failed.
@@ -14,13 +20,13 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// A directory for a test's regions and files, gone when the test ends, however it ends.
 pub(crate) struct Place {
     base: tempfile::TempDir,
-    files: std::cell::Cell<u32>,
+    files: AtomicUsize,
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
         let base = tempfile::Builder::new().prefix("selvedge-cli-").tempdir_in("/dev/shm").expect("a directory");
-        Self { base, files: std::cell::Cell::new(0) }
+        Self { base, files: AtomicUsize::new(0) }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -34,7 +40,9 @@ impl Place {
 
     /// The names of the regions that there are.
     pub(crate) fn names(&self) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(self.regions()) else { return Vec::new() };
+        let Ok(entries) = fs::read_dir(self.regions()) else {
+            return Vec::new();
+        };
         let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name().into_string().ok();
         let mut names: Vec<String> = entries.filter_map(name).filter(|name| !name.starts_with('.')).collect();
         names.sort();
@@ -70,13 +78,21 @@ impl Place {
     }
 
     fn unused(&self) -> PathBuf {
-        self.files.set(self.files.get() + 1);
-        self.path(&format!("file-{}", self.files.get()))
+        self.path(&format!("file-{}", self.files.fetch_add(1, Ordering::Relaxed)))
     }
 
     /// A command line, not started yet.
     pub(crate) fn selvedge(&self, arguments: &[&str]) -> Line<'_> {
-        Line { place: self, arguments: arguments.iter().map(|&one| one.to_owned()).collect(), stdin: Stdio::null() }
+        let program = env!("CARGO_BIN_EXE_selvedge");
+        let arguments = arguments.iter().map(|&one| one.to_owned()).collect();
+        Line { place: self, program, arguments, stdin: Stdio::null() }
+    }
+
+    /// A command line under limits that a shell sets with `ulimit`, not started yet.
+    pub(crate) fn limited(&self, limits: &str, arguments: &[&str]) -> Line<'_> {
+        let script = format!("ulimit {limits}; exec \"$0\" \"$@\"");
+        let line = ["-c", &script, env!("CARGO_BIN_EXE_selvedge")];
+        Line { program: "sh", ..self.selvedge(&[&line, arguments].concat()) }
     }
 
     /// Runs a command line to its end, without input.
@@ -95,6 +111,7 @@ impl Place {
 /// A command line.
 pub(crate) struct Line<'a> {
     place: &'a Place,
+    program: &'static str,
     arguments: Vec<String>,
     stdin: Stdio,
 }
@@ -112,7 +129,7 @@ impl Line<'_> {
         self
     }
 
-    /// Standard input is a pipe, see [`Running::stdin`].
+    /// Standard input is a pipe, see [`Running::write`].
     pub(crate) fn piped(mut self) -> Self {
         self.stdin = Stdio::piped();
         self
@@ -147,7 +164,7 @@ impl Line<'_> {
         stderr: impl Into<Stdio>,
         errors: PathBuf,
     ) -> Running {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
+        let mut command = Command::new(self.program);
         command
             .args(&self.arguments)
             .env("SELVEDGE_DIR", self.place.regions())
@@ -156,15 +173,16 @@ impl Line<'_> {
             .stdout(stdout)
             .stderr(stderr);
         let mut child = command.spawn().expect("the command starts");
-        let stdin = child.stdin.take();
-        Running { child, stdin, output, errors, line: self.arguments.join(" ") }
+        let line = self.arguments.join(" ");
+        let input = child.stdin.take().map(|pipe| Input::of(pipe, &line));
+        Running { child, input, output, errors, line }
     }
 }
 
 /// A running command, killed and reaped at the latest when this is dropped.
 pub(crate) struct Running {
     child: Child,
-    pub(crate) stdin: Option<ChildStdin>,
+    input: Option<Input>,
     output: PathBuf,
     errors: PathBuf,
     line: String,
@@ -184,9 +202,36 @@ impl Running {
         self.child.id()
     }
 
+    /// Takes away its standard input, a pipe, which then stays open for as long as the caller likes.
+    #[track_caller]
+    pub(crate) fn input(&mut self) -> Input {
+        self.input.take().expect("a pipe")
+    }
+
+    /// Writes to its standard input, a pipe.
+    #[track_caller]
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        self.input.as_mut().expect("a pipe").write(bytes);
+    }
+
+    /// Writes as much as its standard input, a pipe, takes at once. How much.
+    #[track_caller]
+    pub(crate) fn offer(&mut self, bytes: &[u8]) -> usize {
+        self.input.as_mut().expect("a pipe").offer(bytes)
+    }
+
+    /// How many bytes it has printed so far.
+    pub(crate) fn printed(&self) -> usize {
+        fs::metadata(&self.output).map_or(0, |file| usize::try_from(file.len()).expect("64 bits"))
+    }
+
     /// What it has printed so far.
     pub(crate) fn stdout(&self) -> Vec<u8> {
-        fs::read(&self.output).unwrap_or_default()
+        let mut printed = Vec::new();
+        if let Ok(file) = File::open(&self.output) {
+            file.take(self.printed() as u64).read_to_end(&mut printed).expect("a file in memory");
+        }
+        printed
     }
 
     /// What it has said so far.
@@ -212,7 +257,9 @@ impl Running {
             }
             let line = &self.line;
             assert!(ended.is_none(), "`{line}` ended ({ended:?}) before: {what}; it said: {}", self.stderr());
-            assert!(start.elapsed() < PATIENCE, "`{line}`: waited {PATIENCE:?} in vain for: {what}");
+            if start.elapsed() >= PATIENCE {
+                panic!("`{line}`: waited {PATIENCE:?} in vain for: {what}; it said: {}", self.stderr());
+            }
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -226,7 +273,34 @@ impl Running {
     /// Waits until it has printed at least this many bytes.
     #[track_caller]
     pub(crate) fn until_printed(&mut self, bytes: usize) {
-        self.until(&format!("it has printed {bytes} bytes"), |running| running.stdout().len() >= bytes);
+        self.until(&format!("it has printed {bytes} bytes"), |running| running.printed() >= bytes);
+    }
+
+    /// Waits until `count` processes are attached to region `s` and this one, of them, sleeps: it has done all that can
+    /// be done for now.
+    #[track_caller]
+    pub(crate) fn until_idle(&mut self, place: &Place, count: usize) {
+        self.until(&format!("{count} processes are attached and it sleeps"), |running| {
+            place.participants() == count && running.is_asleep()
+        });
+    }
+
+    /// Waits until it has printed this many bytes, taken them out of the region, and sleeps for more.
+    #[track_caller]
+    pub(crate) fn until_taken(&mut self, bytes: usize) {
+        self.until_printed(bytes);
+        self.until("it sleeps", Self::is_asleep);
+    }
+
+    /// Whether all its threads sleep.
+    pub(crate) fn is_asleep(&self) -> bool {
+        let Ok(tasks) = fs::read_dir(format!("/proc/{}/task", self.pid())) else {
+            return false;
+        };
+        tasks.flatten().all(|task| {
+            let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('S'))
+        })
     }
 
     /// Waits until its standard input, a file, has been read up to `position`.
@@ -250,14 +324,16 @@ impl Running {
     /// Waits until it has ended. Its standard input, if a pipe, is closed before.
     #[track_caller]
     pub(crate) fn end(mut self) -> Finished {
-        drop(self.stdin.take());
+        drop(self.input.take());
         let start = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 break status;
             }
             let line = &self.line;
-            assert!(start.elapsed() < PATIENCE, "`{line}` did not end; it said: {}", self.stderr());
+            if start.elapsed() >= PATIENCE {
+                panic!("waited {PATIENCE:?} in vain for `{line}` to end; it said: {}", self.stderr());
+            }
             std::thread::sleep(Duration::from_millis(1));
         };
         Finished { status, stdout: self.stdout(), stderr: self.stderr(), line: self.line.clone() }

@@ -18,7 +18,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "2 processes × 1 open-or-create of one name, 2 entries",
         build: |world| makers(world, 0),
         faults: Faults { lifo: true, ..Faults::NONE },
-        bounds: Bounds { plain: None, faulty: None },
+        bounds: Bounds { plain: Some(5), faulty: None },
     },
     Model {
         name: "registry/maker_dies_nothing_half_made_is_found",
@@ -34,7 +34,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process makes, removes, uses and closes an object; 1 makes another of the same shape",
         build: reuse,
         faults: Faults::NONE,
-        bounds: Bounds { plain: None, faulty: None },
+        bounds: Bounds { plain: Some(5), faulty: None },
     },
     Model {
         name: "registry/open_finds_all_or_nothing",
@@ -42,7 +42,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process makes and removes an object, 1 opens it",
         build: open_races,
         faults: Faults::NONE,
-        bounds: Bounds { plain: None, faulty: None },
+        bounds: Bounds { plain: Some(5), faulty: None },
     },
     Model {
         name: "registry/dead_openers_are_forgotten",
@@ -50,7 +50,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process makes and removes an object and is killed anywhere; then its memory serves the next",
         build: dead_opener,
         faults: Faults { victims: &[0], ..Faults::NONE },
-        bounds: Bounds { plain: None, faulty: Some(3) },
+        bounds: Bounds { plain: Some(3), faulty: Some(3) },
     },
 ];
 

@@ -406,43 +406,50 @@ fn a_region_larger_than_the_memory_is_refused_and_leaves_nothing() {
 
 #[test]
 fn a_full_file_system_is_an_error_and_what_fitted_stays_good() {
-    surroundings::in_small_tmpfs("1m", |root| {
-        for stages_by_name in [false, true] {
-            let path = root.join(format!("by_name_{stages_by_name}"));
-            let store = Store { stages_by_name, ..Store::at(&path, layout_of) };
-            let limits = Limits { arena: 100 << 10, ..LIMITS };
-            let create = |number: u64| {
-                let name = RegionName::new(&number.to_string()).unwrap();
-                store.create(&name, limits, soon(), |mapping| {
-                    fill(mapping, number);
-                    Ok(())
-                })
-            };
-            let mut fitted = Vec::new();
-            let error = loop {
-                match create(fitted.len() as u64 + 1) {
-                    Ok(region) => fitted.push(region),
-                    Err(error) => break error,
-                }
-            };
-            assert!(matches!(error.kind(), RegionErrorKind::NoSpace { .. }), "{error}");
-            assert!((8..10).contains(&fitted.len()), "{} regions of 100 KiB fitted into 1 MiB", fitted.len());
-            assert_eq!(names_in(&path).len(), fitted.len());
-            for (number, region) in (1..).zip(&fitted) {
-                assert_eq!(assert_whole(region), number);
-            }
-            // The memory is free again once the name and the mapping are gone.
-            let last = fitted.len() as u64;
-            let name = RegionName::new(&last.to_string()).unwrap();
-            store.remove(&name, soon()).unwrap();
-            assert!(create(last).is_err(), "its memory was given away while it was mapped");
-            fitted.pop();
-            drop(create(last).unwrap());
-            for entry in store.list().unwrap() {
-                store.remove(&entry.name, soon()).unwrap();
-            }
+    for stages_by_name in [false, true] {
+        // One for each way of staging: what the other one left may be mapped yet by a child that another test forked.
+        surroundings::in_small_tmpfs("1m", |root| fill_a_file_system(root, stages_by_name));
+    }
+}
+
+/// How many regions fit into 1 MiB is not certain: a machine that is short of memory gives less than was asked for.
+fn fill_a_file_system(root: &Path, stages_by_name: bool) {
+    let store = Store { stages_by_name, ..Store::at(&root.join("regions"), layout_of) };
+    let limits = Limits { arena: 100 << 10, ..LIMITS };
+    let name_of = |number: u64| RegionName::new(&number.to_string()).unwrap();
+    let create = |number: u64| {
+        store.create(&name_of(number), limits, soon(), |mapping| {
+            fill(mapping, number);
+            Ok(())
+        })
+    };
+    let mut fitted = Vec::new();
+    let error = loop {
+        match create(fitted.len() as u64 + 1) {
+            Ok(region) => fitted.push(region),
+            Err(error) => break error,
         }
-    });
+    };
+    assert!(matches!(error.kind(), RegionErrorKind::NoSpace { .. }), "{error}");
+    assert!((1..10).contains(&fitted.len()), "{} regions of 100 KiB fitted into 1 MiB", fitted.len());
+    assert_eq!(names_in(store.path()).len(), fitted.len(), "the one that did not fit left something");
+    for (number, region) in (1..).zip(&fitted) {
+        assert_eq!(assert_whole(region), number);
+    }
+    // Memory is given back when both the name and the mapping are gone.
+    let used = || {
+        let state = rustix::fs::statvfs(root).unwrap();
+        state.f_blocks - state.f_bfree
+    };
+    let full = used();
+    store.remove(&name_of(fitted.len() as u64), soon()).unwrap();
+    assert_eq!(used(), full, "its memory was given away while it was mapped");
+    fitted.pop();
+    let waiting = soon();
+    while used() == full {
+        assert!(!waiting.has_passed(), "the memory of a region that nobody has was not given back");
+        std::thread::yield_now();
+    }
 }
 
 /// Runs as a child process: which directory the environment chooses.
