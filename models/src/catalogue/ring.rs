@@ -41,7 +41,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 producer × 2 batches of 2, 1 consumer, capacity 3, both blocking",
         build: batches,
         faults: Faults::NONE,
-        bounds: Bounds { plain: Some(5), faulty: None },
+        bounds: Bounds { plain: Some(4), faulty: None },
     },
     Model {
         name: "ring/try_both_sides",
@@ -57,7 +57,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "2 rings of capacity 1: a message and its answer, then try_reserve on both",
         build: answers,
         faults: Faults::NONE,
-        bounds: Bounds { plain: None, faulty: None },
+        bounds: Bounds { plain: Some(4), faulty: None },
     },
     Model {
         name: "ring/producer_closes_consumer_drains",
@@ -81,7 +81,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 producer × close, killed, the undertaker too, 1 consumer until told, capacity 1",
         build: |world| consumer_is_told(world, 0),
         faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
-        bounds: Bounds { plain: None, faulty: Some(1) },
+        bounds: Bounds { plain: Some(3), faulty: Some(1) },
     },
     Model {
         name: "ring/consumer_dies_producer_is_told",
@@ -97,7 +97,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 producer × 2 messages, killed, its successor × 1, capacity 3, drained at the end",
         build: producers_in_turn,
         faults: Faults { victims: &[0], ..Faults::NONE },
-        bounds: Bounds { plain: Some(3), faulty: Some(2) },
+        bounds: Bounds { plain: Some(4), faulty: Some(3) },
     },
     Model {
         name: "ring/consumer_dies_successor_reads_again",
@@ -113,7 +113,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 producer × close, killed, its successor × 1 message, 1 consumer, capacity 1, all blocking",
         build: consumer_outlives_producers,
         faults: Faults { victims: &[0], ..Faults::NONE },
-        bounds: Bounds { plain: Some(2), faulty: Some(2) },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
     },
     Model {
         name: "ring/timed_reserve_leaves_no_trace",
