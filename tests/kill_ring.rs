@@ -160,15 +160,12 @@ impl Stage {
     /// messages passes through. How the victim went, by its successor, and how many messages it left.
     #[track_caller]
     fn judge<const SIDE: bool>(&self) -> (u32, u32) {
-        // The victim's end first: who took the other one before would be told of the death.
-        let (mut sender, mut receiver) = if SIDE == PRODUCER {
-            self.ends()
-        } else {
-            let receiver = self.receiver();
-            (self.sender(), receiver)
-        };
+        let (sender, mut receiver) = self.ends();
         let from = inheritance(if SIDE == PRODUCER { sender.predecessor() } else { receiver.predecessor() });
         let left = self.rest::<SIDE>(&mut receiver);
+        drop((sender, receiver));
+        // Anew: now that all are buried, no death is news.
+        let (mut sender, mut receiver) = self.ends();
         self.send(&mut sender, FULL);
         assert_eq!(sender.try_send(pair(0)), Err(SendError::Full(pair(0))), "as many as fit, and no death is news");
         assert_eq!(self.rest::<PRODUCER>(&mut receiver), FULL);

@@ -21,7 +21,7 @@ const FORGOTTEN: Duration = Duration::from_secs(30);
 
 /// In every so many rounds a process lets others run while it holds what they want: two that had a processor each for
 /// all of their work, or one after the other, would hardly meet.
-const MEETING: u64 = 16;
+const MEETING: u64 = 256;
 
 /// Permits of the semaphore.
 const PERMITS: u64 = 5;

@@ -121,6 +121,8 @@ mod tests {
         while !lines.is_done() {
             match lines.whole()? {
                 Some(count) => {
+                    // Batches of nothing would never come to an end, nor would this list of them.
+                    assert!(count > 0, "an empty batch");
                     batches.push(lines.rest()[..count].to_vec());
                     lines.consume(count);
                 }

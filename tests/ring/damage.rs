@@ -92,8 +92,13 @@ impl Damaged {
 
     /// An empty ring at position zero with nobody at its ends.
     fn reset(&self) {
-        for offset in [TAIL, SENDERS_ROLE, HEAD, RECEIVERS_ROLE] {
-            self.word(offset).store(0, Ordering::Relaxed);
+        self.reset_to(0);
+    }
+
+    /// An empty ring at this position with nobody at its ends.
+    fn reset_to(&self, position: u32) {
+        for (offset, value) in [(TAIL, position), (SENDERS_ROLE, 0), (HEAD, position), (RECEIVERS_ROLE, 0)] {
+            self.word(offset).store(value, Ordering::Relaxed);
         }
     }
 
@@ -110,19 +115,20 @@ const IMPOSSIBLE: [u32; 6] =
 fn an_impossible_position_of_the_peer() {
     alone(LIMIT, || {
         let damaged = Damaged::new();
-        for garbage in IMPOSSIBLE {
-            damaged.reset();
+        // Also where it is no further from the last one than the ring is long.
+        for (garbage, position) in IMPOSSIBLE.into_iter().flat_map(|one| (0..2 * CAPACITY).map(move |at| (one, at))) {
+            damaged.reset_to(position);
             let (mut sender, mut receiver) = damaged.ends();
             damaged.word(TAIL).store(garbage, Ordering::Relaxed);
-            assert_eq!(receiver.try_recv(), Err(RecvError::Corrupt), "{garbage:#x}");
+            assert_eq!(receiver.try_recv(), Err(RecvError::Corrupt), "{garbage:#x} at {position}");
             assert_eq!(receiver.recv(), Err(RecvError::Corrupt));
             assert_eq!(receiver.recv_timeout(SHORT), Err(RecvError::Corrupt));
             assert!(matches!(receiver.batch(3).map(drop), Err(RecvError::Corrupt)));
-            damaged.reset();
+            damaged.reset_to(position);
             damaged.word(HEAD).store(garbage, Ordering::Relaxed);
             // Slots that are known to be free are used up first.
             let refused = (0..=CAPACITY).find_map(|_| sender.send(pair(1)).err());
-            assert_eq!(refused, Some(SendError::Corrupt(pair(1))), "{garbage:#x}");
+            assert_eq!(refused, Some(SendError::Corrupt(pair(1))), "{garbage:#x} at {position}");
             assert_eq!(sender.try_send(pair(1)), Err(SendError::Corrupt(pair(1))));
             assert!(matches!(sender.loan(3).map(drop), Err(SendError::Corrupt(()))));
         }
@@ -213,7 +219,7 @@ fn random_garbage_under_working_ends() {
         };
         let mut refused = 0;
         for _ in 0..ROUNDS {
-            damaged.reset();
+            damaged.reset_to(random() % (2 * CAPACITY));
             let (mut sender, mut receiver) = damaged.ends();
             for _ in 0..random() % 4 {
                 let _ = sender.try_send(pair(1));

@@ -263,7 +263,7 @@ fn until_shown(master: &mut File, what: &str, is_right: impl Fn(&str) -> bool, m
         assert!(!deadline.has_passed(), "waited {PATIENCE:?} in vain for: {what}; shown was {shown:?}");
         meanwhile();
         if is_ready(master, PollFlags::IN, Deadline::after(Duration::from_millis(5))) {
-            let count = master.read(&mut buffer).expect("a terminal");
+            let count = master.read(&mut buffer).unwrap_or_else(|error| panic!("{error} before: {what}; {shown:?}"));
             shown.push_str(&String::from_utf8_lossy(&buffer[..count]));
         }
     }

@@ -161,20 +161,29 @@ fn receivers_in_the_middle() {
     sender.end().silent();
 }
 
+/// What it has not printed is there for the next receiver, whether the sender waits for that or is gone.
 #[test]
 fn a_receiver_whose_output_is_full() {
     let place = Place::new();
-    let sent = bytes(4, 2 << 20);
-    let sender = place.selvedge(&["send", "--raw", "--wait", "s"]).input(&sent).start();
-    let (mut output, writer) = output();
-    let mut receiver = place.selvedge(&["recv", "s"]).start_into(writer);
-    receiver.until("its output is full", |_| output.is_full());
-    receiver.signal(Signal::INT);
-    receiver.end().code(130).said("interrupted");
-    let first = output.rest(sent.len());
-    let second = place.run(&["recv", "s"]).silent().stdout;
-    assert_same(&[first, second].concat(), &sent, "what both receivers printed");
-    sender.end().silent();
+    let sent = bytes(4, 1 << 20);
+    for (line, waits) in [(&["send", "--raw", "--wait", "s"][..], true), (&["send", "--raw", "s"], false)] {
+        let mut sender = Some(place.selvedge(line).input(&sent).start());
+        if let Some(sender) = sender.take_if(|_| !waits) {
+            sender.end().silent();
+        }
+        let (mut output, writer) = output();
+        let mut receiver = place.selvedge(&["recv", "s"]).start_into(writer);
+        receiver.until("its output is full", |_| output.is_full());
+        receiver.signal(Signal::INT);
+        receiver.end().code(130).said("interrupted");
+        let first = output.rest(sent.len());
+        let second = place.run(&["recv", "s"]).silent().stdout;
+        assert_same(&[first, second].concat(), &sent, "what both receivers printed");
+        if let Some(sender) = sender {
+            sender.end().silent();
+        }
+        assert!(place.names().is_empty(), "the channel has done its work");
+    }
 }
 
 #[test]

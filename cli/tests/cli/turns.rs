@@ -1,7 +1,8 @@
 //! Several transfers through one name, one after the other or all at once.
 
-use crate::support::{Numbers, Place, assert_same, lines};
+use crate::support::{Numbers, PATIENCE, Place, assert_same, lines};
 use rustix::process::Signal;
+use selvedge::Deadline;
 use std::thread;
 use std::time::Duration;
 
@@ -137,7 +138,10 @@ fn senders_come_while_receivers_leave() {
                 thread::sleep(pause(&mut numbers));
             }
         });
+        let deadline = Deadline::after(PATIENCE);
         while received.len() < all.len() {
+            let (found, expected) = (received.len(), all.len());
+            assert!(!deadline.has_passed(), "receivers got {found} of {expected} bytes within {PATIENCE:?}");
             let part = place.run(&["recv", "s"]).silent().stdout;
             assert_same(&part, &all[received.len()..][..part.len()], "one receiver's part");
             received.extend_from_slice(&part);

@@ -47,7 +47,7 @@ pub(super) const MODELS: &[Model] = &[
     Model {
         name: "registry/dead_openers_are_forgotten",
         properties: "N1 F3 G4",
-        client: "1 process makes and removes an object and is killed anywhere; then its memory serves the next",
+        client: "1 process makes and removes an object and is killed anywhere, 1 makes another; then what the dead left serves a third",
         build: dead_opener,
         faults: Faults { victims: &[0], ..Faults::NONE },
         bounds: Bounds { plain: Some(3), faulty: Some(3) },
@@ -177,11 +177,13 @@ fn open_races(world: &mut World) {
 
 fn dead_opener(world: &mut World) {
     let scene = Scene::in_world(world, 2, Directory::new());
-    let victim = Arc::clone(&scene);
+    let closed = Arc::new(Notes::<bool>::default());
+    let (victim, at_the_end) = (Arc::clone(&scene), Arc::clone(&closed));
     world.thread("victim", move || {
         let directory = &victim.object;
         directory.obtain(&victim.caller(0), 0, b'x', Mode::Create).expect("there is room");
         directory.registry().remove(&victim.caller(0), None, &named(b'x')).expect("it is there");
+        *at_the_end.lock() = true;
     });
     let other = Arc::clone(&scene);
     world.thread("other", move || {
@@ -199,5 +201,14 @@ fn dead_opener(world: &mut World) {
         verify!(extents.len() <= 2, "extents overlap");
         let again = directory.obtain(&scene.caller(1), 1, b'y', Mode::OpenOrCreate).expect("it is there");
         verify!(!again.created);
+        let caller = scene.caller(1);
+        // Who died before it could take the name away left it to others.
+        let _ = directory.registry().remove(&caller, None, &named(b'x'));
+        let next = directory.obtain(&caller, 1, b'z', Mode::Create);
+        if *closed.lock() {
+            verify!(next.is_err(), "memory that somebody has open serves another");
+        } else {
+            verify!(next.is_ok(), "what the dead had open is lost");
+        }
     });
 }

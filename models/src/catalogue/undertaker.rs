@@ -91,6 +91,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(2), faulty: None },
     },
     Model {
+        name: "undertaker/hazard_of_a_dead_thread_is_void",
+        properties: "F1 F3",
+        client: "1 process that was walked by a thread that died in it, 2 keepers that look",
+        build: void_hazard,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(4), faulty: None },
+    },
+    Model {
         name: "undertaker/newcomer_where_all_died",
         properties: "F1 F3 G4",
         client: "1 entry, whose process died holding something; 2 processes × succession, one killed anywhere",
@@ -330,9 +338,16 @@ fn exit_stands_in(world: &mut World) {
     });
 }
 
-/// Process 0 was repaired by somebody who died before it took its hazard back. Whoever inherits that one's slot, or entry,
-/// makes the hazard look alive for a moment.
-fn heir_of_a_walker(world: &mut World, whole_process: bool) {
+/// Process 0 was repaired by somebody who died before it took its hazard back.
+struct Walked {
+    life: Shared,
+    walked: ProcessClaim,
+    walker: ProcessClaim,
+    walkers_thread: ThreadSlot,
+    other: ProcessClaim,
+}
+
+fn walked_by_the_dead(whole_process: bool) -> Walked {
     let life: Shared = Arc::new(Life::new(3, 1, Held::new()));
     let walked = life.attach(keeper(0));
     let walker = life.attach(keeper(1));
@@ -342,16 +357,21 @@ fn heir_of_a_walker(world: &mut World, whole_process: bool) {
     life.die(keeper(0));
     life.table().swing(walked, ProcessState::Live, ProcessState::Dead);
     life.table().swing(walked, ProcessState::Dead, ProcessState::Walked);
-    let entry = life.thread_entry(usize::from(walkers_thread.0));
     if whole_process {
         life.stop(thread(1));
         life.die(keeper(1));
         life.look_after(other.index, walker.index);
         life.entry(walker.index).hazard.store(named, Ordering::Relaxed);
     } else {
-        entry.hazard.store(named, Ordering::Relaxed);
+        life.thread_entry(usize::from(walkers_thread.0)).hazard.store(named, Ordering::Relaxed);
         life.stop(thread(1));
     }
+    Walked { life, walked, walker, walkers_thread, other }
+}
+
+/// Whoever inherits the dead walker's slot, or entry, makes its hazard look alive for a moment.
+fn heir_of_a_walker(world: &mut World, whole_process: bool) {
+    let Walked { life, walked, walker, walkers_thread, other } = walked_by_the_dead(whole_process);
     let heir = Arc::clone(&life);
     world.thread("heir", move || {
         if whole_process {
@@ -365,6 +385,19 @@ fn heir_of_a_walker(world: &mut World, whole_process: bool) {
     let watching = Arc::clone(&life);
     world.thread("keeper", move || watching.keep_watch(other.index));
     world.finally(move || verify!(life.process(walked.index).state != ProcessState::Walked));
+}
+
+/// The walker's process lives on, and nobody inherits the slot.
+fn void_hazard(world: &mut World) {
+    let Walked { life, walked, walker, other, .. } = walked_by_the_dead(false);
+    for (name, own) in [("A", walker), ("B", other)] {
+        let life = Arc::clone(&life);
+        world.thread(name, move || {
+            let hazard = &life.entry(own.index).hazard;
+            verify!(!life.undertaker(hazard, &|_| false).survey(), "nobody is left who may still run");
+        });
+    }
+    world.finally(move || verify_eq!(life.process(walked.index).state, ProcessState::Free));
 }
 
 fn newcomer_where_all_died(world: &mut World) {
