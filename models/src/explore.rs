@@ -97,6 +97,10 @@ impl Exploration {
 /// Panic payload: the budget is used up.
 struct OutOfBudget(String);
 
+/// Enforced switches of the schedules with few of them (Burckhardt et al., "A Randomized Scheduler with Probabilistic
+/// Guarantees of Finding Bugs", ASPLOS 2010): most faults need no more.
+const SWITCHES: usize = 3;
+
 /// Explores `model` under `plan`.
 #[must_use]
 pub fn explore(model: &Model, plan: Plan, effort: Effort) -> Exploration {
@@ -154,8 +158,15 @@ fn drive(build: Arc<impl Fn(&mut World) + Send + Sync + 'static>, effort: Effort
             config.silence_warnings = true;
             config.failure_persistence = shuttle::FailurePersistence::None;
             let executions = usize::try_from(effort.executions).unwrap_or(usize::MAX);
-            let scheduler = shuttle::scheduler::RandomScheduler::new_from_seed(effort.seed, executions);
-            shuttle::Runner::new(scheduler, config).run(execution);
+            let execution = Arc::new(execution);
+            // One half switches anywhere, the other at few places only: what needs a thread that is held up for long
+            // is all but impossible in the first half, and likely in the second.
+            let (anywhere, seldom) = (executions.div_ceil(2), executions / 2);
+            let one = Arc::clone(&execution);
+            let scheduler = shuttle::scheduler::RandomScheduler::new_from_seed(effort.seed, anywhere);
+            shuttle::Runner::new(scheduler, config.clone()).run(move || one());
+            let scheduler = shuttle::scheduler::PctScheduler::new_from_seed(effort.seed, SWITCHES + 1, seldom);
+            shuttle::Runner::new(scheduler, config).run(move || execution());
         }
         Engine::Plain => execution(),
     }

@@ -1,4 +1,4 @@
-//! Every model as a test of its own: on loom, and a smoke test on shuttle.
+//! Every model as a test of its own: on loom, and with some random schedules on shuttle.
 //!
 //! One test per model and engine, so that each can be run and seen alone. At the end it counts: a model that is
 //! registered and did not run is a failure, unless only some were asked for.
@@ -30,8 +30,8 @@ mod on_loom {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// Schedules for each planned fault on shuttle: enough to see that the model runs there, no more.
-    const SMOKE: u64 = 5;
+    /// Schedules for each planned fault on shuttle: where loom has a preemption bound, a second look at longer delays.
+    const SCHEDULES: u64 = 60;
 
     pub(super) fn main() -> ExitCode {
         let arguments = Arguments::from_args();
@@ -49,7 +49,9 @@ mod on_loom {
                 ran.fetch_add(1, Ordering::Relaxed);
                 result
             }));
-            trials.push(Trial::test(format!("shuttle::{}", model.name), move || run(&model, Settings::shuttle(SMOKE))));
+            trials.push(Trial::test(format!("shuttle::{}", model.name), move || {
+                run(&model, Settings::shuttle(SCHEDULES))
+            }));
         }
         let conclusion = libtest_mimic::run(&arguments, trials);
         if arguments.list {

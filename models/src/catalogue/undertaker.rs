@@ -421,6 +421,11 @@ fn newcomer_where_all_died(world: &mut World) {
     world.finally(move || {
         verify!(life.process(0).state != ProcessState::Free || life.entry(0).life.word().peek() != 0);
         (10..12).for_each(|number| life.die(keeper(number)));
+        // All have died by now, and nobody else is at it.
+        let id = keeper(20);
+        let next = succeed_the_dead(life.table(), &life.object, &|_| false, id, &mut life.list(id));
+        verify!(matches!(next, Succession::Claimed(_)), "a region whose processes have died takes nobody: {next:?}");
+        life.die(id);
         life.verify_all_can_be_claimed();
         let slot = ThreadSlot(0);
         verify_eq!(life.object.try_take(slot, thread(9)), Some(Taken::Inherited), "what the dead held is still held");

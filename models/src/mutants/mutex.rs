@@ -17,8 +17,6 @@ const OWNER: u32 = (1 << 17) - 1;
 
 /// The steps of the algorithm that a mutant can replace; as they stand here, they are right.
 trait Steps: Send + Sync + 'static {
-    /// `WAITERS`, where the heir keeps it.
-    const HEIR_KEEPS: u32 = WAITERS;
     /// `WAITERS`, where somebody who has slept sets it again.
     const SLEEPER_SETS: u32 = WAITERS;
     /// Whether the heir looks whether the word is still the one that it saw.
@@ -32,14 +30,6 @@ trait Steps: Send + Sync + 'static {
 /// No step replaced.
 struct Faithful;
 impl Steps for Faithful {}
-
-/// `WAITERS` is lost when a robust lock passes through its owner's death (glibc 20973). While the walk wakes everybody,
-/// that does no harm: so it wakes one here.
-struct WaitersDroppedAtTakeover;
-impl Steps for WaitersDroppedAtTakeover {
-    const HEIR_KEEPS: u32 = 0;
-    const WOKEN_BY_WALK: u32 = 1;
-}
 
 /// Who has slept locks without `WAITERS`, although others may sleep still.
 struct SleeperForgetsTheOthers;
@@ -68,12 +58,6 @@ impl Steps for HeirStoresBlindly {
 
 pub(super) fn all() -> Vec<Mutant> {
     let mut all = vec![
-        mutant::<WaitersDroppedAtTakeover>(
-            "waiters_dropped_at_takeover",
-            "the heir drops WAITERS, and the walk wakes one",
-            "mutex/waiters_survive_takeover",
-            "lost wake-up",
-        ),
         mutant::<SleeperForgetsTheOthers>(
             "sleeper_forgets_the_others",
             "a waiter that slept locks without WAITERS",
@@ -138,7 +122,7 @@ impl<S: Steps> Copied<S> {
                 return Err(LockError::NotRecoverable);
             }
             let (new, how) = if found & DEAD != 0 {
-                (me | (found & S::HEIR_KEEPS) | keep, Acquired::OwnerDied)
+                (me | (found & WAITERS) | keep, Acquired::OwnerDied)
             } else if found == 0 {
                 (me | keep, Acquired::Clean)
             } else {

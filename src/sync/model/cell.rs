@@ -1,7 +1,7 @@
 //! Payload as instrumented steps: a kill can fall between two accesses, and loom reports races.
 
 use super::atomic::{Start, as_myself, record, start};
-use super::engine::{Engine, Payload, current_engine};
+use super::engine::{Payload, switch_at_payload};
 use super::run::{LaneState, current_lane, current_run};
 use super::trace::Action;
 use core::panic::Location;
@@ -46,7 +46,8 @@ impl<T> Cell<T> {
             Start::Skip => self.payload.with(f),
             Start::Go(run) => {
                 record(run.as_deref(), location, None, Action::ReadsPayload);
-                self.preempt();
+                // Without race detection a race shows only as a torn payload, which needs a switch between two accesses.
+                as_myself(switch_at_payload);
                 self.payload.with(f)
             }
         }
@@ -61,16 +62,10 @@ impl<T> Cell<T> {
             Start::Skip => self.payload.with_mut(f),
             Start::Go(run) => {
                 record(run.as_deref(), location, None, Action::WritesPayload);
-                self.preempt();
+                // Without race detection a race shows only as a torn payload, which needs a switch between two accesses.
+                as_myself(switch_at_payload);
                 self.payload.with_mut(f)
             }
-        }
-    }
-
-    /// Without race detection a race shows only as a torn payload, which needs a switch between two accesses.
-    fn preempt(&self) {
-        if current_engine() == Engine::Shuttle {
-            as_myself(super::engine::yield_now);
         }
     }
 }

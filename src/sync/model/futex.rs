@@ -1,19 +1,26 @@
 //! The model of the shared futex.
 //!
-//! **Protocol.** A word carries the queue of its sleepers. `wait` reads the newest value at a branch point on the word
-//! and, if it is the expected one, joins the queue in the same breath: what lies between two branch points is atomic,
-//! as the kernel's bucket lock makes it. `wake` is a branch point on the word and takes entries from the queue.
-//! `waitv` does the check and the joining word by word, and leaves all queues again if a later word differs.
+//! **Protocol.** A word carries the queue of those who wait on it. `wait` reads the newest value at a branch point on
+//! the word and, if it is the expected one, joins the queue in the same breath: what lies between two branch points is
+//! atomic, as the kernel's bucket lock makes it. `wake` is a branch point on the word and takes entries from the queue.
+//! `waitv` does the check and the joining word by word.
 //!
-//! **Time.** A wait with a deadline that the [`Plan`](super::Plan) singles out runs out: after a branch point in which a
-//! wake may come first (then it was woken: the timeout swallows no wake). Any other deadline passes only when nothing
-//! else can run. Spurious returns are planned in the same way.
+//! **Lingering.** A wait that no wake has taken from a queue leaves it itself, later than it has ended and one word
+//! after the other, each at a branch point on that word. Until then a wake finds it there, takes it and counts it: the
+//! wake is eaten. So it is with a `waitv` that another of its words has woken or one whose later word differs, with a
+//! wait whose deadline passes and with one whose thread is killed asleep. Whoever a wake has taken returns as woken,
+//! whatever else happened to it. (`futex_unqueue` and `futex_unqueue_multiple` in `kernel/futex`.)
 //!
-//! **Death.** A wait is two steps. A thread killed at the second has joined the queue; its entry lingers for a branch
-//! point, in which it may eat a wake, before the kernel takes it away.
+//! **Time.** A wait with a deadline that the [`Plan`](super::Plan) singles out runs out as soon as it has begun; a wake
+//! may still take it. Any other deadline passes only when nothing else can run, so that nobody sees it linger. Spurious
+//! returns are planned, too.
+//!
+//! **Death.** A wait is two steps. A thread killed at the second has joined the queues.
 //!
 //! **Memory order.** Parking adds a happens-before edge from wake to return that the kernel does not promise. With
 //! [`Plan::wake_edge`](super::Plan) off, sleepers poll instead, which has no such edge and costs more executions.
+//!
+//! `models/tests/futex_kernel.rs` compares all this with the kernel.
 
 use super::atomic::{AtomicU32, Start, as_myself, record, start};
 use super::engine::{Engine, Parked, current_engine, yield_now};
@@ -25,13 +32,19 @@ use core::panic::Location;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// The sleepers of one word.
+/// The waits on one word, the oldest first.
 #[derive(Default)]
 pub(super) struct Queue(RefCell<Vec<Rc<Entry>>>);
 
+/// One wait: in the queue of each of its words until a wake takes it from there or its thread leaves.
 struct Entry {
     lane: usize,
+    /// A wake has taken it from some queue.
+    taken: Cell<bool>,
+    /// Set when the thread need not sleep any longer.
     ended: Cell<Option<WaitOutcome>>,
+    /// It ended when nothing else could run: nobody sees it linger.
+    unseen: Cell<bool>,
     parked: Option<Parked>,
 }
 
@@ -49,6 +62,10 @@ impl Entry {
             }
         }
     }
+
+    fn outcome(&self) -> WaitOutcome {
+        if self.taken.get() { WaitOutcome::Woken } else { self.ended.get().unwrap_or(WaitOutcome::Woken) }
+    }
 }
 
 impl Queue {
@@ -60,10 +77,9 @@ impl Queue {
         self.0.borrow_mut().retain(|other| !Rc::ptr_eq(other, entry));
     }
 
-    /// Takes up to `count` entries; an entry that another word's wake or a timeout has ended is no sleeper any more.
+    /// Takes up to `count` entries, those that have ended and not yet left included.
     fn take(&self, count: u32, order: WakeOrder) -> Vec<Rc<Entry>> {
         let mut queue = self.0.borrow_mut();
-        queue.retain(|entry| entry.ended.get().is_none());
         let count = queue.len().min(usize::try_from(count).unwrap_or(usize::MAX));
         match order {
             WakeOrder::Fifo => queue.drain(..count).collect(),
@@ -99,31 +115,34 @@ fn wait_on(on: &[WaitOn<'_>], deadline: Option<Deadline>, location: &'static Loc
     }
     let entry = Rc::new(Entry {
         lane: current_lane(),
+        taken: Cell::new(false),
         ended: Cell::new(None),
+        unseen: Cell::new(false),
         parked: if run.as_ref().is_none_or(|run| run.plan.wake_edge) { Parked::current() } else { None },
     });
     for (joined, WaitOn { word, expected }) in on.iter().enumerate() {
         let found = word.read_newest();
-        // A word that joined earlier may have been woken meanwhile; the kernel reports that one.
         if found != *expected {
-            leave_all(on.get(..joined).unwrap_or_default(), &entry);
-            let outcome = entry.ended.get().unwrap_or(WaitOutcome::Changed);
             record(run.as_deref(), location, word.name(), Action::NotWaited { expected: *expected, found });
+            entry.ended.set(entry.ended.get().or(Some(WaitOutcome::Changed)));
+            leave_one_by_one(on.get(..joined).unwrap_or_default(), &entry);
             second_step(run.as_deref());
-            return outcome;
+            return entry.outcome();
         }
         word.queue.join(&entry);
     }
     let name = on.first().and_then(|on| on.word.name());
     record(run.as_deref(), location, name, Action::Sleeps);
-    let outcome = match &run {
+    match &run {
         Some(run) => sleep_in_run(run, on, &entry, deadline, location),
         None => {
             sleep(&entry);
-            entry.ended.get().unwrap_or(WaitOutcome::Woken)
+            if on.len() > 1 {
+                leave_one_by_one(on, &entry);
+            }
         }
-    };
-    leave_all(on, &entry);
+    }
+    let outcome = entry.outcome();
     record(run.as_deref(), location, name, Action::Waited(outcome));
     outcome
 }
@@ -136,62 +155,62 @@ fn second_step(run: Option<&Run>) {
     }
 }
 
-fn leave_all(on: &[WaitOn<'_>], entry: &Rc<Entry>) {
+/// Leaves the queues, each at a branch point on its word: before it, a wake may still come. Also where a wake has taken
+/// the entry already: whether one has is for the engine to try both ways.
+fn leave_one_by_one(on: &[WaitOn<'_>], entry: &Rc<Entry>) {
+    for on in on {
+        on.word.read_newest();
+        on.word.queue.leave(entry);
+    }
+}
+
+/// Leaves all queues in one breath: for returns after which no wake can come, or one that is eaten shows nothing new.
+fn leave_at_once(on: &[WaitOn<'_>], entry: &Rc<Entry>) {
     for on in on {
         on.word.queue.leave(entry);
     }
 }
 
-/// Takes the entry out of the queues when the thread is killed asleep: late, so that it may eat a wake before.
-struct Linger<'a> {
-    on: &'a [WaitOn<'a>],
-    entry: &'a Rc<Entry>,
-}
-
-impl Linger<'_> {
-    fn depart(&self) {
-        if let Some(on) = self.on.first() {
-            on.word.read_newest();
-        }
-        leave_all(self.on, self.entry);
-    }
-}
-
+#[track_caller]
 fn sleep_in_run(
     run: &Rc<Run>,
     on: &[WaitOn<'_>],
     entry: &Rc<Entry>,
     deadline: Option<Deadline>,
     location: &'static Location<'static>,
-) -> WaitOutcome {
+) {
     let me = current_lane();
     let (nth, nth_timed) = run.count_wait(deadline.is_some());
     let dies_here = run.with_lane(me, |lane| lane.steps).is_some_and(|next| run.plan.kills.contains(&(me, next)));
-    if dies_here {
-        Linger { on, entry }.depart();
-        second_step(Some(run));
-    }
-    if run.plan.spurious.contains(&(me, nth)) {
+    let runs_out = deadline.is_some() && run.plan.timeouts.contains(&(me, nth_timed));
+    let spurious = run.plan.spurious.contains(&(me, nth));
+    if spurious {
         entry.end(WaitOutcome::Woken);
-    } else if deadline.is_some() && run.plan.timeouts.contains(&(me, nth_timed)) {
-        // A wake that comes first counts as a wake: `end` keeps the first outcome.
-        if let Some(on) = on.first() {
-            on.word.read_newest();
-        }
+    } else if dies_here || runs_out {
         entry.end(WaitOutcome::TimedOut);
     }
-    if entry.ended.get().is_none() {
+    let sleeps = entry.ended.get().is_none();
+    if sleeps {
         if deadline.is_some() {
             let timed = Rc::clone(entry);
-            run.add_timer(me, Box::new(move || timed.end(WaitOutcome::TimedOut)));
+            let pass = move || {
+                timed.unseen.set(true);
+                timed.end(WaitOutcome::TimedOut);
+            };
+            run.add_timer(me, Box::new(pass));
         }
         let words = on.iter().map(|on| (on.word.name(), on.expected)).collect();
         run.set_state(me, LaneState::Asleep(Sleeper { lane: me, location, words, timed: deadline.is_some() }));
         run.check_progress();
     }
     sleep(entry);
+    // Who slept on one word has been taken from its queue by the wake that ended the sleep.
+    if spurious || entry.unseen.get() || (sleeps && on.len() == 1) {
+        leave_at_once(on, entry);
+    } else {
+        leave_one_by_one(on, entry);
+    }
     second_step(Some(run));
-    entry.ended.get().unwrap_or(WaitOutcome::Woken)
 }
 
 fn sleep(entry: &Rc<Entry>) {
@@ -228,6 +247,7 @@ pub fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
     let woken = u32::try_from(taken.len()).unwrap_or(u32::MAX);
     record(run.as_deref(), location, word.name(), Action::Wake(count, woken));
     for entry in taken {
+        entry.taken.set(true);
         entry.end(WaitOutcome::Woken);
     }
     woken

@@ -218,6 +218,13 @@ pub(super) fn fence(order: Ordering, shadow: bool) {
     }
 }
 
+/// A point at which another thread may run on an engine that makes none of payload.
+pub(super) fn switch_at_payload() {
+    if current_engine() == Engine::Shuttle {
+        on_shuttle::switch();
+    }
+}
+
 pub(super) fn yield_now() {
     match current_engine() {
         Engine::Plain => native::yield_now(),

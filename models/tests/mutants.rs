@@ -1,0 +1,80 @@
+//! Every mutant fails the model that is named for it, and the faithful copy passes the same model.
+#![cfg(loom)]
+#![allow(missing_docs)]
+
+use selvedge_models::explore::Verdict;
+use selvedge_models::ledger::Row;
+use selvedge_models::mutants::{self, Mutant};
+use selvedge_models::sweep::{Settings, prove};
+use std::collections::{BTreeMap, BTreeSet};
+
+fn named(name: &str) -> Mutant {
+    mutants::all().into_iter().find(|mutant| mutant.name == name).expect("a mutant of that name")
+}
+
+/// Random schedules of each plan on shuttle, which is quick and looks at no ordering; what it does not notice is left to
+/// loom, where a preemption bound may hide even a mutant that needs no more preemptions than that.
+const SCHEDULES: u64 = 4_000;
+
+fn is_caught(name: &str) {
+    let Mutant { bug, planted, fails_with, .. } = named(name);
+    let mut passed_on = Vec::new();
+    for settings in [Settings::shuttle(SCHEDULES), Settings::loom()] {
+        let report = prove(&planted, settings);
+        let row = Row::new(&planted, settings, &report);
+        match &report.verdict {
+            Verdict::Fail(failure) => {
+                let explanation = row.explanation().unwrap_or_default();
+                assert!(
+                    failure.message.contains(fails_with),
+                    "`{name}` ({bug}) was to be caught as `{fails_with}`:\n{explanation}"
+                );
+                return;
+            }
+            Verdict::Pass => passed_on.push(row.engine),
+            Verdict::Inconclusive(why) => panic!("`{name}` ({bug}): inconclusive ({why}), which is no catch"),
+        }
+    }
+    panic!("`{name}` ({bug}) is not noticed by {} on {}", planted.name, passed_on.join(" and "));
+}
+
+macro_rules! mutants {
+    ($($name:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                is_caught(stringify!($name));
+            }
+        )*
+
+        #[test]
+        fn every_mutant_has_a_test() {
+            let tested = BTreeSet::from([$(stringify!($name)),*]);
+            let all: BTreeSet<&str> = mutants::all().iter().map(|mutant| mutant.name).collect();
+            assert_eq!(tested, all);
+        }
+    };
+}
+
+mutants! {
+    cleared_after_vain_wake,
+    heir_stores_blindly,
+    nobody_passes_on,
+    orderings_swapped,
+    semaphore_walk_wakes_nobody,
+    sleeper_forgets_the_others,
+    walk_on_the_keepers_mark,
+    walk_wakes_nobody,
+    woken_before_dead,
+}
+
+#[test]
+fn the_faithful_copies_pass() {
+    let controls: BTreeMap<&str, _> =
+        mutants::all().into_iter().map(|mutant| (mutant.control.name, mutant.control)).collect();
+    for control in controls.values() {
+        let report = prove(control, Settings::loom());
+        let explanation = Row::new(control, Settings::loom(), &report).explanation();
+        assert!(explanation.is_none(), "{}", explanation.unwrap_or_default());
+    }
+}
