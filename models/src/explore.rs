@@ -165,8 +165,11 @@ fn drive(build: Arc<impl Fn(&mut World) + Send + Sync + 'static>, effort: Effort
             let one = Arc::clone(&execution);
             let scheduler = shuttle::scheduler::RandomScheduler::new_from_seed(effort.seed, anywhere);
             shuttle::Runner::new(scheduler, config.clone()).run(move || one());
-            let scheduler = shuttle::scheduler::PctScheduler::new_from_seed(effort.seed, SWITCHES + 1, seldom);
-            shuttle::Runner::new(scheduler, config).run(move || execution());
+            // Of one thread alone that scheduler makes a panic.
+            if seldom > 0 && current_run().is_some_and(|run| run.lanes().len() > 1) {
+                let scheduler = shuttle::scheduler::PctScheduler::new_from_seed(effort.seed, SWITCHES + 1, seldom);
+                shuttle::Runner::new(scheduler, config).run(move || execution());
+            }
         }
         Engine::Plain => execution(),
     }

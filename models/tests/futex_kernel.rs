@@ -34,7 +34,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-const PROGRAMS: u64 = 320;
+const PROGRAMS: u64 = 160;
 const SEED: u64 = 0x5e17_ed6e;
 /// How long each random program is run on the kernel, and how often at least.
 const SLICE: Duration = Duration::from_millis(60);

@@ -187,10 +187,17 @@ impl<'a> Crew<'a> {
     }
 
     fn interrupt(&self, index: usize) {
+        const AGAIN: Duration = Duration::from_millis(20);
         let Some(process) = &self.processes[index] else { return };
-        kill_process(process.pid, Signal::USR1).expect("it was not reaped");
         let start = Instant::now();
+        let mut sent: Option<Instant> = None;
         while self.page.desks[index].ended.load(Acquire) != self.round {
+            // A signal that finds it anywhere but in its sleep ends no sleep: then it takes another one.
+            let due = sent.is_none_or(|sent| sent.elapsed() > AGAIN && self.blocked_at(index).is_some());
+            if due {
+                kill_process(process.pid, Signal::USR1).expect("it was not reaped");
+                sent = Some(Instant::now());
+            }
             self.check_patience(start, &[index], "note its interruption");
             sched_yield();
         }
