@@ -26,12 +26,15 @@ mod on_loom {
     use selvedge_models::{Model, catalogue};
     use std::collections::BTreeSet;
     use std::path::Path;
-    use std::process::ExitCode;
+    use std::process::{Command, ExitCode};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Schedules for each planned fault on shuttle: where loom has a preemption bound, a second look at longer delays.
     const SCHEDULES: u64 = 60;
+
+    /// Set in the process that runs one trial itself.
+    const ALONE: &str = "SELVEDGE_TRIAL_ALONE";
 
     pub(super) fn main() -> ExitCode {
         let arguments = Arguments::from_args();
@@ -44,14 +47,14 @@ mod on_loom {
         ];
         for model in models {
             let ran = Arc::clone(&ran);
-            trials.push(Trial::test(format!("model::{}", model.name), move || {
-                let result = run(&model, Settings::loom());
+            let name = format!("model::{}", model.name);
+            trials.push(Trial::test(name.clone(), move || {
+                let result = run(&name, &model, Settings::loom());
                 ran.fetch_add(1, Ordering::Relaxed);
                 result
             }));
-            trials.push(Trial::test(format!("shuttle::{}", model.name), move || {
-                run(&model, Settings::shuttle(SCHEDULES))
-            }));
+            let name = format!("shuttle::{}", model.name);
+            trials.push(Trial::test(name.clone(), move || run(&name, &model, Settings::shuttle(SCHEDULES))));
         }
         let conclusion = libtest_mimic::run(&arguments, trials);
         if arguments.list {
@@ -67,9 +70,22 @@ mod on_loom {
         conclusion.exit_code()
     }
 
-    fn run(model: &Model, settings: Settings) -> Result<(), Failed> {
-        let row = Row::new(model, settings, &prove(model, settings));
-        row.explanation().map_or(Ok(()), |explanation| Err(explanation.into()))
+    /// Runs one trial in a process of its own: engines map and unmap stacks all the time, which threads of one process
+    /// can do one at a time only.
+    fn run(trial: &str, model: &Model, settings: Settings) -> Result<(), Failed> {
+        if std::env::var_os(ALONE).is_some() {
+            let row = Row::new(model, settings, &prove(model, settings));
+            return row.explanation().map_or(Ok(()), |explanation| Err(explanation.into()));
+        }
+        let output = Command::new(std::env::current_exe()?)
+            .args(["--exact", trial, "--test-threads", "1"])
+            .env(ALONE, "1")
+            .output()?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        Err(format!("{}\n{}", output.status, said.concat()).into())
     }
 
     fn names_are_unique_and_well_formed() -> Result<(), Failed> {
