@@ -276,8 +276,8 @@ impl Running {
         self.until(&format!("it has printed {bytes} bytes"), |running| running.printed() >= bytes);
     }
 
-    /// Waits until `count` processes are attached to region `s` and this one, of them, sleeps: it has done all that can
-    /// be done for now.
+    /// Waits until `count` processes are attached to region `s` and this one, of them, sleeps: it goes on only
+    /// when somebody else has acted.
     #[track_caller]
     pub(crate) fn until_idle(&mut self, place: &Place, count: usize) {
         self.until(&format!("{count} processes are attached and it sleeps"), |running| {

@@ -20,7 +20,10 @@
 //! **Memory order.** Parking adds a happens-before edge from wake to return that the kernel does not promise. With
 //! [`Plan::wake_edge`](super::Plan) off, sleepers poll instead, which has no such edge and costs more executions.
 //!
-//! `models/tests/futex_kernel.rs` compares all this with the kernel.
+//! **Limits.** A wake that belongs to no wait of the program and hits a `waitv` between two of its words, the later of
+//! which differs, makes it return as woken in the kernel and as changed here.
+//!
+//! `models/tests/futex_kernel.rs` compares all this with the kernel, on small random and chosen programs.
 
 use super::atomic::{AtomicU32, Start, as_myself, record, start};
 use super::engine::{Engine, Parked, current_engine, yield_now};
