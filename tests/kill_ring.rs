@@ -10,6 +10,7 @@
 mod support {
     pub(crate) mod actors;
     pub(crate) mod alone;
+    pub(crate) mod pair;
     pub(crate) mod patience;
     pub(crate) mod proc;
     pub(crate) mod shared;
@@ -26,6 +27,7 @@ use std::io::{ErrorKind, Read};
 use std::time::Duration;
 use support::actors::{Actor, die_alone, fork};
 use support::alone::alone;
+use support::pair::{Pair, number, pair};
 use support::patience::{PATIENCE, until};
 use support::proc;
 use support::shared::{Mark, Shared};
@@ -41,19 +43,6 @@ const FULL: u32 = 4;
 
 fn options() -> RegionOptions {
     RegionOptions::new().processes(5).threads(4).objects(4).arena(16 << 10).backstop(None)
-}
-
-/// Two words that belong together.
-type Pair = [u64; 2];
-
-fn pair(number: u64) -> Pair {
-    [number, !number]
-}
-
-#[track_caller]
-fn number([number, check]: Pair) -> u64 {
-    assert_eq!(check, !number, "a torn message");
-    number
 }
 
 /// What the processes of one round tell each other.

@@ -5,6 +5,7 @@
 mod support {
     pub(crate) mod actors;
     pub(crate) mod alone;
+    pub(crate) mod pair;
     pub(crate) mod patience;
     pub(crate) mod proc;
     pub(crate) mod shared;
@@ -18,6 +19,7 @@ mod messages;
 
 use selvedge::Region;
 use selvedge::region::RegionOptions;
+use support::pair::{Pair, number, pair};
 
 const REGION: &str = "ring";
 
@@ -28,18 +30,4 @@ fn options() -> RegionOptions {
 /// A region for one test in one process.
 fn region() -> Region {
     options().anonymous().expect("a region")
-}
-
-/// Two words that belong together.
-type Pair = [u64; 2];
-
-fn pair(number: u64) -> Pair {
-    [number, !number]
-}
-
-/// The number in a message, which must be whole.
-#[track_caller]
-fn number([number, check]: Pair) -> u64 {
-    assert_eq!(check, !number, "a torn message");
-    number
 }
