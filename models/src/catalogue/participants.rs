@@ -59,6 +59,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(3), faulty: Some(2) },
     },
     Model {
+        name: "participants/late_thread_spares_the_next_ones_slot",
+        properties: "F2 F3",
+        client: "1 process whose keeper has stopped: 1 thread × (register, leave); a newcomer with 1 thread that stays",
+        build: late_thread_spares,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(3), faulty: None },
+    },
+    Model {
         name: "participants/fenced_off_thread_dies_leaving",
         properties: "F1 F5 G4",
         client: "1 process announced dead: 1 thread × (give back, leave), killed anywhere; its undertaker waits",
@@ -185,6 +193,36 @@ fn late_thread(world: &mut World, newcomer: bool) {
         if !newcomer {
             life.die(keeper(1));
             life.verify_all_can_be_claimed();
+        }
+    });
+}
+
+/// As above; but the newcomer's thread keeps its slot, and nobody else may get it.
+fn late_thread_spares(world: &mut World) {
+    let life: Shared = Arc::new(Life::new(2, 1, Held::new()));
+    let claim = life.attach(keeper(0));
+    let other = life.attach(keeper(1));
+    let late = Arc::clone(&life);
+    world.thread("late", move || {
+        if let Ok(claimed) = late.table().claim_thread(claim, thread(0), &mut late.list(thread(0))) {
+            late.table().release_thread(claimed.slot, &mut late.list(thread(0)));
+        }
+    });
+    let stays = Arc::new(Notes::<Option<ThreadSlot>>::default());
+    let (next, noted) = (Arc::clone(&life), Arc::clone(&stays));
+    world.thread("next", move || {
+        next.die(keeper(0));
+        next.look_after(other.index, claim.index);
+        let claim = next.attach(keeper(2));
+        // A late thread may sit in the slot until it has seen that it is late.
+        let claimed = next.table().claim_thread(claim, thread(2), &mut next.list(thread(2)));
+        *noted.lock() = claimed.ok().map(|claimed| claimed.slot);
+    });
+    world.finally(move || {
+        let owner = life.thread_entry(0).life.word().peek() & LIFE_ID_MASK;
+        match *stays.lock() {
+            Some(slot) => verify!(slot == ThreadSlot(0) && owner == thread(2), "a thread has lost its slot"),
+            None => verify_eq!(owner, 0, "a slot leaked"),
         }
     });
 }

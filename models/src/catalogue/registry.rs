@@ -52,6 +52,14 @@ pub(super) const MODELS: &[Model] = &[
         faults: Faults { victims: &[0], ..Faults::NONE },
         bounds: Bounds { plain: Some(3), faulty: Some(3) },
     },
+    Model {
+        name: "registry/what_exists_is_found_without_the_lock",
+        properties: "N1 F1",
+        client: "1 process makes and removes an object, killed anywhere; 1 goes through all objects as an undertaker does",
+        build: walk,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: None, faulty: None },
+    },
 ];
 
 /// Two entries, and an arena of two places of eight bytes with a cell for each.
@@ -172,6 +180,24 @@ fn open_races(world: &mut World) {
             Ok(got) => verify_eq!(directory.read(got.extent), MADE),
             Err(error) => verify_eq!(error, RegistryError::NotFound),
         }
+    });
+}
+
+fn walk(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Directory::new());
+    let maker = Arc::clone(&scene);
+    world.thread("maker", move || {
+        let directory = &maker.object;
+        directory.obtain(&maker.caller(0), 0, b'x', Mode::Create).expect("there is room");
+        directory.registry().remove(&maker.caller(0), None, &named(b'x')).expect("it is there");
+    });
+    world.thread("walker", move || {
+        let directory = &scene.object;
+        directory.registry().for_each(&mut |index, extent| {
+            verify_eq!(index, 0);
+            verify_eq!(extent, Extent { shape: shape(), offset: 0 });
+            verify_eq!(directory.read(extent), MADE, "an object was found before it was initialised");
+        });
     });
 }
 

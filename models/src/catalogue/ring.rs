@@ -84,6 +84,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(3), faulty: Some(1) },
     },
     Model {
+        name: "ring/old_bell_hides_no_departure",
+        properties: "Q2 G2 G4 F1",
+        client: "1 producer closed before; the next × close, killed, 1 consumer until told, capacity 1",
+        build: old_bell,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(4), faulty: Some(2) },
+    },
+    Model {
         name: "ring/consumer_dies_producer_is_told",
         properties: "Q2 G2 G4 F1",
         client: "1 producer until told, 1 consumer × (1 message, close), killed, capacity 1",
@@ -162,8 +170,18 @@ impl Channel {
 
     /// The side of a role that nobody holds.
     fn open<const SIDE: bool>(&self, scene: &Scene<impl Repair + Send + Sync + 'static>, lane: usize) -> Cursor<SIDE> {
+        self.open_after(Predecessor::None, scene, lane)
+    }
+
+    /// The side of a role that nobody holds any more.
+    fn open_after<const SIDE: bool>(
+        &self,
+        who: Predecessor,
+        scene: &Scene<impl Repair + Send + Sync + 'static>,
+        lane: usize,
+    ) -> Cursor<SIDE> {
         let (hold, predecessor) = self.ring.role::<SIDE>().try_claim(scene.slot(lane)).expect("nobody holds it");
-        verify_eq!(predecessor, Predecessor::None);
+        verify_eq!(predecessor, who);
         self.ring.open(hold, self.capacity()).expect("the ring is sound")
     }
 
@@ -392,6 +410,21 @@ fn consumer_is_told(world: &mut World, messages: u32) {
             other => verify!(false, "{other:?}"),
         }
         verify_eq!(scene.object.ring.try_reserve(&mut receiver, 1), Err(end), "it is not so any more");
+    });
+}
+
+/// The bell has been rung for a producer that nobody listened to: it cannot be rung again for the next one.
+fn old_bell(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Channel::new(1));
+    let channel = &scene.object;
+    channel.ring.close::<PRODUCER>(channel.open(&scene, 0));
+    let sender: Sender = channel.open_after(Predecessor::Closed, &scene, 0);
+    let mut receiver: Receiver = channel.open(&scene, 1);
+    let producer = Arc::clone(&scene);
+    world.thread("producer", move || producer.object.ring.close(sender));
+    world.thread("consumer", move || {
+        let end = reserve(&scene, 1, &mut receiver, IfGone::Fail);
+        verify!(matches!(end, Err(ReserveError::Disconnected(_))), "nothing was sent");
     });
 }
 

@@ -1,8 +1,8 @@
 //! Models of `primitives/waiting.rs`.
 
 use crate::scene::{OBJECT, Scene};
-use crate::verify_eq;
 use crate::world::{Bounds, Faults, Model, World};
+use crate::{verify, verify_eq};
 use selvedge::primitives::undertaker::{Dead, Repair};
 use selvedge::sync::{AtomicU32, Cell, Deadline, Ordering, WaitOutcome, futex_wake};
 use std::sync::Arc;
@@ -29,6 +29,14 @@ pub(super) const MODELS: &[Model] = &[
         properties: "G3",
         client: "1 process sets a word and wakes, 1 sleeps with a deadline",
         build: timed,
+        faults: Faults { timeouts: true, spurious: true, ..Faults::NONE },
+        bounds: Bounds { plain: None, faulty: None },
+    },
+    Model {
+        name: "waiting/nobody_comes_before_the_deadline",
+        properties: "G3",
+        client: "2 sleep with a deadline until a word is set, which nobody does",
+        build: nobody_comes,
         faults: Faults { timeouts: true, spurious: true, ..Faults::NONE },
         bounds: Bounds { plain: None, faulty: None },
     },
@@ -90,7 +98,7 @@ fn sleepers(world: &mut World, count: usize) {
             futex_wake(&flag.word, 1);
         });
     }
-    world.finally(move || crate::verify!(scene.object.is_set()));
+    world.finally(move || verify!(scene.object.is_set()));
 }
 
 fn timed(world: &mut World) {
@@ -108,4 +116,20 @@ fn timed(world: &mut World) {
         let slot = scene.table().thread(scene.slot(1)).expect("a slot");
         verify_eq!(slot.waiting.load(Ordering::Relaxed), 0, "the slot still names an object");
     });
+}
+
+/// Whoever does not hear of a deadline that has passed waits for ever.
+fn nobody_comes(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Flag::new());
+    for lane in 0..2 {
+        let scene = Arc::clone(&scene);
+        world.thread(["one", "other"][lane], move || {
+            let flag = &scene.object;
+            let deadline = Some(Deadline::at_monotonic_ns(1));
+            while scene.caller(lane).sleep(OBJECT, &flag.word, 0, deadline) != WaitOutcome::TimedOut {
+                verify!(!flag.is_set());
+            }
+        });
+    }
+    world.finally(move || verify!(!scene.object.is_set()));
 }
