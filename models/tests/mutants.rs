@@ -63,6 +63,7 @@ mutants! {
     orderings_swapped,
     semaphore_walk_wakes_nobody,
     sleeper_forgets_the_others,
+    wake_is_robbed,
     walk_on_the_keepers_mark,
     walk_wakes_nobody,
     woken_before_dead,

@@ -15,14 +15,17 @@
 //! **Protocol.**
 //! 1. *acquire n*: if there are `n` permits, subtract them. Who has slept sets `WAITERS` again, since others may sleep
 //!    still, and passes the wake on if permits are left.
-//! 2. Otherwise set `WAITERS` (and `MANY`, if `n > 1`) and sleep on exactly that word.
+//! 2. Otherwise set `WAITERS` (and `MANY`, if `n > 1`) and sleep on exactly that word. Who sets `MANY` while there are
+//!    permits, too few for itself, wakes all who sleep before it sleeps: a wake for one may be on its way to somebody
+//!    who needs less, and it could take that wake (the kernel wakes by priority) without taking a permit.
 //! 3. *release n*: add `n` and clear both flags in one step; if `MANY` was set wake all, else if `WAITERS` was, wake one.
 //!
 //! **Invariants.**
 //! - I1: the count never falls below zero: permits are subtracted by compare-and-swap from a count that has them.
 //! - I2: if somebody sleeps who could proceed, a wake is on its way: the flag is set, or a woken thread has yet to look.
 //!   A flag is never cleared because a wake found nobody: a sleeper may be between setting it and sleeping.
-//! - I3: if somebody who needs several permits sleeps, `MANY` is set or all are being woken.
+//! - I3: if somebody who needs several permits sleeps, `MANY` is set or all are being woken. So whoever a wake for one
+//!   reaches can go on with one permit, or else set `MANY` after the permit was there, and has made good for it.
 //!
 //! **Orderings.**
 //!
@@ -162,17 +165,26 @@ impl RawSemaphore {
             }
             if found & flags != flags {
                 // Relaxed: says only that somebody sleeps.
-                if let Err(newer) =
-                    self.word.compare_exchange(found, found | flags, Ordering::Relaxed, Ordering::Relaxed)
-                {
-                    found = newer;
-                    continue;
+                match self.word.compare_exchange(found, found | flags, Ordering::Relaxed, Ordering::Relaxed) {
+                    // dead here: the permits that are there reach others as if we had not come.
+                    Ok(_) if found & COUNT > 0 => self.make_good(),
+                    Ok(_) => {}
+                    Err(newer) => {
+                        found = newer;
+                        continue;
+                    }
                 }
             }
             timed_out = caller.sleep(object, &self.word, found | flags, deadline) == WaitOutcome::TimedOut;
             keep = WAITERS;
             found = self.word.load(Ordering::Relaxed);
         }
+    }
+
+    /// Wakes all whom we could rob of a wake (I3).
+    #[cold]
+    fn make_good(&self) {
+        futex_wake(&self.word, u32::MAX);
     }
 
     /// Gives a wake on to somebody else: more permits are left than the woken thread took.

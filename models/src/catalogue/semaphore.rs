@@ -60,6 +60,22 @@ impl<P: Permits> Of<P> {
             bounds: Bounds { plain: Some(2), faulty: Some(1) },
         },
         Model {
+            name: "semaphore/release_reaches_past_a_larger_one",
+            properties: "S4",
+            client: "1 process × release 1, 1 × acquire 2, 1 × (acquire 1, release 2)",
+            build: |world| relay::<P>(world, &[&[1], &[-2], &[-1, 2]]),
+            faults: Faults { lifo: true, ..Faults::NONE },
+            bounds: Bounds { plain: Some(2), faulty: None },
+        },
+        Model {
+            name: "semaphore/woken_one_reaches_past_a_larger_one",
+            properties: "S4",
+            client: "1 process × 2 releases, 1 × acquire 3, 1 × acquire 1, 1 × (acquire 1, release 3)",
+            build: |world| relay::<P>(world, &[&[1, 1], &[-3], &[-1], &[-1, 3]]),
+            faults: Faults { lifo: true, ..Faults::NONE },
+            bounds: Bounds { plain: Some(0), faulty: None },
+        },
+        Model {
             name: "semaphore/waiter_dies_wake_is_not_lost",
             properties: "S4 G2 G4 F1",
             client: "1 process × 2 releases, 2 × acquire, one of them killed",
@@ -184,6 +200,27 @@ fn feeding<P: Permits>(world: &mut World, releases: &'static [u32], demands: &'s
         let dead: u32 = demands.iter().sum::<u32>() - taken;
         verify!(taken + left + dead >= released, "permits lost");
     });
+}
+
+/// Each lane releases (positive) and acquires (negative) in turn. In some order all can come to an end, and in any other
+/// the small ones come before the large one: whoever could go on and sleeps has been forgotten.
+fn relay<P: Permits>(world: &mut World, lanes: &'static [&'static [i32]]) {
+    let scene = Scene::in_world(world, lanes.len(), Guarded::<P>::new(0));
+    for (lane, turns) in lanes.iter().enumerate() {
+        let scene = Arc::clone(&scene);
+        world.thread(NAMES[lane], move || {
+            let semaphore = &scene.object.semaphore;
+            for n in *turns {
+                if *n > 0 {
+                    semaphore.release(n.unsigned_abs()).expect("far from the maximum");
+                } else {
+                    let caller = scene.caller(lane);
+                    semaphore.acquire(&caller, OBJECT, n.unsigned_abs(), None).expect("an acquire without deadline");
+                }
+            }
+        });
+    }
+    world.finally(move || verify_eq!(scene.object.semaphore.available(), 0));
 }
 
 fn two_releasers<P: Permits>(world: &mut World) {

@@ -17,6 +17,8 @@ const COUNT: u32 = MANY - 1;
 trait Steps: Send + Sync + 'static {
     /// Whether who has slept and leaves permits wakes the next.
     const PASSES_ON: bool = true;
+    /// Whether who needs more than there is wakes those who need less.
+    const MAKES_GOOD: bool = true;
     /// Whether a release leaves the flags alone, and clears them only when its wake has found nobody.
     const CLEARS_AFTER_VAIN_WAKE: bool = false;
     /// Whom the walk wakes.
@@ -35,6 +37,13 @@ impl Steps for Faithful {}
 struct NobodyPassesOn;
 impl Steps for NobodyPassesOn {
     const PASSES_ON: bool = false;
+}
+
+/// Who needs two takes the wake that was for one who needs one, finds one permit, and sleeps again. The semaphore itself
+/// had this bug; it takes wakes that do not go to who came first.
+struct WakeIsRobbed;
+impl Steps for WakeIsRobbed {
+    const MAKES_GOOD: bool = false;
 }
 
 /// The flag is cleared because a wake found nobody, while somebody is between setting it and sleeping. Two and three
@@ -63,6 +72,12 @@ pub(super) fn all() -> Vec<Mutant> {
             "nobody_passes_on",
             "a release wakes one, and who is woken does not pass the wake on",
             "semaphore/producer_feeds_three_consumers",
+            "lost wake-up",
+        ),
+        mutant::<WakeIsRobbed>(
+            "wake_is_robbed",
+            "who needs two permits takes the wake for the one that is there",
+            "semaphore/release_reaches_past_a_larger_one",
             "lost wake-up",
         ),
         mutant::<ClearedAfterVainWake>(
@@ -144,12 +159,16 @@ impl<S: Steps> Permits for Copied<S> {
             if timed_out {
                 return Err(AcquireError::TimedOut);
             }
-            if found & flags != flags
-                && let Err(newer) =
+            if found & flags != flags {
+                if let Err(newer) =
                     self.word.compare_exchange(found, found | flags, Ordering::Relaxed, Ordering::Relaxed)
-            {
-                found = newer;
-                continue;
+                {
+                    found = newer;
+                    continue;
+                }
+                if S::MAKES_GOOD && found & COUNT > 0 {
+                    futex_wake(&self.word, u32::MAX);
+                }
             }
             timed_out = caller.sleep(object, &self.word, found | flags, deadline) == WaitOutcome::TimedOut;
             keep = if S::CLEARS_AFTER_VAIN_WAKE { 0 } else { WAITERS };
