@@ -76,6 +76,30 @@ impl<L: Lock> Of<L> {
             bounds: Bounds { plain: Some(2), faulty: Some(2) },
         },
         Model {
+            name: "mutex/all_are_told_that_it_is_given_up",
+            properties: "M4 G2",
+            client: "3 processes × 1 lock of a mutex whose owner has died; the heir gives up",
+            build: all_are_told::<L>,
+            faults: NO_FAULTS,
+            bounds: Bounds { plain: Some(3), faulty: None },
+        },
+        Model {
+            name: "mutex/reset_comes_after_giving_up",
+            properties: "M4 G1",
+            client: "1 heir of a dead owner writes and gives up, 1 process resets and writes",
+            build: reset_after_giving_up::<L>,
+            faults: NO_FAULTS,
+            bounds: Bounds { plain: None, faulty: None },
+        },
+        Model {
+            name: "mutex/thread_ends_holding",
+            properties: "M4 M5 G1 G2 F1",
+            client: "1 thread × (lock, regular end), killed anywhere, 1 process × 1 lock",
+            build: thread_ends_holding::<L>,
+            faults: Faults { victims: &[0], no_wake_edge: true, ..NO_FAULTS },
+            bounds: Bounds { plain: Some(4), faulty: Some(3) },
+        },
+        Model {
             name: "mutex/timed_lock_leaves_no_trace",
             properties: "G3 M2",
             client: "2 processes × 1 lock and 1 timed lock",
@@ -305,6 +329,76 @@ fn heir_gives_up<L: Lock>(world: &mut World) {
             verify!(!mutex.reset(slot));
         }
     });
+}
+
+/// A mutex whose owner, the last of so many lanes, has died, with a torn critical section.
+fn inherited<L: Lock>(world: &mut World, lanes: usize) -> Arc<Scene<Guarded<L>>> {
+    let scene = Scene::in_world(world, lanes, Guarded::<L>::new());
+    let dead = scene.slot(lanes - 1);
+    assert_eq!(scene.object.mutex.try_lock(dead), Ok(Acquired::Clean));
+    scene.object.write_left(1);
+    scene.object.bury(&Dead::thread(scene.table(), dead));
+    scene
+}
+
+/// Whoever inherits it declares the data lost.
+fn all_are_told<L: Lock>(world: &mut World) {
+    const LANES: usize = 3;
+    let scene = inherited::<L>(world, LANES + 1);
+    let gave_up = Arc::new(Notes::<u32>::default());
+    for lane in 0..LANES {
+        let (scene, gave_up) = (Arc::clone(&scene), Arc::clone(&gave_up));
+        world.thread(["A", "B", "C"][lane], move || {
+            let mutex = &scene.object.mutex;
+            match mutex.lock(&scene.caller(lane), OBJECT, None) {
+                Ok(how) => {
+                    verify_eq!(how, Acquired::OwnerDied);
+                    *gave_up.lock() += 1;
+                    mutex.unlock(Leaves::Inconsistent);
+                }
+                Err(error) => verify_eq!(error, LockError::NotRecoverable),
+            }
+        });
+    }
+    world.finally(move || verify_eq!(*gave_up.lock(), 1));
+}
+
+fn reset_after_giving_up<L: Lock>(world: &mut World) {
+    let scene = inherited::<L>(world, 3);
+    let heir = Arc::clone(&scene);
+    world.thread("heir", move || {
+        let how = heir.object.mutex.lock(&heir.caller(0), OBJECT, None).expect("nobody else inherits it");
+        verify_eq!(how, Acquired::OwnerDied);
+        heir.object.work(how);
+        heir.object.mutex.unlock(Leaves::Inconsistent);
+    });
+    world.thread("resets", move || {
+        if scene.object.mutex.reset(scene.slot(1)) {
+            verify_eq!(scene.object.read(), (2, 2));
+            scene.object.write_left(0);
+            scene.object.write_right(0);
+            scene.object.mutex.unlock(Leaves::Consistent);
+        }
+    });
+}
+
+/// A thread that ends repairs what it leaves, in its own name; until then it can be killed.
+fn thread_ends_holding<L: Lock>(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Guarded::<L>::new());
+    let story = Arc::new(Notes::<Story>::default());
+    let (ending, torn) = (Arc::clone(&scene), Arc::clone(&story));
+    world.thread("ends", move || {
+        let (guarded, table, slot) = (&ending.object, ending.table(), ending.slot(0));
+        let how = guarded.mutex.lock(&ending.caller(0), OBJECT, None).expect("a lock without deadline");
+        verify_eq!(how, Acquired::Clean);
+        torn.lock().inside.push(0);
+        guarded.write_left(guarded.read().0 + 1);
+        let hazard = &table.thread(slot).expect("a slot").hazard;
+        Undertaker::new(table, &*ending, hazard, &|_| false).bury_thread(slot);
+    });
+    let (other, heir) = (Arc::clone(&scene), Arc::clone(&story));
+    world.thread("B", move || take_turn(&other, &heir, 1));
+    world.finally(move || check_story(&scene, &story, 1));
 }
 
 fn timed<L: Lock>(world: &mut World) {

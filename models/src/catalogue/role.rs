@@ -5,7 +5,7 @@ use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
 use selvedge::primitives::RawRole;
 use selvedge::primitives::role::{ClaimError, Departure, IfGone, Predecessor, Presence};
-use selvedge::primitives::undertaker::{Dead, Repair};
+use selvedge::primitives::undertaker::{Dead, Repair, Undertaker};
 use selvedge::sync::{Cell, Deadline};
 use std::sync::Arc;
 
@@ -51,6 +51,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(1), faulty: Some(1) },
     },
     Model {
+        name: "role/thread_ends_holding",
+        properties: "G1 G2 G4 F1",
+        client: "1 thread × (claim, regular end), killed anywhere, 1 process × (claim, leave)",
+        build: thread_ends_holding,
+        faults: Faults { victims: &[0], no_wake_edge: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(4), faulty: Some(3) },
+    },
+    Model {
         name: "role/timed_claim_leaves_no_trace",
         properties: "G3 G2",
         client: "2 processes × (claim, leave), 1 × timed claim",
@@ -87,7 +95,7 @@ impl Guarded {
     }
 
     fn data(&self) -> u32 {
-        // SAFETY: everybody has ended.
+        // SAFETY: the caller holds the role, or everybody has ended.
         self.data.with(|data| unsafe { *data })
     }
 }
@@ -156,6 +164,28 @@ fn in_turn(world: &mut World, lanes: usize) {
         verify!(story.inside.is_empty() || died_last, "a death in the role went unnoticed");
         let state = if died_last { Departure::Died } else { Departure::Closed };
         verify_eq!(told.news(role.look(), IfGone::Fail), Some(state));
+    });
+}
+
+/// A thread that ends repairs what it leaves, in its own name; until then it can be killed.
+fn thread_ends_holding(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Guarded::new());
+    let ending = Arc::clone(&scene);
+    world.thread("ends", move || {
+        let (guarded, table, slot) = (&ending.object, ending.table(), ending.slot(0));
+        // It does not leave the role.
+        let _ = guarded.role.claim(&ending.caller(0), OBJECT, None).expect("a claim without deadline");
+        guarded.add_one();
+        let hazard = &table.thread(slot).expect("a slot").hazard;
+        Undertaker::new(table, &*ending, hazard, &|_| false).bury_thread(slot);
+    });
+    world.thread("B", move || {
+        let guarded = &scene.object;
+        let (hold, predecessor) = guarded.role.claim(&scene.caller(1), OBJECT, None).expect("a claim without deadline");
+        let before = guarded.data();
+        verify!(before == 0 || (before == 1 && predecessor == Predecessor::Died), "{before} after {predecessor:?}");
+        guarded.add_one();
+        guarded.role.leave(hold);
     });
 }
 

@@ -1,9 +1,11 @@
 //! loom 0.7, with a shadow word beside each word.
 //!
 //! loom's reduction keeps the last access to each word only; a thread that loads a word and then stores it hides, by
-//! its own load, other threads' earlier loads (tokio-rs/loom issues 166 and 392). A relaxed read-modify-write on a
-//! shadow word before each access makes every pair of accesses to one word dependent, which brings the missing
-//! interleavings back; fences, which are no branch points in loom, get the same. `models/tests/completeness.rs`
+//! its own load, other threads' earlier loads (tokio-rs/loom issues 166 and 392). A compare-exchange on a shadow word
+//! before each access makes every pair of accesses to one word dependent, which brings the missing interleavings back;
+//! fences, which are no branch points in loom, get the same. It always fails: to the reduction that is a
+//! read-modify-write, to memory nothing at all. One that succeeds would write what a release fence before it covers,
+//! and an acquire fence after the next access to the word would synchronise with that. `models/tests/completeness.rs`
 //! compares both settings with brute force.
 //!
 //! loom treats a sequentially consistent *access* as acquire-release, never reads but the seven newest stores of a
@@ -19,6 +21,20 @@ fn shadowed() -> bool {
     current_run().is_none_or(|run| run.plan.shadow)
 }
 
+fn make_shadow() -> atomic::AtomicUsize {
+    // Made now: whoever makes it is synchronised with by all who use it, and the words of a model are made before its
+    // threads. The first of them that has a fence must not be the one.
+    let _: &atomic::AtomicUsize = &FENCES;
+    atomic::AtomicUsize::new(0)
+}
+
+/// A branch point at which the word depends on every other access to it, and that leaves no trace in memory.
+fn touch(shadow: &atomic::AtomicUsize) {
+    const NEVER: usize = 1;
+    let failed = shadow.compare_exchange(NEVER, NEVER, Ordering::Relaxed, Ordering::Relaxed);
+    debug_assert_eq!(failed, Err(0));
+}
+
 macro_rules! loom_word {
     ($name:ident, $inner:ident, $value:ty) => {
         #[derive(Debug)]
@@ -29,12 +45,13 @@ macro_rules! loom_word {
 
         impl $name {
             pub(super) fn new(value: $value) -> Self {
-                Self { word: atomic::$inner::new(value), shadow: shadowed().then(|| atomic::AtomicUsize::new(0)) }
+                let shadow = shadowed().then(make_shadow);
+                Self { word: atomic::$inner::new(value), shadow }
             }
 
             fn touch(&self) {
                 if let Some(shadow) = &self.shadow {
-                    shadow.fetch_add(0, Ordering::Relaxed);
+                    touch(shadow);
                 }
             }
 
@@ -100,7 +117,7 @@ loom::lazy_static! {
 
 pub(super) fn fence(order: Ordering, shadow: bool) {
     if shadow {
-        FENCES.fetch_add(0, Ordering::Relaxed);
+        touch(&FENCES);
     }
     atomic::fence(order);
 }
