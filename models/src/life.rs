@@ -164,19 +164,20 @@ impl<O: Objects + Send + Sync + 'static> Life<O> {
     /// The keeper of process `own`, as the region layer has it, until nothing happens any more. Then no death may be
     /// left that it was not told of.
     pub(crate) fn keep_watch(&self, own: usize) {
+        while self.look_and_sleep(own) {}
+        self.verify_nothing_is_left_undone();
+    }
+
+    /// One turn of the keeper of process `own`. False: nothing happens any more.
+    pub(crate) fn look_and_sleep(&self, own: usize) -> bool {
         let has_exited = |index| self.has_exited(index);
         let undertaker = self.undertaker(&self.processes[own].hazard, &has_exited);
         let ring = &self.membership.ring_seq;
-        loop {
-            let seen = ring.load(Ordering::Acquire);
-            undertaker.survey();
-            let mut words = vec![WaitOn { word: ring, expected: seen }];
-            let quiet = undertaker.watch(own, &mut |on| words.push(on));
-            if quiet && futex_waitv(&words, Some(AT_THE_END)) == WaitOutcome::TimedOut {
-                self.verify_nothing_is_left_undone();
-                return;
-            }
-        }
+        let seen = ring.load(Ordering::Acquire);
+        undertaker.survey();
+        let mut words = vec![WaitOn { word: ring, expected: seen }];
+        let quiet = undertaker.watch(own, &mut |on| words.push(on));
+        !quiet || futex_waitv(&words, Some(AT_THE_END)) != WaitOutcome::TimedOut
     }
 
     /// What a keeper does at its process's end, as the region layer has it: no thread of the process has a slot.

@@ -118,7 +118,9 @@ impl World {
     /// What the kernel, and then an undertaker of another process, do after a lane was killed.
     ///
     /// They run as lanes of their own, one after the other, from the victim's last step on, concurrently to all others.
-    /// If the undertaker is killed in turn, both run again.
+    /// If the undertaker is killed in turn, both run again. They run in the victim's thread, so all that it did comes
+    /// before them: whether an undertaker acquires what a mark publishes is shown by models whose undertakers have lanes
+    /// of their own.
     pub fn on_death(
         &mut self,
         kernel: impl Fn(Death) + Send + Sync + 'static,

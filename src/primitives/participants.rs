@@ -45,8 +45,9 @@
 //! |---|---|---|---|
 //! | swing of a process word | AcqRel | loads of it, Acquire | the life word and the reset block, before INIT and LIVE |
 //! | kernel's mark | Release (full, in the kernel) | Acquire loads of life words | everything that thread wrote |
-//! | claim of a life word | Acquire | the kernel's mark | what the dead thread wrote, for the repair of step 4 |
-//! | claim of a thread slot, fence, load of the word | SeqCst fence | the undertaker's swing to DEAD, fence, loads of life words | one of the two sees the other |
+//! | claim of a process's life word | Acquire | the kernel's mark | what the dead keeper wrote: what is reset comes after it |
+//! | claim of a thread slot, fence, load of the word | SeqCst fence | the kernel's mark | what the dead thread wrote, for the repair of step 4 |
+//! | the same | SeqCst fence | the undertaker's swing to DEAD, fence, loads of life words | one of the two sees the other |
 //!
 //! **Death.** Killed before the life word is swung: nothing happened. After it and before INIT: the mark makes the
 //! entry claimable again. From INIT on: a keeper sees the mark and the undertaker goes through the block. The caller
@@ -180,9 +181,8 @@ impl<'a> Participants<'a> {
     pub fn claim_process(&self, id: u32, list: &mut dyn RobustList) -> Option<ProcessClaim> {
         let owned = (id & LIFE_ID_MASK) | LIFE_WAITERS;
         for (index, entry) in self.processes.iter().enumerate() {
-            // Acquire: pairs with the swing to FREE; what the last owner's repair wrote comes before ours.
-            let seen = ProcessWord::from_bits(entry.word.load(Ordering::Acquire));
-            // Relaxed: only a candidate value for the compare-and-swap.
+            // Relaxed, both: only candidates; `begin` looks again, and the compare-and-swap.
+            let seen = ProcessWord::from_bits(entry.word.load(Ordering::Relaxed));
             let life = entry.life.word().load(Ordering::Relaxed);
             if seen.state != ProcessState::Free || (life & LIFE_ID_MASK != 0 && life & LIFE_DIED == 0) {
                 continue;
@@ -209,7 +209,7 @@ impl<'a> Participants<'a> {
 
     /// With the life word in hand: resets the block of a FREE entry, swings it to INIT and tells the keepers.
     pub(super) fn begin(&self, index: usize, entry: &ProcessEntry) -> Option<ProcessClaim> {
-        // Acquire: as in claim_process.
+        // Acquire: pairs with the swing to FREE; what the last owner's repair wrote comes before ours.
         let word = entry.word.load(Ordering::Acquire);
         let seen = ProcessWord::from_bits(word);
         if seen.state != ProcessState::Free {
@@ -218,9 +218,9 @@ impl<'a> Participants<'a> {
         self.reset_block(index, entry);
         let generation = seen.generation.wrapping_add(1);
         let init = ProcessWord { generation, state: ProcessState::Init }.to_bits();
-        // AcqRel: publishes the life word and the reset block to whoever watches the entry. It can fail only on garbage
+        // Release: publishes the life word and the reset block to whoever watches the entry. It can fail only on garbage
         // (I2).
-        entry.word.compare_exchange(word, init, Ordering::AcqRel, Ordering::Relaxed).ok()?;
+        entry.word.compare_exchange(word, init, Ordering::Release, Ordering::Relaxed).ok()?;
         // dead here: INIT with a marked life word; a keeper, or a newcomer, that looks next makes it DEAD.
         self.announce_membership();
         Some(ProcessClaim { index, generation })
@@ -294,8 +294,8 @@ impl<'a> Participants<'a> {
     #[must_use]
     pub fn is_live(&self, claim: ProcessClaim) -> bool {
         let live = ProcessWord { generation: claim.generation, state: ProcessState::Live }.to_bits();
-        // Acquire: pairs with the swing to LIVE, so that the reset block is seen.
-        self.processes.get(claim.index).is_some_and(|entry| entry.word.load(Ordering::Acquire) == live)
+        // Relaxed: who has the claim has it from whoever opened the process, and with it the reset block.
+        self.processes.get(claim.index).is_some_and(|entry| entry.word.load(Ordering::Relaxed) == live)
     }
 
     /// Claims a thread slot of a live process for the calling thread, whose id is `id`.
@@ -341,8 +341,8 @@ impl<'a> Participants<'a> {
     ) -> SlotClaim {
         let owned = (id & LIFE_ID_MASK) | LIFE_WAITERS;
         list.pending(Some(&entry.life));
-        // Acquire: pairs with the kernel's mark, if there is one; what the dead thread wrote is repaired by us.
-        if entry.life.word().compare_exchange(life, owned, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        // Relaxed: the fence acquires what the kernel's mark published, if there is one, for our repair.
+        if entry.life.word().compare_exchange(life, owned, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             list.pending(None);
             return SlotClaim::Taken;
         }
@@ -372,8 +372,8 @@ impl<'a> Participants<'a> {
     /// Whether somebody may still be repairing what the last thread left in this slot of the caller's.
     fn is_walked_still(&self, process: ProcessClaim, entry: &ThreadEntry) -> bool {
         // A thread that died alone in the middle of a repair left its hazard, which our life word makes look alive.
-        // Release: who reads this instead of the mark has the dead thread's repairs from us.
-        if entry.hazard.swap(0, Ordering::Release) != 0 {
+        // Relaxed: after the fence; who reads this instead of the mark has the dead thread's repairs through it.
+        if entry.hazard.swap(0, Ordering::Relaxed) != 0 {
             // Who was kept from freeing an entry by it looks again.
             self.announce_membership();
         }

@@ -154,15 +154,15 @@ impl<'a> Undertaker<'a> {
         let mut word = ProcessWord::from_bits(entry.word.load(Ordering::Acquire));
         let claim = ProcessClaim { index, generation: word.generation };
         if matches!(word.state, ProcessState::Init | ProcessState::Live) {
-            // Acquire: pairs with the kernel's mark.
-            if entry.life.word().load(Ordering::Acquire) & LIFE_DIED == 0 {
+            // Relaxed: nothing is done before the fence below, which acquires what the mark published.
+            if entry.life.word().load(Ordering::Relaxed) & LIFE_DIED == 0 {
                 return true;
             }
             self.table.swing(claim, word.state, ProcessState::Dead);
             // dead here: other keepers sleep on this word with the kernel's one wake spent; our own mark wakes them.
             futex_wake(entry.life.word(), u32::MAX);
-            // Acquire: as above; INIT may have become LIVE before the swing.
-            word = ProcessWord::from_bits(entry.word.load(Ordering::Acquire));
+            // Relaxed: as above; INIT may have become LIVE before the swing.
+            word = ProcessWord::from_bits(entry.word.load(Ordering::Relaxed));
             if word.generation != claim.generation {
                 return true;
             }
@@ -191,8 +191,8 @@ impl<'a> Undertaker<'a> {
     fn all_stopped(&self, process: usize) -> bool {
         let mut exited = None;
         self.table.block(process).iter().all(|thread| {
-            // Acquire: pairs with the mark, or with the release of the slot.
-            let life = thread.life.word().load(Ordering::Acquire);
+            // Relaxed: the fence in walk_process acquires what the mark, or the release of the slot, published.
+            let life = thread.life.word().load(Ordering::Relaxed);
             life & LIFE_ID_MASK == 0 || *exited.get_or_insert_with(|| (self.has_exited)(process))
         })
     }
@@ -263,8 +263,8 @@ impl<'a> Undertaker<'a> {
     pub fn look_for_lone_dead(&self) {
         for (index, thread) in self.table.threads().iter().enumerate() {
             let Ok(index) = u16::try_from(index) else { return };
-            // Acquire: pairs with the mark; `walked` is then the dead thread's.
-            let marked = thread.life.word().load(Ordering::Acquire) & LIFE_DIED != 0;
+            // Relaxed, both: hints; walk_lone_thread looks again, and an old `walked` is not old at the next look.
+            let marked = thread.life.word().load(Ordering::Relaxed) & LIFE_DIED != 0;
             if marked && thread.walked.load(Ordering::Relaxed) == 0 {
                 self.walk_lone_thread(thread, ThreadSlot(index));
             }
@@ -306,8 +306,8 @@ impl<'a> Undertaker<'a> {
     /// already.
     pub fn watch(&self, own: usize, watch: &mut dyn FnMut(WaitOn<'a>)) -> bool {
         for (index, entry) in self.table.processes().iter().enumerate().filter(|(index, _)| *index != own) {
-            // Acquire: as in look_after.
-            let word = ProcessWord::from_bits(entry.word.load(Ordering::Acquire));
+            // Relaxed: an old word leads to a wait on one that has changed, or to another look.
+            let word = ProcessWord::from_bits(entry.word.load(Ordering::Relaxed));
             match word.state {
                 ProcessState::Free => {}
                 // The walker that was in the way is gone, and perhaps died without freeing the entry.
@@ -364,8 +364,8 @@ pub fn succeed_the_dead(
         // The word first: a mark that is seen after it is of this generation, or of a later one, which cannot be swung.
         let word = undertaker.word_of(index);
         let has_owner = matches!(word.state, ProcessState::Init | ProcessState::Live);
-        // Acquire: pairs with the kernel's mark.
-        let is_marked = entry.life.word().load(Ordering::Acquire) & LIFE_DIED != 0;
+        // Relaxed: take_dead_life looks again.
+        let is_marked = entry.life.word().load(Ordering::Relaxed) & LIFE_DIED != 0;
         if has_owner && !is_marked {
             continue;
         }
@@ -374,7 +374,7 @@ pub fn succeed_the_dead(
         if has_owner {
             // Before we hide the mark: from DEAD on nobody needs it.
             table.swing(ProcessClaim { index, generation: word.generation }, word.state, ProcessState::Dead);
-            futex_wake(entry.life.word(), u32::MAX);
+            // dead here: whoever got the kernel's wake for the mark finds DEAD.
         }
         if !table.take_dead_life(entry, id, list) {
             continue;

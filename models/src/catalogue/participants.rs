@@ -24,7 +24,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "2 processes × claim, 2 entries, either killed, or both",
         build: |world| claimers(world, 2),
         faults: Faults { victims: &[0], pairs: &[(0, 1)], ..Faults::NONE },
-        bounds: Bounds { plain: Some(3), faulty: Some(2) },
+        bounds: Bounds { plain: Some(3), faulty: Some(1) },
     },
     Model {
         name: "participants/late_claimer_hides_a_mark",
@@ -88,7 +88,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process × leave, killed anywhere, 1 keeper",
         build: process_leaves,
         faults: Faults { victims: &[0], ..Faults::NONE },
-        bounds: Bounds { plain: Some(3), faulty: Some(2) },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
     },
 ];
 

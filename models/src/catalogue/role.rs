@@ -48,7 +48,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "3 processes × (claim, leave), two of them killed",
         build: |world| in_turn(world, 3),
         faults: Faults { pairs: &[(0, 1)], ..Faults::NONE },
-        bounds: Bounds { plain: Some(1), faulty: Some(1) },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
     },
     Model {
         name: "role/thread_ends_holding",

@@ -43,6 +43,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(3), faulty: None },
     },
     Model {
+        name: "undertaker/lone_walker_is_the_last_to_leave",
+        properties: "F1 F3",
+        client: "1 dead holder whose thread died first, 1 who looks for the lone dead, 1 undertaker",
+        build: lone_walker_leaves,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(3), faulty: None },
+    },
+    Model {
         name: "undertaker/keepers_watch_each_other",
         properties: "F1 G4",
         client: "1 process dies, 2 keepers asleep, one of them killed anywhere",
@@ -62,7 +70,31 @@ pub(super) const MODELS: &[Model] = &[
         name: "undertaker/stopped_keeper_delays_nobody",
         properties: "F1",
         client: "1 process dies, 2 keepers asleep; the first at the walk stops until the other has repaired",
-        build: stopped_keeper,
+        build: |world| stopped_keepers(world, 1),
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "undertaker/stopped_keepers_delay_nobody",
+        properties: "F1",
+        client: "1 process dies, 3 keepers asleep; the first two at the walk stop until the other has repaired",
+        build: |world| stopped_keepers(world, 2),
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: None },
+    },
+    Model {
+        name: "undertaker/last_thread_tells_every_keeper",
+        properties: "F1",
+        client: "1 process whose keeper has stopped: 1 thread × (register, leave); 2 keepers, the first at the walk stops as above",
+        build: last_thread_leaves,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "undertaker/every_keeper_hears_of_a_newcomer",
+        properties: "F1",
+        client: "1 process × (attach, die), 2 keepers, one of which stops when it is woken",
+        build: newcomer_is_heard_of,
         faults: Faults { lifo: true, ..Faults::NONE },
         bounds: Bounds { plain: Some(1), faulty: None },
     },
@@ -205,9 +237,8 @@ fn slow_walker(world: &mut World, for_lone_thread: bool) {
             verify_eq!(claim.index, dead.index);
             verify!(next.table().open_process(claim), "nobody announced it dead");
             let slot = next.join(claim, thread(3));
+            // It keeps it: what is taken from it now is taken from somebody who can still run.
             verify!(next.object.try_take(slot, thread(3)).is_some(), "who is left holds nothing");
-            next.object.work();
-            next.object.give_back();
         }
     });
     world.finally(move || {
@@ -215,6 +246,24 @@ fn slow_walker(world: &mut World, for_lone_thread: bool) {
         (1..4).for_each(|number| life.die(keeper(number)));
         life.verify_all_can_be_claimed();
     });
+}
+
+/// Whoever's hazard was in the way when the entry was to be freed frees it.
+fn lone_walker_leaves(world: &mut World) {
+    let life: Shared = Arc::new(Life::new(2, 1, Held::new()));
+    let (dead, _) = dead_holder(&life);
+    let other = life.attach(keeper(1));
+    let sleeper = life.join(other, thread(1));
+    life.stop(thread(0));
+    life.die(keeper(0));
+    let looking = Arc::clone(&life);
+    world.thread("sleeper", move || {
+        let hazard = &looking.thread_entry(usize::from(sleeper.0)).hazard;
+        looking.undertaker(hazard, &|_| false).look_for_lone_dead();
+    });
+    let undertaker = Arc::clone(&life);
+    world.thread("undertaker", move || undertaker.look_after(other.index, dead.index));
+    world.finally(move || verify_eq!(life.process(dead.index).state, ProcessState::Free));
 }
 
 fn keepers_watch_each_other(world: &mut World) {
@@ -270,23 +319,30 @@ fn newcomer_dies(world: &mut World) {
     });
 }
 
-/// Something whose first walker is stopped in the middle of its walk, until another has repaired everything.
-struct StoppedWalker {
+/// Something whose first walkers are stopped in the middle of their walks, until another has repaired everything.
+struct StoppedWalkers {
     held: Held,
+    stops: u32,
     walkers: AtomicU32,
     repaired: AtomicU32,
 }
 
-impl Objects for StoppedWalker {
+impl StoppedWalkers {
+    fn new(stops: u32) -> Self {
+        Self { held: Held::new(), stops, walkers: AtomicU32::new(0), repaired: AtomicU32::new(0) }
+    }
+}
+
+impl Objects for StoppedWalkers {
     fn for_each(&self, visit: &mut dyn FnMut(&dyn Repair)) {
-        if self.walkers.fetch_add(1, Ordering::Relaxed) == 0 {
+        if self.walkers.fetch_add(1, Ordering::Relaxed) < self.stops {
             while self.repaired.load(Ordering::Relaxed) == 0 {
                 futex_wait(&self.repaired, 0, None);
             }
         }
         visit(&self.held);
         self.repaired.swap(1, Ordering::Relaxed);
-        futex_wake(&self.repaired, 1);
+        futex_wake(&self.repaired, u32::MAX);
     }
 
     fn wake(&self, object: ObjectId) {
@@ -296,18 +352,58 @@ impl Objects for StoppedWalker {
     }
 }
 
-fn stopped_keeper(world: &mut World) {
-    let (held, walkers, repaired) = (Held::new(), AtomicU32::new(0), AtomicU32::new(0));
-    let life: Shared<StoppedWalker> = Arc::new(Life::new(3, 1, StoppedWalker { held, walkers, repaired }));
+const KEEPERS: [&str; 3] = ["A", "B", "C"];
+
+/// So many keepers are stopped; one more is there.
+fn stopped_keepers(world: &mut World, stopped: u32) {
+    let life: Shared<StoppedWalkers> = Arc::new(Life::new(4, 1, StoppedWalkers::new(stopped)));
     let dead = life.attach(keeper(0));
-    let keepers = [life.attach(keeper(1)), life.attach(keeper(2))];
-    for (name, own) in ["A", "B"].into_iter().zip(keepers) {
+    for (number, name) in (1..).zip(KEEPERS).take(stopped as usize + 1) {
+        let own = life.attach(keeper(number));
         let life = Arc::clone(&life);
         world.thread(name, move || life.keep_watch(own.index));
     }
     let dying = Arc::clone(&life);
     world.thread("dying", move || dying.die(keeper(0)));
     world.finally(move || verify_eq!(life.process(dead.index).state, ProcessState::Free));
+}
+
+/// What keeps the process from being walked is a thread that comes late, or goes late.
+fn last_thread_leaves(world: &mut World) {
+    let life: Shared<StoppedWalkers> = Arc::new(Life::new(3, 1, StoppedWalkers::new(1)));
+    let claim = life.attach(keeper(0));
+    for (number, name) in (1..).zip(KEEPERS).take(2) {
+        let own = life.attach(keeper(number));
+        let life = Arc::clone(&life);
+        world.thread(name, move || life.keep_watch(own.index));
+    }
+    let last = Arc::clone(&life);
+    world.thread("last", move || {
+        last.die(keeper(0));
+        if let Ok(claimed) = last.table().claim_thread(claim, thread(0), &mut last.list(thread(0))) {
+            last.table().release_thread(claimed.slot, &mut last.list(thread(0)));
+        }
+    });
+    world.finally(move || verify_eq!(life.process(claim.index).state, ProcessState::Free));
+}
+
+/// A keeper that was woken for a newcomer's sake does nothing about it; the other has to watch the newcomer by itself.
+fn newcomer_is_heard_of(world: &mut World) {
+    let life: Shared = Arc::new(Life::new(3, 1, Held::new()));
+    let keepers = [life.attach(keeper(1)), life.attach(keeper(2))];
+    let [stops, watches] = keepers.map(|claim| claim.index);
+    let stopping = Arc::clone(&life);
+    world.thread("stops", move || {
+        stopping.look_and_sleep(stops);
+    });
+    let watching = Arc::clone(&life);
+    world.thread("keeper", move || watching.keep_watch(watches));
+    let newcomer = Arc::clone(&life);
+    world.thread("newcomer", move || {
+        newcomer.attach(keeper(0));
+        newcomer.die(keeper(0));
+    });
+    world.finally(move || verify_eq!(life.process(2).state, ProcessState::Free));
 }
 
 /// Its thread's life word is on no list: no mark ever comes.
