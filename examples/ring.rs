@@ -69,7 +69,7 @@ fn receive(receiver: &mut Receiver<Order>, first: u64) -> Result<(u64, Departure
         match receiver.recv_timeout(PATIENCE) {
             Ok(order) if order == Order::new(expected) => {}
             Ok(order) => return Err(format!("{order:?} where order {expected} had to come").into()),
-            Err(RecvError::Disconnected(how)) => return Ok((expected - 1, how)),
+            Err(RecvError::Disconnected(gone)) => return Ok((expected - 1, gone.how)),
             Err(error) => return Err(error.into()),
         }
     }

@@ -271,7 +271,7 @@ fn a_message_is_seen_whole_and_once() {
                 let (message, nothing) = (Ok(pair(next.get())), Err(RecvError::Empty));
                 assert!(victim);
                 assert!(
-                    (seen, later) == (message, nothing) || (seen, later) == (nothing, message),
+                    [&seen, &later] == [&message, &nothing] || [&seen, &later] == [&nothing, &message],
                     "{seen:?}, {later:?}"
                 );
                 next.set(next.get() + 1);

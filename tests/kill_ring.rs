@@ -192,15 +192,15 @@ fn consumer(board: &Board, if_gone: IfGone) -> Actor {
                     board.peer_served.set(board.peer_served.get() + 1);
                     if if_gone == IfGone::Wait {
                         // A successor that was faster than this look does not hide the death.
-                        let died = receiver.try_recv() == Err(RecvError::Disconnected(Departure::Died));
+                        let died = receiver.try_recv().is_err_and(|error| error.departure() == Some(Departure::Died));
                         board.peer_told.set(board.peer_told.get() + u32::from(died));
                         break Departure::Closed;
                     }
                 }
-                Err(RecvError::Disconnected(how)) => {
-                    board.peer_told.set(board.peer_told.get() + u32::from(how == Departure::Died));
+                Err(RecvError::Disconnected(gone)) => {
+                    board.peer_told.set(board.peer_told.get() + u32::from(gone.how == Departure::Died));
                     if if_gone == IfGone::Fail {
-                        break how;
+                        break gone.how;
                     }
                 }
                 Err(error) => panic!("the consumer waited {PATIENCE:?}: {error}"),
@@ -224,9 +224,9 @@ fn producer(board: &Board, first: u64) -> Actor {
                     board.peer_served.set(board.peer_served.get() + 1);
                     None
                 }
-                Err(SendError::Disconnected(message, how)) => {
+                Err(SendError::Disconnected(message, gone)) => {
                     assert_eq!(message, pair(number), "the message comes back");
-                    Some(how)
+                    Some(gone.how)
                 }
                 Err(error) => panic!("the producer waited {PATIENCE:?}: {error}"),
             })
@@ -660,7 +660,7 @@ fn the_walk_of_a_sleeper() {
                 until("the sender has died alone", || proc::threads(owner.pid()) == 2);
                 board.ready.set(1);
                 let answer = steps.take(|| receiver.recv());
-                assert_eq!(answer, Err(RecvError::Disconnected(Departure::Died)));
+                assert_eq!(answer.map_err(|error| error.departure()), Err(Some(Departure::Died)));
                 board.peer_told.set(1);
             });
             let ending = victim.end();

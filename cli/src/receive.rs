@@ -120,8 +120,8 @@ impl Receiving<'_, '_> {
 
     /// What ends one call and what ends them all.
     fn obstacle(&mut self, error: io::Error) -> Result<(), Stop> {
-        match (error.kind(), StreamError::in_io(&error)) {
-            (_, Some(StreamError::PeerDied)) => {
+        match (error.kind(), StreamError::departure_in_io(&error)) {
+            (_, Some(Departure::Died)) => {
                 let waits = !self.receive.fail_on_death;
                 self.transfer.peer_died(waits, self.progress);
                 if !waits {

@@ -8,7 +8,7 @@ use crate::lines::{Lines, TooLong};
 use crate::pipe;
 use crate::progress::Progress;
 use crate::report::{Direction, Transfer};
-use selvedge::region::{ByteStream, ByteWriter, IfGone, StreamError};
+use selvedge::region::{ByteStream, ByteWriter, Departure, IfGone, StreamError};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -181,8 +181,8 @@ impl Sending<'_, '_> {
 
     /// What ends one call and what ends them all.
     fn obstacle(&mut self, error: io::Error) -> Result<(), Stop> {
-        match (error.kind(), StreamError::in_io(&error)) {
-            (_, Some(StreamError::PeerDied)) => {
+        match (error.kind(), StreamError::departure_in_io(&error)) {
+            (_, Some(Departure::Died)) => {
                 self.transfer.peer_died(true, self.progress);
                 Ok(())
             }

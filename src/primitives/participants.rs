@@ -43,7 +43,7 @@
 //!
 //! | operation | ordering | pairs with | publishes |
 //! |---|---|---|---|
-//! | swing of a process word | AcqRel | loads of it, Acquire | the life word and the reset block, before INIT and LIVE |
+//! | swing of a process word | Release | loads of it, Acquire | the life word and the reset block, before INIT and LIVE |
 //! | kernel's mark | Release (full, in the kernel) | Acquire loads of life words | everything that thread wrote |
 //! | claim of a process's life word | Acquire | the kernel's mark | what the dead keeper wrote: what is reset comes after it |
 //! | claim of a thread slot, fence, load of the word | SeqCst fence | the kernel's mark | what the dead thread wrote, for the repair of step 4 |
@@ -286,8 +286,8 @@ impl<'a> Participants<'a> {
         let Some(entry) = self.processes.get(claim.index) else { return false };
         let from = ProcessWord { generation: claim.generation, state: from }.to_bits();
         let to = ProcessWord { generation: claim.generation, state: to }.to_bits();
-        // AcqRel: whoever sees the new state sees what was done in the old one.
-        entry.word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        // Release: whoever sees the new state sees what was done in the old one.
+        entry.word.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed).is_ok()
     }
 
     /// Whether the process is attached in that generation.

@@ -68,7 +68,7 @@ pub use object::{Kind, ObjectName, Shared, Tag};
 pub use ring::{Batch, Loan, Receiver, RecvError, Ring, SendError, Sender};
 pub use segment::{OutOfRange, Segment};
 pub use semaphore::{AcquireError, ReleaseError, Semaphore};
-pub use side::RoleError;
+pub use side::{PeerGone, RoleError};
 #[cfg(not(loom))]
 pub use store::{DIRECTORY_VARIABLE, Entry, Status};
 pub use stream::{ByteReader, ByteStream, ByteWriter, Peer, StreamError};

@@ -132,6 +132,12 @@ impl ObjectName {
     }
 }
 
+impl From<&str> for ObjectName {
+    fn from(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
 impl fmt::Display for ObjectName {
     /// As messages show it: escaped, in backquotes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -266,7 +272,7 @@ pub(crate) fn obtain<C: Control, S: Send + Sync + 'static>(
             core.closed(index);
             return Err(ObjectErrorKind::Corrupt);
         };
-        let (attached, name) = (Attached::new(core), ObjectName(request.name.into()));
+        let (attached, name) = (Attached::new(core), ObjectName::from(request.name));
         Ok((Placed { attached, name, index, control, slots }, created))
     };
     attempt().map_err(|kind| ObjectError::new(request.name, kind))

@@ -2,8 +2,8 @@
 
 use super::error::{ObjectError, ObjectErrorKind, Unusable};
 use super::handle::Region;
-use super::object::{Kind, Placed, Request, Shared, obtain};
-use super::side::{Obstacle, Patience, RoleError, Side};
+use super::object::{Kind, ObjectName, Placed, Request, Shared, obtain};
+use super::side::{Obstacle, Patience, PeerGone, RoleError, Side};
 use crate::primitives::RawRing;
 use crate::primitives::registry::Mode;
 use crate::primitives::ring::{CONSUMER, PRODUCER};
@@ -95,7 +95,7 @@ impl<T: Shared> Ring<T> {
 }
 
 /// Why a message was not sent; it comes back.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError<T> {
     /// The ring is full ([`try_send`](Sender::try_send) only).
@@ -103,9 +103,9 @@ pub enum SendError<T> {
     /// The ring was full until the deadline (timed calls only).
     TimedOut(T),
     /// The ring is full and its receiver gone: closed, or dead.
-    Disconnected(T, Departure),
-    /// The shared memory of the ring contradicts itself.
-    Corrupt(T),
+    Disconnected(T, PeerGone),
+    /// The shared memory of the ring of this name contradicts itself.
+    Corrupt(T, ObjectName),
     /// The region can be used no longer.
     Unusable(T, Unusable),
 }
@@ -117,17 +117,23 @@ impl<T> SendError<T> {
             Self::Full(message)
             | Self::TimedOut(message)
             | Self::Disconnected(message, _)
-            | Self::Corrupt(message)
+            | Self::Corrupt(message, _)
             | Self::Unusable(message, _) => message,
         }
     }
 
-    fn new(message: T, obstacle: Obstacle) -> Self {
+    /// How the receiver went, if that is the reason.
+    #[must_use]
+    pub fn departure(&self) -> Option<Departure> {
+        if let Self::Disconnected(_, gone) = self { Some(gone.how) } else { None }
+    }
+
+    fn new(message: T, obstacle: Obstacle, ring: &ObjectName) -> Self {
         match obstacle {
             Obstacle::WouldBlock => Self::Full(message),
             Obstacle::TimedOut => Self::TimedOut(message),
-            Obstacle::Disconnected(how) => Self::Disconnected(message, how),
-            Obstacle::Corrupt => Self::Corrupt(message),
+            Obstacle::Disconnected(how) => Self::Disconnected(message, PeerGone { object: ring.clone(), how }),
+            Obstacle::Corrupt => Self::Corrupt(message, ring.clone()),
             Obstacle::Unusable(why) => Self::Unusable(message, why),
         }
     }
@@ -138,8 +144,8 @@ impl<T> fmt::Debug for SendError<T> {
         match self {
             Self::Full(_) => f.write_str("Full(..)"),
             Self::TimedOut(_) => f.write_str("TimedOut(..)"),
-            Self::Disconnected(_, how) => write!(f, "Disconnected(.., {how:?})"),
-            Self::Corrupt(_) => f.write_str("Corrupt(..)"),
+            Self::Disconnected(_, gone) => write!(f, "Disconnected(.., {gone:?})"),
+            Self::Corrupt(_, ring) => write!(f, "Corrupt(.., {ring:?})"),
             Self::Unusable(_, why) => write!(f, "Unusable(.., {why:?})"),
         }
     }
@@ -150,9 +156,8 @@ impl<T> fmt::Display for SendError<T> {
         match self {
             Self::Full(_) => f.write_str("the ring is full"),
             Self::TimedOut(_) => f.write_str("the ring was full until the deadline"),
-            Self::Disconnected(_, Departure::Closed) => f.write_str("the receiver has closed its end"),
-            Self::Disconnected(_, Departure::Died) => f.write_str("the receiver died"),
-            Self::Corrupt(_) => f.write_str("the shared memory of the ring contradicts itself"),
+            Self::Disconnected(_, gone) => write!(f, "the receiver of ring {} {}", gone.object, gone.verb()),
+            Self::Corrupt(_, ring) => write!(f, "the shared memory of ring {ring} contradicts itself"),
             Self::Unusable(_, why) => why.fmt(f),
         }
     }
@@ -161,7 +166,7 @@ impl<T> fmt::Display for SendError<T> {
 impl<T> std::error::Error for SendError<T> {}
 
 /// Why no message was received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecvError {
     /// The ring is empty ([`try_recv`](Receiver::try_recv) only).
@@ -169,20 +174,26 @@ pub enum RecvError {
     /// The ring was empty until the deadline (timed calls only).
     TimedOut,
     /// The ring is empty and its sender gone: closed, or dead. What was sent has been received.
-    Disconnected(Departure),
-    /// The shared memory of the ring contradicts itself.
-    Corrupt,
+    Disconnected(PeerGone),
+    /// The shared memory of the ring of this name contradicts itself.
+    Corrupt(ObjectName),
     /// The region can be used no longer.
     Unusable(Unusable),
 }
 
-impl From<Obstacle> for RecvError {
-    fn from(obstacle: Obstacle) -> Self {
+impl RecvError {
+    /// How the sender went, if that is the reason.
+    #[must_use]
+    pub fn departure(&self) -> Option<Departure> {
+        if let Self::Disconnected(gone) = self { Some(gone.how) } else { None }
+    }
+
+    fn new(obstacle: Obstacle, ring: &ObjectName) -> Self {
         match obstacle {
             Obstacle::WouldBlock => Self::Empty,
             Obstacle::TimedOut => Self::TimedOut,
-            Obstacle::Disconnected(how) => Self::Disconnected(how),
-            Obstacle::Corrupt => Self::Corrupt,
+            Obstacle::Disconnected(how) => Self::Disconnected(PeerGone { object: ring.clone(), how }),
+            Obstacle::Corrupt => Self::Corrupt(ring.clone()),
             Obstacle::Unusable(why) => Self::Unusable(why),
         }
     }
@@ -193,9 +204,8 @@ impl fmt::Display for RecvError {
         match self {
             Self::Empty => f.write_str("the ring is empty"),
             Self::TimedOut => f.write_str("the ring was empty until the deadline"),
-            Self::Disconnected(Departure::Closed) => f.write_str("the sender has closed its end"),
-            Self::Disconnected(Departure::Died) => f.write_str("the sender died"),
-            Self::Corrupt => f.write_str("the shared memory of the ring contradicts itself"),
+            Self::Disconnected(gone) => write!(f, "the sender of ring {} {}", gone.object, gone.verb()),
+            Self::Corrupt(ring) => write!(f, "the shared memory of ring {ring} contradicts itself"),
             Self::Unusable(why) => why.fmt(f),
         }
     }
@@ -303,7 +313,8 @@ impl<T: Shared> Sender<T> {
             slot.with_mut(|slot| unsafe { slot.write(message) });
             self.side.commit(1)
         };
-        put().map_err(|obstacle| SendError::new(message, obstacle))
+        let sent = put();
+        sent.map_err(|obstacle| SendError::new(message, obstacle, self.side.placed.name()))
     }
 
     /// Borrows up to `most` free slots, at least one, waiting for the first: messages are written in place and sent as
@@ -313,9 +324,10 @@ impl<T: Shared> Sender<T> {
     /// [`SendError`], except `Full` and `TimedOut`.
     pub fn loan(&mut self, most: usize) -> Result<Loan<'_, T>, SendError<()>> {
         let most = u32::try_from(most).unwrap_or(u32::MAX).max(1);
-        let count =
-            self.side.reserve_some(1, most, Patience::Forever).map_err(|obstacle| SendError::new((), obstacle))?;
-        Ok(Loan { side: &mut self.side, count })
+        match self.side.reserve_some(1, most, Patience::Forever) {
+            Ok(count) => Ok(Loan { side: &mut self.side, count }),
+            Err(obstacle) => Err(SendError::new((), obstacle, self.side.placed.name())),
+        }
     }
 }
 
@@ -357,7 +369,7 @@ impl<T: Shared> Loan<'_, T> {
     pub fn send(self, count: usize) -> Result<(), SendError<()>> {
         let count = u32::try_from(count).ok().filter(|count| *count <= self.count);
         let sent = count.ok_or(Obstacle::Corrupt).and_then(|count| self.side.commit(count));
-        sent.map_err(|obstacle| SendError::new((), obstacle))
+        sent.map_err(|obstacle| SendError::new((), obstacle, self.side.placed.name()))
     }
 }
 
@@ -415,12 +427,16 @@ impl<T: Shared> Receiver<T> {
 
     #[inline]
     fn take(&mut self, patience: Patience) -> Result<T, RecvError> {
-        self.side.reserve(1, patience)?;
-        let slot = self.side.slot(0).ok_or(RecvError::Corrupt)?;
-        // SAFETY: a reserved slot is not written by anybody until it is committed (ring, I1), and holds a message.
-        let message = slot.with(|slot| unsafe { slot.read() });
-        self.side.commit(1)?;
-        Ok(message)
+        let mut take = || {
+            self.side.reserve(1, patience)?;
+            let slot = self.side.slot(0).ok_or(Obstacle::Corrupt)?;
+            // SAFETY: a reserved slot is not written by anybody until it is committed (ring, I1), and holds a message.
+            let message = slot.with(|slot| unsafe { slot.read() });
+            self.side.commit(1)?;
+            Ok(message)
+        };
+        let taken = take();
+        taken.map_err(|obstacle| RecvError::new(obstacle, self.side.placed.name()))
     }
 
     /// Looks at up to `most` messages, at least one, in place, waiting for the first. They stay in the ring until
@@ -430,8 +446,10 @@ impl<T: Shared> Receiver<T> {
     /// [`RecvError`], except `Empty` and `TimedOut`.
     pub fn batch(&mut self, most: usize) -> Result<Batch<'_, T>, RecvError> {
         let most = u32::try_from(most).unwrap_or(u32::MAX).max(1);
-        let count = self.side.reserve_some(1, most, Patience::Forever)?;
-        Ok(Batch { side: &mut self.side, count })
+        match self.side.reserve_some(1, most, Patience::Forever) {
+            Ok(count) => Ok(Batch { side: &mut self.side, count }),
+            Err(obstacle) => Err(RecvError::new(obstacle, self.side.placed.name())),
+        }
     }
 
     /// Messages until the sender is gone.
@@ -474,8 +492,9 @@ impl<T: Shared> Batch<'_, T> {
     /// # Errors
     /// `Corrupt` if there are not that many; nothing is taken then.
     pub fn release(self, count: usize) -> Result<(), RecvError> {
-        let count = u32::try_from(count).ok().filter(|count| *count <= self.count).ok_or(RecvError::Corrupt)?;
-        Ok(self.side.commit(count)?)
+        let count = u32::try_from(count).ok().filter(|count| *count <= self.count);
+        let released = count.ok_or(Obstacle::Corrupt).and_then(|count| self.side.commit(count));
+        released.map_err(|obstacle| RecvError::new(obstacle, self.side.placed.name()))
     }
 }
 

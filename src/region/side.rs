@@ -2,7 +2,7 @@
 
 use super::core::NoCaller;
 use super::error::Unusable;
-use super::object::Placed;
+use super::object::{ObjectName, Placed};
 use crate::primitives::RawRing;
 use crate::primitives::ring::{Cursor, ReserveError};
 use crate::primitives::role::{ClaimError, Departure, IfGone, Predecessor};
@@ -64,6 +64,25 @@ impl From<ClaimError> for RoleError {
             ClaimError::WouldBlock => Self::Taken,
             ClaimError::TimedOut => Self::TimedOut,
             ClaimError::HeldByCaller => Self::AlreadyMine,
+        }
+    }
+}
+
+/// That nobody has the other end of an object any more, or that who had it died.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerGone {
+    /// The ring or stream.
+    pub object: ObjectName,
+    /// How the other end was left.
+    pub how: Departure,
+}
+
+impl PeerGone {
+    /// What became of it, for messages.
+    pub(super) fn verb(&self) -> &'static str {
+        match self.how {
+            Departure::Closed => "has closed its end",
+            Departure::Died => "died",
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use super::error::ObjectError;
 use super::handle::Region;
-use super::object::{Kind, Placed, Request, obtain};
+use super::object::{Kind, ObjectName, Placed, Request, obtain};
 use super::ring::check_capacity;
-use super::side::{Obstacle, Patience, RoleError, Side};
+use super::side::{Obstacle, Patience, PeerGone, RoleError, Side};
 use crate::primitives::RawRing;
 use crate::primitives::registry::Mode;
 use crate::primitives::ring::{CONSUMER, PRODUCER};
@@ -130,6 +130,10 @@ impl<const SIDE: bool> End<SIDE> {
     fn commit(&mut self, count: usize) -> Result<(), Obstacle> {
         self.side.commit(u32::try_from(count).unwrap_or(u32::MAX))
     }
+
+    fn error(&self, obstacle: Obstacle) -> io::Error {
+        io_error(obstacle, self.side.placed.name())
+    }
 }
 
 impl<const SIDE: bool> fmt::Debug for End<SIDE> {
@@ -149,18 +153,18 @@ pub enum Peer {
     Gone(Departure),
 }
 
-/// What the other end of a stream is, as an error of `std::io`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a stream cannot go on, as an error of `std::io`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StreamError {
-    /// The holder of the other end closed it.
-    PeerClosed,
-    /// The holder of the other end died.
-    PeerDied,
-    /// The shared memory of the stream contradicts itself.
-    Corrupt,
+    /// The holder of the other end closed it, or died.
+    Disconnected(PeerGone),
+    /// The shared memory of the stream of this name contradicts itself.
+    Corrupt(ObjectName),
     /// More bytes were to be written as one than the stream holds.
     TooLong {
+        /// The stream.
+        stream: ObjectName,
         /// How many.
         length: usize,
         /// How many fit.
@@ -171,10 +175,11 @@ pub enum StreamError {
 impl fmt::Display for StreamError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PeerClosed => f.write_str("the other end was closed"),
-            Self::PeerDied => f.write_str("the holder of the other end died"),
-            Self::Corrupt => f.write_str("the shared memory of the stream contradicts itself"),
-            Self::TooLong { length, most } => write!(f, "{length} bytes are too long, the stream holds {most}"),
+            Self::Disconnected(gone) => write!(f, "the peer of stream {} {}", gone.object, gone.verb()),
+            Self::Corrupt(stream) => write!(f, "the shared memory of stream {stream} contradicts itself"),
+            Self::TooLong { stream, length, most } => {
+                write!(f, "{length} bytes are too long, stream {stream} holds {most}")
+            }
         }
     }
 }
@@ -184,20 +189,29 @@ impl std::error::Error for StreamError {}
 impl StreamError {
     /// The stream's own error in one of `std::io`, if it is one.
     #[must_use]
-    pub fn in_io(error: &io::Error) -> Option<Self> {
-        error.get_ref().and_then(|inner| inner.downcast_ref()).copied()
+    pub fn in_io(error: &io::Error) -> Option<&Self> {
+        error.get_ref().and_then(|inner| inner.downcast_ref())
+    }
+
+    /// How the other end was left, if `error` says that it was.
+    #[must_use]
+    pub fn departure_in_io(error: &io::Error) -> Option<Departure> {
+        if let Some(Self::Disconnected(gone)) = Self::in_io(error) { Some(gone.how) } else { None }
     }
 }
 
-fn io_error(obstacle: Obstacle) -> io::Error {
+fn io_error(obstacle: Obstacle, stream: &ObjectName) -> io::Error {
     match obstacle {
         Obstacle::WouldBlock => io::ErrorKind::WouldBlock.into(),
         Obstacle::TimedOut => io::ErrorKind::TimedOut.into(),
-        Obstacle::Disconnected(Departure::Closed) => io::Error::new(io::ErrorKind::BrokenPipe, StreamError::PeerClosed),
-        Obstacle::Disconnected(Departure::Died) => {
-            io::Error::new(io::ErrorKind::ConnectionAborted, StreamError::PeerDied)
+        Obstacle::Disconnected(how) => {
+            let kind = match how {
+                Departure::Closed => io::ErrorKind::BrokenPipe,
+                Departure::Died => io::ErrorKind::ConnectionAborted,
+            };
+            io::Error::new(kind, StreamError::Disconnected(PeerGone { object: stream.clone(), how }))
         }
-        Obstacle::Corrupt => io::Error::new(io::ErrorKind::InvalidData, StreamError::Corrupt),
+        Obstacle::Corrupt => io::Error::new(io::ErrorKind::InvalidData, StreamError::Corrupt(stream.clone())),
         Obstacle::Unusable(why) => io::Error::other(why),
     }
 }
@@ -275,21 +289,23 @@ impl ByteWriter {
     pub fn write_whole(&mut self, bytes: &[u8]) -> io::Result<()> {
         let (length, most) = (bytes.len(), self.end.side.placed.slots().len());
         let least = u32::try_from(length).ok().filter(|_| length <= most);
-        let too_long = || io::Error::new(io::ErrorKind::InvalidInput, StreamError::TooLong { length, most });
-        let least = least.ok_or_else(too_long)?;
-        self.end.reserve(least, length).map_err(io_error)?;
+        let least = least.ok_or_else(|| {
+            let stream = self.end.side.placed.name().clone();
+            io::Error::new(io::ErrorKind::InvalidInput, StreamError::TooLong { stream, length, most })
+        })?;
+        self.end.reserve(least, length).map_err(|obstacle| self.end.error(obstacle))?;
         self.put(bytes, length)
     }
 
     fn put(&mut self, bytes: &[u8], count: usize) -> io::Result<()> {
         let mut bytes = bytes.iter();
-        for run in self.end.runs(count).ok_or_else(|| io_error(Obstacle::Corrupt))? {
+        for run in self.end.runs(count).ok_or_else(|| self.end.error(Obstacle::Corrupt))? {
             for (slot, byte) in run.iter().zip(&mut bytes) {
                 // SAFETY: reserved slots are this end's alone until they are committed (ring, I1).
                 slot.with_mut(|slot| unsafe { *slot = *byte });
             }
         }
-        self.end.commit(count).map_err(io_error)
+        self.end.commit(count).map_err(|obstacle| self.end.error(obstacle))
     }
 
     /// Waits until a reader has taken everything that was written.
@@ -299,7 +315,7 @@ impl ByteWriter {
     pub fn wait_until_empty(&mut self) -> io::Result<()> {
         let all = self.end.side.placed.slots().len();
         let least = u32::try_from(all).unwrap_or(u32::MAX);
-        self.end.reserve(least, all).map(drop).map_err(io_error)
+        self.end.reserve(least, all).map(drop).map_err(|obstacle| self.end.error(obstacle))
     }
 
     /// Bytes that were written and that no reader has taken yet, as of a moment ago. Never waits.
@@ -307,7 +323,7 @@ impl ByteWriter {
     /// # Errors
     /// [`StreamError::Corrupt`], or the region can be used no longer.
     pub fn pending(&mut self) -> io::Result<usize> {
-        let free = self.end.known_now().map_err(io_error)?;
+        let free = self.end.known_now().map_err(|obstacle| self.end.error(obstacle))?;
         Ok(self.end.side.placed.slots().len().saturating_sub(free))
     }
 }
@@ -318,7 +334,7 @@ impl io::Write for ByteWriter {
         if bytes.is_empty() {
             return Ok(0);
         }
-        let count = self.end.reserve(1, bytes.len()).map_err(io_error)?;
+        let count = self.end.reserve(1, bytes.len()).map_err(|obstacle| self.end.error(obstacle))?;
         self.put(bytes, count)?;
         Ok(count)
     }
@@ -353,7 +369,7 @@ impl ByteReader {
     /// # Errors
     /// [`StreamError::Corrupt`], or the region can be used no longer.
     pub fn pending(&mut self) -> io::Result<usize> {
-        self.end.known_now().map_err(io_error)
+        self.end.known_now().map_err(|obstacle| self.end.error(obstacle))
     }
 }
 
@@ -366,16 +382,16 @@ impl io::Read for ByteReader {
         let count = match self.end.reserve(1, into.len()) {
             Ok(count) => count,
             Err(Obstacle::Disconnected(Departure::Closed)) => return Ok(0),
-            Err(obstacle) => return Err(io_error(obstacle)),
+            Err(obstacle) => return Err(self.end.error(obstacle)),
         };
         let mut into = into.iter_mut();
-        for run in self.end.runs(count).ok_or_else(|| io_error(Obstacle::Corrupt))? {
+        for run in self.end.runs(count).ok_or_else(|| self.end.error(Obstacle::Corrupt))? {
             for (slot, byte) in run.iter().zip(&mut into) {
                 // SAFETY: reserved slots are written by nobody until they are committed (ring, I1).
                 *byte = slot.with(|slot| unsafe { *slot });
             }
         }
-        self.end.commit(count).map_err(io_error)?;
+        self.end.commit(count).map_err(|obstacle| self.end.error(obstacle))?;
         Ok(count)
     }
 }
@@ -388,14 +404,14 @@ impl ByteWriter {
     /// # Errors
     /// Those of the source, and as [`write`](io::Write::write).
     pub fn write_from(&mut self, source: &mut impl io::Read, most: usize) -> io::Result<usize> {
-        let count = self.end.reserve(1, most.max(1)).map_err(io_error)?;
-        let [first, _] = self.end.runs(count).ok_or_else(|| io_error(Obstacle::Corrupt))?;
+        let count = self.end.reserve(1, most.max(1)).map_err(|obstacle| self.end.error(obstacle))?;
+        let [first, _] = self.end.runs(count).ok_or_else(|| self.end.error(Obstacle::Corrupt))?;
         // SAFETY: reserved slots are this end's alone until they are committed (ring, I1), and natively a cell is its
         // content (`repr(transparent)`); the borrow ends before the commit.
         let run = unsafe { core::slice::from_raw_parts_mut(first.as_ptr().cast_mut().cast::<u8>(), first.len()) };
         // A source that claims to have read more than there was room for is not believed.
         let read = source.read(run)?.min(first.len());
-        self.end.commit(read).map_err(io_error)?;
+        self.end.commit(read).map_err(|obstacle| self.end.error(obstacle))?;
         Ok(read)
     }
 }
@@ -413,9 +429,9 @@ impl ByteReader {
         let count = match self.end.reserve(1, most.max(1)) {
             Ok(count) => count,
             Err(Obstacle::Disconnected(Departure::Closed)) => return Ok(0),
-            Err(obstacle) => return Err(io_error(obstacle)),
+            Err(obstacle) => return Err(self.end.error(obstacle)),
         };
-        let [first, _] = self.end.runs(count).ok_or_else(|| io_error(Obstacle::Corrupt))?;
+        let [first, _] = self.end.runs(count).ok_or_else(|| self.end.error(Obstacle::Corrupt))?;
         // SAFETY: reserved slots are written by nobody until they are committed (ring, I1); otherwise as in write_from.
         let run = unsafe { core::slice::from_raw_parts(first.as_ptr().cast::<u8>(), first.len()) };
         // A sink that claims to have taken more than there was is not believed.
@@ -423,7 +439,7 @@ impl ByteReader {
         if taken == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        self.end.commit(taken).map_err(io_error)?;
+        self.end.commit(taken).map_err(|obstacle| self.end.error(obstacle))?;
         Ok(taken)
     }
 }

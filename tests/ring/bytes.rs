@@ -93,7 +93,10 @@ fn a_batch_that_can_never_fit_is_refused_and_one_that_does_not_fit_now_waits() {
         let (mut writer, mut reader) = ends(&stream);
         let refused = writer.write_whole(&[1; 9]).expect_err("too long");
         assert_eq!(refused.kind(), ErrorKind::InvalidInput);
-        assert_eq!(StreamError::in_io(&refused), Some(StreamError::TooLong { length: 9, most: 8 }));
+        assert_eq!(
+            StreamError::in_io(&refused),
+            Some(&StreamError::TooLong { stream: "stream".into(), length: 9, most: 8 })
+        );
         assert_eq!(writer.pending().expect("intact"), 0);
         writer.write_whole(&[]).expect("nothing is no trouble");
         writer.write_whole(&[1; 3]).expect("room");
@@ -158,8 +161,8 @@ fn who_writes_to_nobody_is_told() {
         for answer in [writer.write(b"x").map(drop), writer.write_whole(b"x"), writer.wait_until_empty()] {
             let error = answer.expect_err("nobody reads");
             assert_eq!(
-                (error.kind(), StreamError::in_io(&error)),
-                (ErrorKind::BrokenPipe, Some(StreamError::PeerClosed))
+                (error.kind(), StreamError::departure_in_io(&error)),
+                (ErrorKind::BrokenPipe, Some(Departure::Closed))
             );
         }
         writer.set_if_gone(IfGone::Wait);
@@ -197,7 +200,7 @@ fn a_writer_that_died_is_an_error_once() {
         reader.set_deadline(Some(Deadline::after(PATIENCE)));
         let error = reader.read(&mut into).expect_err("its writer died");
         assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
-        assert_eq!(StreamError::in_io(&error), Some(StreamError::PeerDied));
+        assert_eq!(StreamError::departure_in_io(&error), Some(Departure::Died));
         assert_eq!(reader.peer(), Peer::Gone(Departure::Died));
         reader.set_deadline(Some(Deadline::after(Duration::from_millis(5))));
         assert_eq!(reader.read(&mut into).expect_err("told once").kind(), ErrorKind::TimedOut);

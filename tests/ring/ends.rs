@@ -5,8 +5,8 @@ use super::support::alone::alone;
 use super::{Pair, REGION, number, options, pair, region};
 use selvedge::primitives::RawRing;
 use selvedge::region::{
-    ByteStream, Departure, IfGone, ObjectErrorKind, Peer, Predecessor, RecvError, Ring, RoleError, SendError, Shared,
-    StreamError, Tag, Unusable,
+    ByteStream, Departure, IfGone, ObjectErrorKind, Peer, PeerGone, Predecessor, RecvError, Ring, RoleError, SendError,
+    Shared, StreamError, Tag, Unusable,
 };
 use std::io::{Read, Write};
 use std::mem::ManuallyDrop;
@@ -65,7 +65,7 @@ fn who_waits_for_an_end_gets_it() {
         let mut receiver = ring.receiver().expect("free");
         assert_eq!(receiver.recv().map(number), Ok(1));
         assert_eq!(receiver.recv().map(number), Ok(2));
-        assert_eq!(receiver.recv(), Err(RecvError::Disconnected(Departure::Closed)));
+        assert_eq!(receiver.recv().map_err(|error| error.departure()), Err(Some(Departure::Closed)));
     });
 }
 
@@ -83,7 +83,7 @@ fn a_leaked_end_is_inherited_from_the_dead() {
         });
         let mut receiver = ring.receiver().expect("free");
         assert_eq!(receiver.recv().map(number), Ok(1));
-        assert_eq!(receiver.recv(), Err(RecvError::Disconnected(Departure::Died)));
+        assert_eq!(receiver.recv().map_err(|error| error.departure()), Err(Some(Departure::Died)));
         assert_eq!(ring.try_sender().map(|sender| sender.predecessor()), Ok(Predecessor::Died));
     });
 }
@@ -102,9 +102,9 @@ fn full_and_empty_and_gone() {
         assert_eq!(sender.try_send(pair(3)), Err(SendError::Full(pair(3))));
         assert_eq!(sender.send_timeout(pair(3), SHORT), Err(SendError::TimedOut(pair(3))));
         drop(receiver);
-        assert_eq!(sender.try_send(pair(3)), Err(SendError::Disconnected(pair(3), Departure::Closed)));
+        assert_eq!(sender.try_send(pair(3)).map_err(|error| error.departure()), Err(Some(Departure::Closed)));
         let refused = sender.send(pair(3)).expect_err("nobody can make room");
-        assert_eq!((refused, refused.into_message()), (SendError::Disconnected(pair(3), Departure::Closed), pair(3)));
+        assert_eq!((refused.departure(), refused.into_message()), (Some(Departure::Closed), pair(3)));
         let mut sender = sender.if_gone(IfGone::Wait);
         assert_eq!(sender.send_timeout(pair(3), SHORT), Err(SendError::TimedOut(pair(3))), "somebody may come");
         let mut receiver = ring.receiver().expect("free");
@@ -112,7 +112,7 @@ fn full_and_empty_and_gone() {
         drop(sender);
         let received: Vec<u64> = receiver.iter().map(number).collect();
         assert_eq!(received, [1, 2]);
-        assert_eq!(receiver.try_recv(), Err(RecvError::Disconnected(Departure::Closed)));
+        assert_eq!(receiver.try_recv().map_err(|error| error.departure()), Err(Some(Departure::Closed)));
     });
 }
 
@@ -135,7 +135,7 @@ fn loans_and_batches_keep_to_what_was_reserved() {
                 *loan.get_mut(index).expect("a slot") = round * 10 + u32::try_from(index).expect("small");
             }
             assert!(loan.get_mut(3).is_none() && loan.get_mut(usize::MAX).is_none());
-            assert_eq!(loan.send(4), Err(SendError::Corrupt(())), "more than was borrowed");
+            assert!(matches!(loan.send(4), Err(SendError::Corrupt(..))), "more than was borrowed");
             assert_eq!(receiver.try_recv(), Err(RecvError::Empty));
             // What was written is still there, and is sent now.
             sender.loan(2).expect("room").send(2).expect("two");
@@ -145,7 +145,7 @@ fn loans_and_batches_keep_to_what_was_reserved() {
                 (batch.len(), batch.get(0), batch.get(1), batch.get(2)),
                 (2, Some(&(round * 10)), Some(&(round * 10 + 1)), None)
             );
-            assert_eq!(batch.release(3), Err(RecvError::Corrupt), "more than there are");
+            assert!(matches!(batch.release(3), Err(RecvError::Corrupt(_))), "more than there are");
             let batch = receiver.batch(2).expect("two");
             batch.release(1).expect("one");
             assert_eq!(receiver.try_recv(), Ok(round * 10 + 1));
@@ -301,7 +301,7 @@ fn a_forked_child_is_refused_and_closes_nothing() {
         });
         child.succeed();
         drop(ManuallyDrop::into_inner(sender));
-        assert_eq!(receiver.recv(), Err(RecvError::Disconnected(Departure::Closed)));
+        assert_eq!(receiver.recv().map_err(|error| error.departure()), Err(Some(Departure::Closed)));
         drop(ManuallyDrop::into_inner(receiver));
         drop((ManuallyDrop::into_inner(writer), ManuallyDrop::into_inner(reader)));
     });
@@ -324,10 +324,19 @@ fn more_threads_than_the_region_has_places_for() {
 /// Errors are for people, too.
 #[test]
 fn errors_say_what_happened() {
-    assert_eq!(SendError::Disconnected((), Departure::Died).to_string(), "the receiver died");
+    let gone = |how| PeerGone { object: "orders".into(), how };
+    assert_eq!(SendError::Disconnected((), gone(Departure::Died)).to_string(), "the receiver of ring `orders` died");
     assert_eq!(format!("{:?}", SendError::Full([0_u8; 999])), "Full(..)", "without the message");
-    assert_eq!(RecvError::Disconnected(Departure::Closed).to_string(), "the sender has closed its end");
+    let closed = RecvError::Disconnected(gone(Departure::Closed));
+    assert_eq!(closed.to_string(), "the sender of ring `orders` has closed its end");
+    assert_eq!(closed.departure(), Some(Departure::Closed));
+    assert_eq!(
+        RecvError::Corrupt("orders".into()).to_string(),
+        "the shared memory of ring `orders` contradicts itself"
+    );
+    let closed = StreamError::Disconnected(gone(Departure::Closed));
+    assert_eq!(closed.to_string(), "the peer of stream `orders` has closed its end");
     assert_eq!(RoleError::AlreadyMine.to_string(), "the calling thread has this end of the ring already");
-    let long = StreamError::TooLong { length: 17, most: 16 };
-    assert_eq!(long.to_string(), "17 bytes are too long, the stream holds 16");
+    let long = StreamError::TooLong { stream: "log".into(), length: 17, most: 16 };
+    assert_eq!(long.to_string(), "17 bytes are too long, stream `log` holds 16");
 }

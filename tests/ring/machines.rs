@@ -5,7 +5,7 @@ use super::support::alone::alone;
 use proptest::prelude::*;
 use selvedge::Region;
 use selvedge::region::{
-    ByteReader, ByteWriter, Departure, Predecessor, Receiver, RecvError, SendError, Sender, StreamError,
+    ByteReader, ByteWriter, Departure, PeerGone, Predecessor, Receiver, RecvError, SendError, Sender, StreamError,
 };
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -126,7 +126,7 @@ impl RingMachine {
         };
         let expected = match (room, receiver_gone, call) {
             (1.., ..) => Ok(()),
-            (0, Some(how), _) => Err(SendError::Disconnected(message, how)),
+            (0, Some(how), _) => Err(SendError::Disconnected(message, PeerGone { object: "ring".into(), how })),
             (0, None, RingCall::TrySend) => Err(SendError::Full(message)),
             (0, None, _) => Err(SendError::TimedOut(message)),
         };
@@ -164,7 +164,7 @@ impl RingMachine {
         };
         let expected = match (self.queue.pop_front(), sender_gone, call) {
             (Some(message), ..) => Ok(message),
-            (None, Some(how), _) => Err(RecvError::Disconnected(how)),
+            (None, Some(how), _) => Err(RecvError::Disconnected(PeerGone { object: "ring".into(), how })),
             (None, None, RingCall::TryRecv) => Err(RecvError::Empty),
             (None, None, _) => Err(RecvError::TimedOut),
         };
