@@ -104,6 +104,7 @@ fn full_and_empty_and_gone() {
         drop(receiver);
         assert_eq!(sender.try_send(pair(3)).map_err(|error| error.departure()), Err(Some(Departure::Closed)));
         let refused = sender.send(pair(3)).expect_err("nobody can make room");
+        assert_eq!(refused.to_string(), "the receiver of ring `ring` has closed its end");
         assert_eq!((refused.departure(), refused.into_message()), (Some(Departure::Closed), pair(3)));
         let mut sender = sender.if_gone(IfGone::Wait);
         assert_eq!(sender.send_timeout(pair(3), SHORT), Err(SendError::TimedOut(pair(3))), "somebody may come");
