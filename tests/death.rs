@@ -30,7 +30,7 @@ use support::shared::{Mark, Shared};
 
 const REGION: &str = "death";
 /// How often each scenario is played.
-const RUNS: u32 = 1000;
+const RUNS: u32 = 3_000;
 /// For all runs of a scenario.
 const LIMIT: Duration = Duration::from_secs(600);
 /// Objects that a walk visits, where it is to take long.
