@@ -92,14 +92,14 @@ fn what_a_child_inherits_is_refused() {
         drop(parent.number.lock().expect("free"));
         let child = fork("the child", || {
             const WHY: Unusable = Unusable::ForkedChild;
-            assert!(matches!(parent.number.lock(), Err(LockError::Unusable(WHY))));
-            assert!(matches!(parent.number.try_lock(), Err(LockError::Unusable(WHY))));
-            assert!(matches!(parent.number.lock_timeout(WATCHED), Err(LockError::Unusable(WHY))));
-            assert!(matches!(parent.number.reset(7), Err(LockError::Unusable(WHY))));
-            assert_eq!(parent.permits.acquire(), Err(AcquireError::Unusable(WHY)));
-            assert_eq!(parent.permits.try_acquire(1), Err(AcquireError::Unusable(WHY)));
-            assert_eq!(parent.permits.acquire_timeout(1, WATCHED), Err(AcquireError::Unusable(WHY)));
-            assert_eq!(parent.permits.release(), Err(ReleaseError::Unusable(WHY)));
+            assert!(matches!(parent.number.lock(), Err(LockError::Unusable(WHY, _))));
+            assert!(matches!(parent.number.try_lock(), Err(LockError::Unusable(WHY, _))));
+            assert!(matches!(parent.number.lock_timeout(WATCHED), Err(LockError::Unusable(WHY, _))));
+            assert!(matches!(parent.number.reset(7), Err(LockError::Unusable(WHY, _))));
+            assert!(matches!(parent.permits.acquire(), Err(AcquireError::Unusable(WHY, _))));
+            assert!(matches!(parent.permits.try_acquire(1), Err(AcquireError::Unusable(WHY, _))));
+            assert!(matches!(parent.permits.acquire_timeout(1, WATCHED), Err(AcquireError::Unusable(WHY, _))));
+            assert!(matches!(parent.permits.release(), Err(ReleaseError::Unusable(WHY, _))));
             let refusal = |answer: Result<(), selvedge::region::ObjectError>| answer.expect_err("refused").kind();
             let unusable = ObjectErrorKind::Unusable(WHY);
             assert_eq!(refusal(parent.region.mutex("number", 0_u64).map(drop)), unusable);
@@ -219,10 +219,10 @@ fn a_child_attaches_by_itself() {
             let descriptor = anonymous.as_fd().expect("inherited").try_clone_to_owned().expect("a copy");
             let other = Region::from_fd(descriptor).expect("its own attachment");
             *other.mutex("number", 0_u64).expect("a mutex").lock().expect("free") += 1;
-            assert!(matches!(parent.number.lock(), Err(LockError::Unusable(Unusable::ForkedChild))), "still");
+            assert!(matches!(parent.number.lock(), Err(LockError::Unusable(Unusable::ForkedChild, _))), "still");
             // A grandchild, forked with the child's own attachment, is none of both.
             let grandchild = fork("the grandchild", || {
-                assert!(matches!(own.number.lock(), Err(LockError::Unusable(Unusable::ForkedChild))));
+                assert!(matches!(own.number.lock(), Err(LockError::Unusable(Unusable::ForkedChild, _))));
                 *Handles::of(options().open(REGION).expect("a third")).number.lock().expect("free") += 0;
             });
             grandchild.succeed();

@@ -382,7 +382,7 @@ fn fence_off(region: &Region, start: impl FnOnce(&dyn Fn())) {
         let guard = number.lock().expect("free");
         locked.set(1);
         until("it is told that it counts as dead", || {
-            matches!(number.try_lock(), Err(LockError::Unusable(Unusable::FencedOff)))
+            matches!(number.try_lock(), Err(LockError::Unusable(Unusable::FencedOff, _)))
         });
         assert!(matches!(region.semaphore("permits", 0), Err(error)
             if error.kind() == ObjectErrorKind::Unusable(Unusable::FencedOff)));
@@ -422,7 +422,7 @@ fn a_fenced_off_process_that_dies_leaves_as_any_other() {
             let number = self::number(&region);
             let _guard = number.lock().expect("free");
             locked.set(1);
-            until("it is told", || matches!(number.try_lock(), Err(LockError::Unusable(Unusable::FencedOff))));
+            until("it is told", || matches!(number.try_lock(), Err(LockError::Unusable(Unusable::FencedOff, _))));
             told.set(1);
             hold_on();
         });

@@ -3,7 +3,7 @@
 use super::core::NoCaller;
 use super::error::{ObjectError, Unusable};
 use super::handle::Region;
-use super::object::{Kind, Placed, Request, Shared, obtain};
+use super::object::{Kind, ObjectName, Placed, Request, Shared, obtain};
 use crate::primitives::ThreadSlot;
 use crate::primitives::mutex::{Acquired, Leaves, LockError as RawLockError, RawMutex};
 use crate::primitives::registry::Mode;
@@ -47,7 +47,7 @@ pub struct Mutex<T: Shared> {
 }
 
 /// Why a lock was not granted, or not as usual.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LockError<G> {
     /// It was granted, but its last holder died with it: the value may be half changed. Unless the guard is told
@@ -67,8 +67,8 @@ pub enum LockError<G> {
         /// How many that are.
         limit: u32,
     },
-    /// The region can be used no longer.
-    Unusable(Unusable),
+    /// The region of the mutex can be used no longer.
+    Unusable(Unusable, ObjectName),
 }
 
 impl<G> fmt::Debug for LockError<G> {
@@ -80,7 +80,7 @@ impl<G> fmt::Debug for LockError<G> {
             Self::Relocked => f.write_str("Relocked"),
             Self::NotRecoverable => f.write_str("NotRecoverable"),
             Self::TooManyThreads { limit } => write!(f, "TooManyThreads({limit})"),
-            Self::Unusable(why) => write!(f, "Unusable({why:?})"),
+            Self::Unusable(why, mutex) => write!(f, "Unusable({why:?}, {mutex:?})"),
         }
     }
 }
@@ -96,7 +96,7 @@ impl<G> fmt::Display for LockError<G> {
             Self::TooManyThreads { limit } => {
                 write!(f, "the region's {limit} places for threads of this process are taken")
             }
-            Self::Unusable(why) => why.fmt(f),
+            Self::Unusable(why, mutex) => write!(f, "mutex {mutex}: {why}"),
         }
     }
 }
@@ -114,7 +114,7 @@ impl<G> LockError<G> {
             Self::Relocked => LockError::Relocked,
             Self::NotRecoverable => LockError::NotRecoverable,
             Self::TooManyThreads { limit } => LockError::TooManyThreads { limit },
-            Self::Unusable(why) => LockError::Unusable(why),
+            Self::Unusable(why, mutex) => LockError::Unusable(why, mutex),
         }
     }
 
@@ -127,10 +127,11 @@ impl<G> LockError<G> {
     }
 }
 
-impl<G> From<NoCaller> for LockError<G> {
-    fn from(error: NoCaller) -> Self {
+impl<G> LockError<G> {
+    #[cold]
+    fn no_caller(error: NoCaller, mutex: &ObjectName) -> Self {
         match error {
-            NoCaller::Unusable(why) => Self::Unusable(why),
+            NoCaller::Unusable(why) => Self::Unusable(why, mutex.clone()),
             NoCaller::TooManyThreads(limit) => Self::TooManyThreads { limit },
         }
     }
@@ -177,7 +178,7 @@ impl<T: Shared> Mutex<T> {
 
     #[inline]
     fn lock_until(&self, deadline: Option<Deadline>) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
-        let slot = self.placed.core().slot()?;
+        let slot = self.slot()?;
         match self.placed.control().try_lock(slot) {
             Err(RawLockError::WouldBlock) => self.lock_slow(slot, deadline),
             answer => self.granted(answer),
@@ -201,7 +202,7 @@ impl<T: Shared> Mutex<T> {
     /// [`LockError`], except `TimedOut`.
     #[inline]
     pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
-        let slot = self.placed.core().slot()?;
+        let slot = self.slot()?;
         self.granted(self.placed.control().try_lock(slot))
     }
 
@@ -226,7 +227,7 @@ impl<T: Shared> Mutex<T> {
     /// # Errors
     /// The region can be used no longer.
     pub fn reset(&self, value: T) -> Result<bool, LockError<()>> {
-        let slot = self.placed.core().slot()?;
+        let slot = self.slot()?;
         if !self.placed.control().reset(slot) {
             return Ok(false);
         }
@@ -234,6 +235,11 @@ impl<T: Shared> Mutex<T> {
         *guard = value;
         guard.mark_consistent();
         Ok(true)
+    }
+
+    #[inline]
+    fn slot<G>(&self) -> Result<ThreadSlot, LockError<G>> {
+        self.placed.core().slot().map_err(|error| LockError::no_caller(error, self.placed.name()))
     }
 
     fn value(&self) -> Option<&Cell<T>> {

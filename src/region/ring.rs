@@ -106,8 +106,8 @@ pub enum SendError<T> {
     Disconnected(T, PeerGone),
     /// The shared memory of the ring of this name contradicts itself.
     Corrupt(T, ObjectName),
-    /// The region can be used no longer.
-    Unusable(T, Unusable),
+    /// The region of the ring of this name can be used no longer.
+    Unusable(T, Unusable, ObjectName),
 }
 
 impl<T> SendError<T> {
@@ -118,7 +118,7 @@ impl<T> SendError<T> {
             | Self::TimedOut(message)
             | Self::Disconnected(message, _)
             | Self::Corrupt(message, _)
-            | Self::Unusable(message, _) => message,
+            | Self::Unusable(message, ..) => message,
         }
     }
 
@@ -134,7 +134,7 @@ impl<T> SendError<T> {
             Obstacle::TimedOut => Self::TimedOut(message),
             Obstacle::Disconnected(how) => Self::Disconnected(message, PeerGone { object: ring.clone(), how }),
             Obstacle::Corrupt => Self::Corrupt(message, ring.clone()),
-            Obstacle::Unusable(why) => Self::Unusable(message, why),
+            Obstacle::Unusable(why) => Self::Unusable(message, why, ring.clone()),
         }
     }
 }
@@ -146,7 +146,7 @@ impl<T> fmt::Debug for SendError<T> {
             Self::TimedOut(_) => f.write_str("TimedOut(..)"),
             Self::Disconnected(_, gone) => write!(f, "Disconnected(.., {gone:?})"),
             Self::Corrupt(_, ring) => write!(f, "Corrupt(.., {ring:?})"),
-            Self::Unusable(_, why) => write!(f, "Unusable(.., {why:?})"),
+            Self::Unusable(_, why, ring) => write!(f, "Unusable(.., {why:?}, {ring:?})"),
         }
     }
 }
@@ -158,7 +158,7 @@ impl<T> fmt::Display for SendError<T> {
             Self::TimedOut(_) => f.write_str("the ring was full until the deadline"),
             Self::Disconnected(_, gone) => write!(f, "the receiver of ring {} {}", gone.object, gone.verb()),
             Self::Corrupt(_, ring) => write!(f, "the shared memory of ring {ring} contradicts itself"),
-            Self::Unusable(_, why) => why.fmt(f),
+            Self::Unusable(_, why, ring) => write!(f, "ring {ring}: {why}"),
         }
     }
 }
@@ -177,8 +177,8 @@ pub enum RecvError {
     Disconnected(PeerGone),
     /// The shared memory of the ring of this name contradicts itself.
     Corrupt(ObjectName),
-    /// The region can be used no longer.
-    Unusable(Unusable),
+    /// The region of the ring of this name can be used no longer.
+    Unusable(Unusable, ObjectName),
 }
 
 impl RecvError {
@@ -194,7 +194,7 @@ impl RecvError {
             Obstacle::TimedOut => Self::TimedOut,
             Obstacle::Disconnected(how) => Self::Disconnected(PeerGone { object: ring.clone(), how }),
             Obstacle::Corrupt => Self::Corrupt(ring.clone()),
-            Obstacle::Unusable(why) => Self::Unusable(why),
+            Obstacle::Unusable(why) => Self::Unusable(why, ring.clone()),
         }
     }
 }
@@ -206,7 +206,7 @@ impl fmt::Display for RecvError {
             Self::TimedOut => f.write_str("the ring was empty until the deadline"),
             Self::Disconnected(gone) => write!(f, "the sender of ring {} {}", gone.object, gone.verb()),
             Self::Corrupt(ring) => write!(f, "the shared memory of ring {ring} contradicts itself"),
-            Self::Unusable(why) => why.fmt(f),
+            Self::Unusable(why, ring) => write!(f, "ring {ring}: {why}"),
         }
     }
 }

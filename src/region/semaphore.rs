@@ -56,8 +56,8 @@ pub enum AcquireError {
         /// How many that are.
         limit: u32,
     },
-    /// The region can be used no longer.
-    Unusable(Unusable),
+    /// The region of the semaphore can be used no longer.
+    Unusable(Unusable, ObjectName),
 }
 
 impl fmt::Display for AcquireError {
@@ -75,17 +75,17 @@ impl fmt::Display for AcquireError {
             Self::TooManyThreads { limit } => {
                 write!(f, "the region's {limit} places for threads of this process are taken")
             }
-            Self::Unusable(why) => why.fmt(f),
+            Self::Unusable(why, semaphore) => write!(f, "semaphore {semaphore}: {why}"),
         }
     }
 }
 
 impl std::error::Error for AcquireError {}
 
-impl From<NoCaller> for AcquireError {
-    fn from(error: NoCaller) -> Self {
+impl AcquireError {
+    fn no_caller(error: NoCaller, semaphore: &ObjectName) -> Self {
         match error {
-            NoCaller::Unusable(why) => Self::Unusable(why),
+            NoCaller::Unusable(why) => Self::Unusable(why, semaphore.clone()),
             NoCaller::TooManyThreads(limit) => Self::TooManyThreads { limit },
         }
     }
@@ -102,8 +102,8 @@ pub enum ReleaseError {
         /// How many were to be released.
         given: u32,
     },
-    /// The region can be used no longer.
-    Unusable(Unusable),
+    /// The region of the semaphore can be used no longer.
+    Unusable(Unusable, ObjectName),
 }
 
 impl fmt::Display for ReleaseError {
@@ -112,7 +112,7 @@ impl fmt::Display for ReleaseError {
             Self::Overflow { semaphore, given } => {
                 write!(f, "semaphore {semaphore}: with {given} permits more it would have more than {}", Semaphore::MAX)
             }
-            Self::Unusable(why) => why.fmt(f),
+            Self::Unusable(why, semaphore) => write!(f, "semaphore {semaphore}: {why}"),
         }
     }
 }
@@ -180,7 +180,8 @@ impl Semaphore {
     /// Apart, because only who waits needs a thread slot and a [`Caller`](crate::primitives::Caller).
     #[cold]
     fn acquire_slow(&self, n: u32, deadline: Option<Deadline>) -> Result<(), AcquireError> {
-        let caller = self.placed.core().caller(self.wait)?;
+        let caller = self.placed.core().caller(self.wait);
+        let caller = caller.map_err(|error| AcquireError::no_caller(error, self.placed.name()))?;
         self.answer(n, self.placed.control().acquire(&caller, self.placed.id(), n, deadline))
     }
 
@@ -199,7 +200,7 @@ impl Semaphore {
     /// `WouldBlock`, `TooMany`, or the region can be used no longer.
     #[inline]
     pub fn try_acquire(&self, n: u32) -> Result<(), AcquireError> {
-        self.placed.core().attachment().check().map_err(AcquireError::Unusable)?;
+        self.check().map_err(|why| AcquireError::Unusable(why, self.placed.name().clone()))?;
         self.answer(n, self.placed.control().try_acquire(n))
     }
 
@@ -218,11 +219,16 @@ impl Semaphore {
     /// [`ReleaseError`].
     #[inline]
     pub fn release_many(&self, n: u32) -> Result<(), ReleaseError> {
-        self.placed.core().attachment().check().map_err(ReleaseError::Unusable)?;
+        self.check().map_err(|why| ReleaseError::Unusable(why, self.placed.name().clone()))?;
         self.placed
             .control()
             .release(n)
             .map_err(|Overflow| ReleaseError::Overflow { semaphore: self.placed.name().clone(), given: n })
+    }
+
+    #[inline]
+    fn check(&self) -> Result<(), Unusable> {
+        self.placed.core().attachment().check()
     }
 
     /// The permits that are there, as of a moment ago.

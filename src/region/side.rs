@@ -12,7 +12,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 /// Why a role was not given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RoleError {
     /// Another thread has it (non-blocking calls only).
@@ -21,15 +21,15 @@ pub enum RoleError {
     TimedOut,
     /// The calling thread has it already.
     AlreadyMine,
-    /// The shared memory of the ring contradicts itself.
-    Corrupt,
+    /// The shared memory of the ring or stream of this name contradicts itself.
+    Corrupt(ObjectName),
     /// As many threads of this process as the region was made for use it already.
     TooManyThreads {
         /// How many that are.
         limit: u32,
     },
-    /// The region can be used no longer.
-    Unusable(Unusable),
+    /// The region of the ring or stream of this name can be used no longer.
+    Unusable(Unusable, ObjectName),
 }
 
 impl fmt::Display for RoleError {
@@ -38,21 +38,21 @@ impl fmt::Display for RoleError {
             Self::Taken => f.write_str("another thread has this end of the ring"),
             Self::TimedOut => f.write_str("another thread had this end of the ring until the deadline"),
             Self::AlreadyMine => f.write_str("the calling thread has this end of the ring already"),
-            Self::Corrupt => f.write_str("the shared memory of the ring contradicts itself"),
+            Self::Corrupt(object) => write!(f, "the shared memory of {object} contradicts itself"),
             Self::TooManyThreads { limit } => {
                 write!(f, "the region's {limit} places for threads of this process are taken")
             }
-            Self::Unusable(why) => why.fmt(f),
+            Self::Unusable(why, object) => write!(f, "{object}: {why}"),
         }
     }
 }
 
 impl std::error::Error for RoleError {}
 
-impl From<NoCaller> for RoleError {
-    fn from(error: NoCaller) -> Self {
+impl RoleError {
+    fn no_caller(error: NoCaller, object: &ObjectName) -> Self {
         match error {
-            NoCaller::Unusable(why) => Self::Unusable(why),
+            NoCaller::Unusable(why) => Self::Unusable(why, object.clone()),
             NoCaller::TooManyThreads(limit) => Self::TooManyThreads { limit },
         }
     }
@@ -140,7 +140,7 @@ pub(super) struct Side<const SIDE: bool, T: 'static> {
 impl<const SIDE: bool, T: Copy + Send + Sync + 'static> Side<SIDE, T> {
     pub(super) fn claim(placed: &Placed<RawRing, Cell<T>>, patience: Patience) -> Result<Self, RoleError> {
         let wait = Wait::default();
-        let caller = placed.core().caller(wait)?;
+        let caller = placed.core().caller(wait).map_err(|error| RoleError::no_caller(error, placed.name()))?;
         let ring = placed.control();
         let role = ring.role::<SIDE>();
         let (hold, predecessor) = match patience {
@@ -148,7 +148,7 @@ impl<const SIDE: bool, T: Copy + Send + Sync + 'static> Side<SIDE, T> {
             patience => role.claim(&caller, placed.id(), patience.deadline()),
         }?;
         let capacity = u32::try_from(placed.slots().len()).unwrap_or(0);
-        let cursor = ring.open::<SIDE>(hold, capacity).map_err(|_| RoleError::Corrupt)?;
+        let cursor = ring.open::<SIDE>(hold, capacity).map_err(|_| RoleError::Corrupt(placed.name().clone()))?;
         Ok(Self {
             placed: placed.clone(),
             cursor: Some(cursor),

@@ -1,6 +1,6 @@
 //! The ring of bytes as its users hold it: a pipe between two processes.
 
-use super::error::ObjectError;
+use super::error::{ObjectError, Unusable};
 use super::handle::Region;
 use super::object::{Kind, ObjectName, Placed, Request, obtain};
 use super::ring::check_capacity;
@@ -170,6 +170,8 @@ pub enum StreamError {
         /// How many fit.
         most: usize,
     },
+    /// The region of the stream of this name can be used no longer.
+    Unusable(Unusable, ObjectName),
 }
 
 impl fmt::Display for StreamError {
@@ -180,6 +182,7 @@ impl fmt::Display for StreamError {
             Self::TooLong { stream, length, most } => {
                 write!(f, "{length} bytes are too long, stream {stream} holds {most}")
             }
+            Self::Unusable(why, stream) => write!(f, "stream {stream}: {why}"),
         }
     }
 }
@@ -212,7 +215,7 @@ fn io_error(obstacle: Obstacle, stream: &ObjectName) -> io::Error {
             io::Error::new(kind, StreamError::Disconnected(PeerGone { object: stream.clone(), how }))
         }
         Obstacle::Corrupt => io::Error::new(io::ErrorKind::InvalidData, StreamError::Corrupt(stream.clone())),
-        Obstacle::Unusable(why) => io::Error::other(why),
+        Obstacle::Unusable(why) => io::Error::other(StreamError::Unusable(why, stream.clone())),
     }
 }
 

@@ -125,7 +125,7 @@ fn a_hole_punched_under_a_process_is_noticed_and_the_process_lives_on() {
         assert!(region.is_intact());
         punch(&writable(&place), offset, length);
         assert!(!region.is_intact(), "{length} bytes at {offset}");
-        assert!(matches!(mutex.lock(), Err(LockError::Unusable(Unusable::Overwritten))));
+        assert!(matches!(mutex.lock(), Err(LockError::Unusable(Unusable::Overwritten, _))));
         let error = region.mutex("other", 0_u64).unwrap_err();
         assert_eq!(error.kind(), ObjectErrorKind::Unusable(Unusable::Overwritten));
         assert_eq!(error.to_string(), "object `other`: the shared memory was overwritten");

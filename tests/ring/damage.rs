@@ -168,8 +168,12 @@ fn an_impossible_position_of_the_own_end() {
         for garbage in [2 * CAPACITY, (1 << 30) - 1, u32::MAX] {
             damaged.reset();
             damaged.word(TAIL).store(garbage, Ordering::Relaxed);
-            assert_eq!(damaged.ring.sender().map(drop), Err(RoleError::Corrupt), "{garbage:#x}");
-            assert_eq!(damaged.ring.try_receiver().map(drop), Err(RoleError::Corrupt), "the peer's counts, too");
+            assert_eq!(damaged.ring.sender().map(drop), Err(RoleError::Corrupt("ring".into())), "{garbage:#x}");
+            assert_eq!(
+                damaged.ring.try_receiver().map(drop),
+                Err(RoleError::Corrupt("ring".into())),
+                "the peer's counts, too"
+            );
             // The end was given back.
             damaged.word(TAIL).store(0, Ordering::Relaxed);
             drop(damaged.ring.try_sender().expect("free, and intact again"));
@@ -177,8 +181,8 @@ fn an_impossible_position_of_the_own_end() {
         // Each in range, but further apart than the ring is long.
         damaged.reset();
         damaged.word(TAIL).store(CAPACITY + 1, Ordering::Relaxed);
-        assert_eq!(damaged.ring.sender().map(drop), Err(RoleError::Corrupt));
-        assert_eq!(damaged.ring.receiver().map(drop), Err(RoleError::Corrupt));
+        assert_eq!(damaged.ring.sender().map(drop), Err(RoleError::Corrupt("ring".into())));
+        assert_eq!(damaged.ring.receiver().map(drop), Err(RoleError::Corrupt("ring".into())));
     });
 }
 

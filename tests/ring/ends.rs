@@ -270,17 +270,17 @@ fn a_forked_child_is_refused_and_closes_nothing() {
         writer.write_all(b"one").expect("room");
         let child = fork("the child", || {
             const WHY: Unusable = Unusable::ForkedChild;
-            assert_eq!(sender.send(pair(2)), Err(SendError::Unusable(pair(2), WHY)));
-            assert_eq!(sender.try_send(pair(2)), Err(SendError::Unusable(pair(2), WHY)));
-            assert!(matches!(sender.loan(1).map(drop), Err(SendError::Unusable((), WHY))));
-            assert_eq!(receiver.recv(), Err(RecvError::Unusable(WHY)));
-            assert_eq!(receiver.try_recv(), Err(RecvError::Unusable(WHY)));
-            assert!(matches!(receiver.batch(1).map(drop), Err(RecvError::Unusable(WHY))));
-            assert_eq!(ring.try_sender().map(drop), Err(RoleError::Unusable(WHY)));
-            assert_eq!(ring.receiver().map(drop), Err(RoleError::Unusable(WHY)));
-            assert_eq!(stream.try_writer().map(drop).expect_err("refused"), RoleError::Unusable(WHY));
+            assert!(matches!(sender.send(pair(2)), Err(SendError::Unusable(_, WHY, _))));
+            assert!(matches!(sender.try_send(pair(2)), Err(SendError::Unusable(_, WHY, _))));
+            assert!(matches!(sender.loan(1).map(drop), Err(SendError::Unusable(_, WHY, _))));
+            assert!(matches!(receiver.recv(), Err(RecvError::Unusable(WHY, _))));
+            assert!(matches!(receiver.try_recv(), Err(RecvError::Unusable(WHY, _))));
+            assert!(matches!(receiver.batch(1).map(drop), Err(RecvError::Unusable(WHY, _))));
+            assert!(matches!(ring.try_sender().map(drop), Err(RoleError::Unusable(WHY, _))));
+            assert!(matches!(ring.receiver().map(drop), Err(RoleError::Unusable(WHY, _))));
+            assert!(matches!(stream.try_writer().map(drop).expect_err("refused"), RoleError::Unusable(WHY, _)));
             let refused = writer.write(b"two").expect_err("refused");
-            assert_eq!(refused.to_string(), WHY.to_string());
+            assert_eq!(refused.to_string(), format!("stream `stream`: {WHY}"));
             assert!(writer.pending().is_err() && reader.pending().is_err());
             assert!(reader.read(&mut [0; 4]).is_err());
             drop_copy(&sender);
