@@ -16,8 +16,8 @@
 //! 1. *acquire n*: if there are `n` permits, subtract them. Who has slept sets `WAITERS` again, since others may sleep
 //!    still, and passes the wake on if permits are left.
 //! 2. Otherwise set `WAITERS` (and `MANY`, if `n > 1`) and sleep on exactly that word. Who sets `MANY` while there are
-//!    permits, too few for itself, wakes all who sleep before it sleeps: a wake for one may be on its way to somebody
-//!    who needs less, and it could take that wake (the kernel wakes by priority) without taking a permit.
+//!    permits, too few for itself, wakes one before it sleeps: a wake for one may be on its way to somebody who needs
+//!    less, and it could take that wake (the kernel wakes by priority) without taking a permit.
 //! 3. *release n*: add `n` and clear both flags in one step; if `MANY` was set wake all, else if `WAITERS` was, wake one.
 //!
 //! **Invariants.**
@@ -181,10 +181,10 @@ impl RawSemaphore {
         }
     }
 
-    /// Wakes all whom we could rob of a wake (I3).
+    /// Wakes one for the one whom we could rob of a wake (I3).
     #[cold]
     fn make_good(&self) {
-        futex_wake(&self.word, u32::MAX);
+        futex_wake(&self.word, 1);
     }
 
     /// Gives a wake on to somebody else: more permits are left than the woken thread took.

@@ -167,7 +167,7 @@ impl<S: Steps> Permits for Copied<S> {
                     continue;
                 }
                 if S::MAKES_GOOD && found & COUNT > 0 {
-                    futex_wake(&self.word, u32::MAX);
+                    futex_wake(&self.word, 1);
                 }
             }
             timed_out = caller.sleep(object, &self.word, found | flags, deadline) == WaitOutcome::TimedOut;
