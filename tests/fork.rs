@@ -96,10 +96,13 @@ fn what_a_child_inherits_is_refused() {
             assert!(matches!(parent.number.try_lock(), Err(LockError::Unusable(WHY, _))));
             assert!(matches!(parent.number.lock_timeout(WATCHED), Err(LockError::Unusable(WHY, _))));
             assert!(matches!(parent.number.reset(7), Err(LockError::Unusable(WHY, _))));
-            assert!(matches!(parent.permits.acquire(), Err(AcquireError::Unusable(WHY, _))));
-            assert!(matches!(parent.permits.try_acquire(1), Err(AcquireError::Unusable(WHY, _))));
-            assert!(matches!(parent.permits.acquire_timeout(1, WATCHED), Err(AcquireError::Unusable(WHY, _))));
-            assert!(matches!(parent.permits.release(), Err(ReleaseError::Unusable(WHY, _))));
+            assert_eq!(parent.permits.acquire(), Err(AcquireError::Unusable(WHY, parent.permits.name().into())));
+            assert_eq!(parent.permits.try_acquire(1), Err(AcquireError::Unusable(WHY, parent.permits.name().into())));
+            assert_eq!(
+                parent.permits.acquire_timeout(1, WATCHED),
+                Err(AcquireError::Unusable(WHY, parent.permits.name().into()))
+            );
+            assert_eq!(parent.permits.release(), Err(ReleaseError::Unusable(WHY, parent.permits.name().into())));
             let refusal = |answer: Result<(), selvedge::region::ObjectError>| answer.expect_err("refused").kind();
             let unusable = ObjectErrorKind::Unusable(WHY);
             assert_eq!(refusal(parent.region.mutex("number", 0_u64).map(drop)), unusable);

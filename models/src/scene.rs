@@ -115,6 +115,12 @@ impl<O: Repair + Send + Sync + 'static> Scene<O> {
         }
     }
 
+    /// What the thread of a lane does when it ends: it repairs what it leaves, in its own name.
+    pub fn end_of_thread(&self, lane: usize) {
+        let hazard = &self.threads[lane].hazard;
+        Undertaker::new(self.table(), self, hazard, &|_| false).bury_thread(self.slot(lane));
+    }
+
     /// What the keeper of process `undertaker` does about the death of process `dead`.
     pub fn undertake(&self, undertaker: usize, dead: usize) {
         let hazard = &self.processes[undertaker].hazard;

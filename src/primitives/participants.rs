@@ -44,7 +44,7 @@
 //! | operation | ordering | pairs with | publishes |
 //! |---|---|---|---|
 //! | swing of a process word | Release | loads of it, Acquire | the life word and the reset block, before INIT and LIVE |
-//! | kernel's mark | Release (full, in the kernel) | Acquire loads of life words | everything that thread wrote |
+//! | kernel's mark | Release (full, in the kernel) | loads of life words, Acquire or before a fence | everything that thread wrote |
 //! | claim of a process's life word | Acquire | the kernel's mark | what the dead keeper wrote: what is reset comes after it |
 //! | claim of a thread slot, fence, load of the word | SeqCst fence | the kernel's mark | what the dead thread wrote, for the repair of step 4 |
 //! | the same | SeqCst fence | the undertaker's swing to DEAD, fence, loads of life words | one of the two sees the other |

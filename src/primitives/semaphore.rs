@@ -25,7 +25,7 @@
 //! - I2: if somebody sleeps who could proceed, a wake is on its way: the flag is set, or a woken thread has yet to look.
 //!   A flag is never cleared because a wake found nobody: a sleeper may be between setting it and sleeping.
 //! - I3: if somebody who needs several permits sleeps, `MANY` is set or all are being woken. So whoever a wake for one
-//!   reaches can go on with one permit, or else set `MANY` after the permit was there, and has made good for it.
+//!   reaches can go on with one permit, or finds it gone, or set `MANY` when it was there, and has made good for it.
 //!
 //! **Orderings.**
 //!

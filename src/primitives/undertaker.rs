@@ -28,7 +28,7 @@
 //!
 //! | operation | ordering | pairs with | publishes |
 //! |---|---|---|---|
-//! | load of a life word | Acquire | the kernel's mark, or the release of a slot | all that the thread wrote |
+//! | load of a life word, fence | SeqCst fence (Acquire, of one thread alone) | the kernel's mark, or the release of a slot | all that the thread wrote |
 //! | DEAD, fence, loads of life words | SeqCst fence | claim of a thread slot, fence, load of the process word | a late thread sees DEAD or is seen |
 //! | hazard, fence, load of the process word | SeqCst fence | WALKED, fence, loads of hazards | the walk is seen or does not begin |
 //! | hazard taken back, fence, load of the process word | SeqCst fence | WALKED, fence, loads of hazards | one of the two frees the entry |
@@ -201,7 +201,8 @@ impl<'a> Undertaker<'a> {
         let named = u32::try_from(claim.index + 1).unwrap_or(u32::MAX);
         // Relaxed: the fence orders it.
         self.hazard.store(named, Ordering::Relaxed);
-        // SeqCst: pairs with the fence in `free`: the freer sees the hazard, or we see that the entry is not DEAD.
+        // SeqCst: pairs with the fence in `free`: the freer sees the hazard, or we see that the entry is not DEAD. It also
+        // acquires what the marks published that all_stopped saw.
         fence(Ordering::SeqCst);
         if self.is_dead(claim) {
             self.walk(&Dead::process(self.table, claim.index));

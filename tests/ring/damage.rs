@@ -132,7 +132,7 @@ fn an_impossible_position_of_the_peer() {
                 matches!(refused, Some(SendError::Corrupt(message, _)) if message == pair(1)),
                 "{garbage:#x} at {position}"
             );
-            assert!(matches!(sender.try_send(pair(1)), Err(SendError::Corrupt(..))));
+            assert_eq!(sender.try_send(pair(1)), Err(SendError::Corrupt(pair(1), "ring".into())));
             assert!(matches!(sender.loan(3).map(drop), Err(SendError::Corrupt(..))));
         }
     });

@@ -102,7 +102,8 @@ fn full_and_empty_and_gone() {
         assert_eq!(sender.try_send(pair(3)), Err(SendError::Full(pair(3))));
         assert_eq!(sender.send_timeout(pair(3), SHORT), Err(SendError::TimedOut(pair(3))));
         drop(receiver);
-        assert_eq!(sender.try_send(pair(3)).map_err(|error| error.departure()), Err(Some(Departure::Closed)));
+        let gone = PeerGone { object: "ring".into(), how: Departure::Closed };
+        assert_eq!(sender.try_send(pair(3)), Err(SendError::Disconnected(pair(3), gone)));
         let refused = sender.send(pair(3)).expect_err("nobody can make room");
         assert_eq!(refused.to_string(), "the receiver of ring `ring` has closed its end");
         assert_eq!((refused.departure(), refused.into_message()), (Some(Departure::Closed), pair(3)));
@@ -270,14 +271,14 @@ fn a_forked_child_is_refused_and_closes_nothing() {
         writer.write_all(b"one").expect("room");
         let child = fork("the child", || {
             const WHY: Unusable = Unusable::ForkedChild;
-            assert!(matches!(sender.send(pair(2)), Err(SendError::Unusable(_, WHY, _))));
-            assert!(matches!(sender.try_send(pair(2)), Err(SendError::Unusable(_, WHY, _))));
+            assert_eq!(sender.send(pair(2)), Err(SendError::Unusable(pair(2), WHY, "ring".into())));
+            assert_eq!(sender.try_send(pair(2)), Err(SendError::Unusable(pair(2), WHY, "ring".into())));
             assert!(matches!(sender.loan(1).map(drop), Err(SendError::Unusable(_, WHY, _))));
-            assert!(matches!(receiver.recv(), Err(RecvError::Unusable(WHY, _))));
-            assert!(matches!(receiver.try_recv(), Err(RecvError::Unusable(WHY, _))));
+            assert_eq!(receiver.recv(), Err(RecvError::Unusable(WHY, "ring".into())));
+            assert_eq!(receiver.try_recv(), Err(RecvError::Unusable(WHY, "ring".into())));
             assert!(matches!(receiver.batch(1).map(drop), Err(RecvError::Unusable(WHY, _))));
-            assert!(matches!(ring.try_sender().map(drop), Err(RoleError::Unusable(WHY, _))));
-            assert!(matches!(ring.receiver().map(drop), Err(RoleError::Unusable(WHY, _))));
+            assert_eq!(ring.try_sender().map(drop), Err(RoleError::Unusable(WHY, "ring".into())));
+            assert_eq!(ring.receiver().map(drop), Err(RoleError::Unusable(WHY, "ring".into())));
             assert!(matches!(stream.try_writer().map(drop).expect_err("refused"), RoleError::Unusable(WHY, _)));
             let refused = writer.write(b"two").expect_err("refused");
             assert_eq!(refused.to_string(), format!("stream `stream`: {WHY}"));

@@ -388,13 +388,12 @@ fn thread_ends_holding<L: Lock>(world: &mut World) {
     let story = Arc::new(Notes::<Story>::default());
     let (ending, torn) = (Arc::clone(&scene), Arc::clone(&story));
     world.thread("ends", move || {
-        let (guarded, table, slot) = (&ending.object, ending.table(), ending.slot(0));
+        let guarded = &ending.object;
         let how = guarded.mutex.lock(&ending.caller(0), OBJECT, None).expect("a lock without deadline");
         verify_eq!(how, Acquired::Clean);
         torn.lock().inside.push(0);
         guarded.write_left(guarded.read().0 + 1);
-        let hazard = &table.thread(slot).expect("a slot").hazard;
-        Undertaker::new(table, &*ending, hazard, &|_| false).bury_thread(slot);
+        ending.end_of_thread(0);
     });
     let (other, heir) = (Arc::clone(&scene), Arc::clone(&story));
     world.thread("B", move || take_turn(&other, &heir, 1));

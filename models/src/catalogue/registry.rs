@@ -166,13 +166,18 @@ fn reuse(world: &mut World) {
     });
 }
 
+/// What process 0 does: an object comes and loses its name.
+fn make_and_remove(scene: &Scene<Directory>) {
+    let (directory, caller) = (&scene.object, scene.caller(0));
+    directory.obtain(&caller, 0, b'x', Mode::Create).expect("there is room");
+    directory.registry().remove(&caller, None, &named(b'x')).expect("it is there");
+}
+
 fn open_races(world: &mut World) {
     let scene = Scene::in_world(world, 2, Directory::new());
     let maker = Arc::clone(&scene);
     world.thread("maker", move || {
-        let directory = &maker.object;
-        directory.obtain(&maker.caller(0), 0, b'x', Mode::Create).expect("there is room");
-        directory.registry().remove(&maker.caller(0), None, &named(b'x')).expect("it is there");
+        make_and_remove(&maker);
     });
     world.thread("opener", move || {
         let directory = &scene.object;
@@ -187,9 +192,7 @@ fn walk(world: &mut World) {
     let scene = Scene::in_world(world, 2, Directory::new());
     let maker = Arc::clone(&scene);
     world.thread("maker", move || {
-        let directory = &maker.object;
-        directory.obtain(&maker.caller(0), 0, b'x', Mode::Create).expect("there is room");
-        directory.registry().remove(&maker.caller(0), None, &named(b'x')).expect("it is there");
+        make_and_remove(&maker);
     });
     world.thread("walker", move || {
         let directory = &scene.object;
@@ -206,9 +209,7 @@ fn dead_opener(world: &mut World) {
     let closed = Arc::new(Notes::<bool>::default());
     let (victim, at_the_end) = (Arc::clone(&scene), Arc::clone(&closed));
     world.thread("victim", move || {
-        let directory = &victim.object;
-        directory.obtain(&victim.caller(0), 0, b'x', Mode::Create).expect("there is room");
-        directory.registry().remove(&victim.caller(0), None, &named(b'x')).expect("it is there");
+        make_and_remove(&victim);
         *at_the_end.lock() = true;
     });
     let other = Arc::clone(&scene);

@@ -5,7 +5,7 @@ use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
 use selvedge::primitives::RawRole;
 use selvedge::primitives::role::{ClaimError, Departure, IfGone, Predecessor, Presence};
-use selvedge::primitives::undertaker::{Dead, Repair, Undertaker};
+use selvedge::primitives::undertaker::{Dead, Repair};
 use selvedge::sync::{Cell, Deadline};
 use std::sync::Arc;
 
@@ -172,12 +172,11 @@ fn thread_ends_holding(world: &mut World) {
     let scene = Scene::in_world(world, 2, Guarded::new());
     let ending = Arc::clone(&scene);
     world.thread("ends", move || {
-        let (guarded, table, slot) = (&ending.object, ending.table(), ending.slot(0));
+        let guarded = &ending.object;
         // It does not leave the role.
         let _ = guarded.role.claim(&ending.caller(0), OBJECT, None).expect("a claim without deadline");
         guarded.add_one();
-        let hazard = &table.thread(slot).expect("a slot").hazard;
-        Undertaker::new(table, &*ending, hazard, &|_| false).bury_thread(slot);
+        ending.end_of_thread(0);
     });
     world.thread("B", move || {
         let guarded = &scene.object;
