@@ -1,0 +1,120 @@
+//! A stateless model checker for Rust: every execution of a small concurrent program, each exactly once.
+//!
+//! The treadle is what drives a loom. A *model* is a closure that starts a few threads, lets them use this crate's
+//! atomics, cells, locks and futexes, and asserts what must hold. [`model`] runs it in every execution that the memory
+//! model allows, and fails with the shortest bad one that it has found.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use treadle::cell::UnsafeCell;
+//! use treadle::sync::atomic::{AtomicBool, Ordering::{Acquire, Release}};
+//!
+//! treadle::model(|| {
+//!     let shared = Arc::new((UnsafeCell::new(0), AtomicBool::new(false)));
+//!     let sender = Arc::clone(&shared);
+//!     let thread = treadle::thread::spawn(move || {
+//!         sender.0.with_mut(|value| unsafe { *value = 42 });
+//!         sender.1.store(true, Release);
+//!     });
+//!     // With `Relaxed` in place of `Acquire` or `Release`, this is reported as a data race.
+//!     if shared.1.load(Acquire) {
+//!         shared.0.with(|value| assert_eq!(unsafe { *value }, 42));
+//!     }
+//!     thread.join().unwrap();
+//! });
+//! ```
+//!
+//! # What is explored
+//!
+//! *Execution graphs*: what each read reads from, and in which order the writes of each location stand. Two runs with
+//! one graph differ in nothing that the program could observe, so the number of executions is the number of consistent
+//! graphs ([`Report::executions`]). Consistent is what **RC11** allows (Lahav, Vafeiadis, Kang, Hur, Dreyer, "Repairing
+//! sequential consistency in C/C++11", PLDI 2017), with the release sequences of C++20:
+//!
+//! - all orderings of loads, stores, read-modify-writes and fences; sequentially consistent ones as the paper has them
+//!   (its own `psc`, not the stronger `sb ; hb ; sb` variant of some checkers);
+//! - a compare-exchange that fails can read any value that a load could; a weak one also fails for no reason;
+//! - data races on [cells](cell), found by happens-before and not by luck;
+//! - deadlocks, lost wake-ups, spin loops that nothing ends; objects left at the end;
+//! - [futexes](futex) with what lingers in their queues, [deaths](thread::spawn_mortal) before any operation, and
+//!   [choices](choose).
+//!
+//! # What is not
+//!
+//! - **Load buffering**: executions in which program order and reads-from form a cycle. C++20 and Rust allow them for
+//!   relaxed accesses; RC11 does not. An ordering that only keeps these away looks superfluous here.
+//! - **Real time.** A timed wait ends at any point, or not; no clock runs.
+//! - **Loops without an end.** A spin loop has to say so with [`hint::spin_loop`] or [`thread::yield_now`], or be one of
+//!   the awaits ([`AtomicU32::await_eq`](sync::atomic::AtomicU32::await_eq)). Then it may turn for ever, at the cost of
+//!   one read. Another loop must end by itself; [`Builder::max_events`] says when to give up.
+//! - **What the engine cannot see**: random numbers, time, addresses, static variables, threads of `std`. A model must be
+//!   a function of what it reads; if a replay differs, that is reported ([`Problem::Divergence`]). Values that are
+//!   shared past the engine (in a `std::sync::Mutex`, say) have the order of one run, not of every execution: use them to
+//!   collect results, never to decide.
+//! - Mixed-size accesses, and `memory_order_consume`.
+//!
+//! # Reading a counterexample
+//!
+//! A [`Failure`] shows the execution as lanes, one column for each thread, each event with its place in the source and
+//! what it read; "outdated" marks a read of something other than the newest value *in the order of the lanes*. Weak
+//! executions have no order in which every read reads the newest value, so somewhere there is such a mark. Its last line
+//! is the execution's id: `TREADLE_REPLAY=<id> cargo test <name of the test>` runs just that one and shows it, whether it
+//! fails or not. [`Picture::dot`] has the same as a graph, with reads-from, coherence and reads-before.
+//!
+//! # Coming from loom
+//!
+//! Replace `loom` by `treadle` in the imports. What differs:
+//!
+//! | loom | treadle |
+//! |---|---|
+//! | misses executions (its reduction keeps the last access of a location only) | misses none |
+//! | repeats equivalent executions by the thousand | none twice |
+//! | sequentially consistent accesses count as acquire-release | as in RC11 |
+//! | the seven newest stores of a word, the newest for a failing compare-exchange | all that coherence allows |
+//! | at most five threads | no limit but what can be explored |
+//! | `yield_now` in a loop: explored turn by turn | one read, and a loop that nothing ends is reported |
+//! | `preemption_bound` | not needed so far |
+//! | `Arc` costs no executions | its counting is part of the model; use `std::sync::Arc` where it does not matter |
+//!
+//! # The algorithm
+//!
+//! TruSt (Kokologiannakis, Marmanis, Gladstein, Vafeiadis, "Truly stateless, optimal dynamic partial order reduction",
+//! POPL 2022), which descends from RCMC (POPL 2018) and GenMC (CAV 2021). The modules say how, with their invariants, well
+//! enough to audit them: `graph` (events and clocks), `consistency` (the memory models), `explore` (the search and its
+//! condition for revisits), `runtime` (coroutines and replay). The tests compare outcomes and numbers of executions of
+//! 10,000 random programs with a brute-force enumerator that shares no code, under several schedules, and plant faults in
+//! the engine to see them caught.
+
+pub mod alloc;
+pub mod cell;
+mod consistency;
+mod explore;
+mod failure;
+mod faults;
+pub mod futex;
+mod graph;
+pub mod hint;
+mod model;
+mod report;
+mod runtime;
+pub mod sync;
+pub mod thread;
+
+pub use consistency::MemoryModel;
+pub use failure::{Failure, Problem};
+pub use model::{Builder, Report, model};
+pub use report::Picture;
+pub use runtime::{Killed, Schedule};
+
+/// A number below `bound`, every one in some execution; the model's own nondeterminism.
+///
+/// # Panics
+/// If `bound` is 0.
+#[must_use]
+#[track_caller]
+pub fn choose(bound: u32) -> u32 {
+    assert!(bound > 0, "there is no number below 0");
+    let site = core::panic::Location::caller();
+    let chosen = runtime::operate(|x| x.choose(bound, site)).unwrap_or(0);
+    u32::try_from(chosen).unwrap_or(0)
+}

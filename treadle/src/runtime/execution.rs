@@ -1,0 +1,806 @@
+//! One OS thread's exploration in progress: the graph, and how far each thread of the program has come in this run.
+//!
+//! **A run** replays the graph and goes on from its end. In a replay a thread runs until it needs what another has yet
+//! to do (what it reads from, the end of a thread that it joins); so threads run in an order that causality allows, and
+//! real memory holds what it has to. When everything is replayed, the scheduler decides, by the graph alone, whose
+//! next event is added.
+//!
+//! **Identity.** Locations, threads and pointers are known by who made them and how many that thread had made before;
+//! so they are the same in every run, whatever addresses the allocator gives out.
+
+use super::fault::{Access, Fault};
+use super::schedule::Schedule;
+use crate::explore::{Added, Dictated, Explorer};
+use crate::graph::{Clock, Event, EventId, Kind, Loc, NONE, Update, Waiter};
+use crate::report::Script;
+use core::panic::Location;
+use core::sync::atomic::Ordering;
+use std::collections::{BTreeMap, HashMap};
+
+/// What a thread is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// It has yet to be started in this run.
+    Fresh,
+    /// It can be resumed.
+    Runnable,
+    /// It waits until another thread has executed its event of that index.
+    Behind { thread: usize, pos: usize },
+    /// It waits for another thread's end, which is in the graph.
+    BehindEnd { thread: usize },
+    /// Its next event can be added.
+    Pending,
+    /// As `Pending`, but it reads until it likes what it reads: later is better.
+    PendingAwait,
+    /// It waits for another thread to end.
+    Joining { thread: usize },
+    /// It waits in the queue of a location.
+    Asleep { loc: Loc, waiter: Waiter, ends_by_itself: bool },
+    /// It reads something on which it cannot go on, in its last event.
+    Stuck,
+    /// It would read again what it has read since its last effect, the events from this index on.
+    Spinning { from: usize },
+    /// It has ended.
+    Finished,
+}
+
+/// What a thread has come to in this run.
+#[derive(Clone, Debug)]
+pub(crate) struct Thread {
+    pub(crate) status: Status,
+    /// Events executed in this run.
+    pub(crate) executed: usize,
+    /// It unwinds: its operations do nothing.
+    pub(crate) dying: bool,
+    /// It may be killed.
+    pub(crate) mortal: bool,
+    pub(crate) name: Option<std::rc::Rc<str>>,
+    /// The location of the token by which it is unparked.
+    pub(crate) token: Loc,
+    locations: usize,
+    children: usize,
+    pointers: usize,
+    /// The queues in which it stands, and the bells that are rung when it is taken from them.
+    queues: Vec<(Loc, Waiter, Option<Loc>)>,
+    /// Its present wait for a bell could end by itself.
+    pub(crate) ends_by_itself: bool,
+}
+
+/// What is known of a thread in all runs.
+#[derive(Clone, Debug, Default)]
+struct Identity {
+    locations: Vec<Loc>,
+    children: Vec<usize>,
+    pointers: Vec<u64>,
+}
+
+/// What a step of an operation asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step<T> {
+    /// It is done.
+    Ready(T),
+    /// The thread has to wait; then the step is to be tried again.
+    Suspend,
+    /// The thread is killed here.
+    Die,
+    /// The thread unwinds already: nothing happens.
+    Nothing,
+}
+
+/// What a reading operation brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Got {
+    /// What was read.
+    pub(crate) value: u64,
+    /// Whether the operation took effect.
+    pub(crate) wrote: bool,
+    /// Who would stand in the queue.
+    pub(crate) waiter: Waiter,
+    /// What was read from.
+    pub(crate) source: EventId,
+}
+
+/// An exploration in progress.
+pub(crate) struct Execution {
+    pub(crate) explorer: Explorer,
+    pub(crate) threads: Vec<Thread>,
+    pub(crate) running: usize,
+    /// Whose next event may be added; none while the graph is replayed.
+    pub(crate) turn: Option<usize>,
+    /// The turn is for an operation that reads until it likes what it reads.
+    pub(crate) turn_to_await: bool,
+    /// What was added may have changed who comes next.
+    pub(crate) recheck: bool,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) schedule: Schedule,
+    /// The number of this run; no two of a process have the same.
+    pub(crate) run: u64,
+    pub(crate) limit: usize,
+    /// What is left of the script, when an execution is replayed from it.
+    pub(crate) script: Option<Script>,
+    /// Where locations were made.
+    sites: Vec<Option<&'static Location<'static>>>,
+    /// Objects that must be gone when the run has ended.
+    pub(crate) tracked: BTreeMap<u64, &'static Location<'static>>,
+    tracked_count: u64,
+    /// Memory in use, by address, and memory that was given back.
+    allocations: HashMap<usize, u64>,
+    freed: Vec<(*mut u8, core::alloc::Layout)>,
+    identities: Vec<Identity>,
+    next_location: Loc,
+    next_pointer: u64,
+    names: HashMap<usize, u64>,
+    addresses: HashMap<u64, usize>,
+    /// Locations on which threads wait.
+    queued: Vec<bool>,
+    /// What a new thread is to do.
+    pub(crate) spawned: Vec<(usize, super::pool::Task)>,
+    /// Steps executed, replayed ones included.
+    pub(crate) steps: u64,
+}
+
+impl Execution {
+    pub(crate) fn new(explorer: Explorer, schedule: Schedule, queued: Vec<bool>, limit: usize) -> Self {
+        Self {
+            explorer,
+            threads: Vec::new(),
+            running: 0,
+            turn: None,
+            turn_to_await: false,
+            recheck: false,
+            fault: None,
+            schedule,
+            run: 0,
+            limit,
+            script: None,
+            sites: Vec::new(),
+            tracked: BTreeMap::new(),
+            tracked_count: 0,
+            allocations: HashMap::new(),
+            freed: Vec::new(),
+            identities: vec![Identity::default()],
+            next_location: 0,
+            next_pointer: 0,
+            names: HashMap::new(),
+            addresses: HashMap::new(),
+            queued,
+            spawned: Vec::new(),
+            steps: 0,
+        }
+    }
+
+    /// Prepares for the next run.
+    pub(crate) fn begin_run(&mut self, number: u64) {
+        self.run = number;
+        self.threads.clear();
+        self.threads.push(Thread::new());
+        self.running = 0;
+        self.threads[0].token = self.new_location(0, None);
+        self.turn = None;
+        self.recheck = false;
+        self.fault = None;
+        self.tracked.clear();
+        self.names.clear();
+        self.addresses.clear();
+        self.tracked_count = 0;
+    }
+
+    pub(crate) fn queued(&self) -> &[bool] {
+        &self.queued
+    }
+
+    fn me(&mut self) -> &mut Thread {
+        let running = self.running;
+        &mut self.threads[running]
+    }
+
+    /// The next event of the running thread, if the graph has it already.
+    fn next_in_graph(&self) -> Option<EventId> {
+        self.explorer.graph().row(self.running).get(self.threads[self.running].executed).copied()
+    }
+
+    fn waits<T>(&mut self, status: Status) -> Step<T> {
+        self.me().status = status;
+        Step::Suspend
+    }
+
+    pub(crate) fn fail<T>(&mut self, fault: Fault) -> Step<T> {
+        if self.me().dying {
+            return Step::Nothing;
+        }
+        self.fault.get_or_insert(fault);
+        Step::Suspend
+    }
+
+    fn diverged<T>(&mut self, found: &Event, wanted: &str, site: &'static Location<'static>) -> Step<T> {
+        let before = format!("{:?} at {}:{}", found.kind, found.site.file(), found.site.line());
+        let now = format!("{wanted} at {}:{}", site.file(), site.line());
+        let thread = self.running;
+        self.fail(Fault::Diverged { thread, before, now })
+    }
+
+    /// Whether `event` has been executed in this run.
+    fn is_executed(&self, event: EventId) -> bool {
+        event == NONE || {
+            let event = self.explorer.graph().event(event);
+            self.threads.get(event.thread as usize).is_some_and(|thread| thread.executed > event.pos.into())
+        }
+    }
+
+    /// The status of a thread that needs `event` to be executed first.
+    fn behind(&self, event: EventId) -> Status {
+        let event = self.explorer.graph().event(event);
+        Status::Behind { thread: event.thread.into(), pos: event.pos.into() }
+    }
+
+    /// Whether the running thread may add its next event; if not, it has to wait.
+    fn may_add(&self) -> bool {
+        self.turn == Some(self.running) && !self.recheck
+    }
+
+    fn event(&self, kind: Kind, order: Ordering, site: &'static Location<'static>) -> Event {
+        Event::new(self.running, kind, order, site)
+    }
+
+    /// Counts a step; false if there have been too many.
+    fn count_step(&mut self) -> bool {
+        self.steps += 1;
+        self.recheck |= matches!(self.schedule, Schedule::Shuffled(_));
+        let limit = self.limit;
+        if self.me().executed >= limit {
+            let thread = self.running;
+            self.fault.get_or_insert(Fault::TooLong { thread, limit });
+            return false;
+        }
+        true
+    }
+
+    /// Before an event is added: a mortal thread could die instead. True: that is what it has done.
+    fn could_die(&mut self, may_die: bool, site: &'static Location<'static>) -> bool {
+        let mortal = self.threads[self.running].mortal && may_die;
+        let death = self.event(Kind::Death, Ordering::Relaxed, site);
+        if let Some(script) = &mut self.script {
+            let Some(step) = script.pop_front() else { return false };
+            if step.death {
+                self.explorer.add(death);
+                return true;
+            }
+            self.explorer.dictate(Dictated { number: step.number, spurious: step.spurious });
+            self.recheck = true;
+        } else if mortal {
+            self.explorer.offer_death(death);
+        }
+        false
+    }
+
+    fn misfit<T>(&mut self) -> Step<T> {
+        self.fail(Fault::Misfit)
+    }
+
+    /// Whether the next event in the graph is the running thread's death.
+    fn dies_here(&mut self, id: EventId) -> bool {
+        let dies = self.explorer.graph().event(id).kind == Kind::Death;
+        if dies {
+            let me = self.me();
+            me.executed += 1;
+            me.mortal = false;
+        }
+        dies
+    }
+
+    /// One try of an operation that reads, and perhaps writes.
+    pub(crate) fn read(
+        &mut self,
+        loc: Loc,
+        update: Update,
+        orders: (Ordering, Ordering),
+        site: &'static Location<'static>,
+    ) -> Step<Got> {
+        if self.me().dying {
+            return Step::Nothing;
+        }
+        let Some(id) = self.next_in_graph() else {
+            if update.is_await() && !core::mem::take(&mut self.turn_to_await) {
+                return self.waits(Status::PendingAwait);
+            }
+            if !self.may_add() {
+                return self.waits(Status::Pending);
+            }
+            if !self.count_step() {
+                return Step::Suspend;
+            }
+            if self.could_die(true, site) {
+                return self.read(loc, update, orders, site);
+            }
+            let mut event = self.event(Kind::Read, orders.1, site);
+            event.loc = loc;
+            event.orders = orders;
+            event.update = update;
+            let added = self.explorer.add_read(event);
+            if matches!(update, Update::Wake { .. }) {
+                self.recheck = true;
+            }
+            return match added {
+                Added::Done => self.read(loc, update, orders, site),
+                Added::Stuck => self.waits(Status::Stuck),
+                Added::Impossible => self.misfit(),
+            };
+        };
+        if self.dies_here(id) {
+            return Step::Die;
+        }
+        let event = *self.explorer.graph().event(id);
+        if event.kind != Kind::Read || event.loc != loc || event.update != update || event.orders != orders {
+            let wanted = format!("{update:?}");
+            return self.diverged(&event, &wanted, site);
+        }
+        if event.stuck {
+            return self.waits(Status::Stuck);
+        }
+        if !self.is_executed(event.link) {
+            let status = self.behind(event.link);
+            return self.waits(status);
+        }
+        self.steps += 1;
+        self.me().executed += 1 + usize::from(event.rmw);
+        let value = self.explorer.value(loc, event.link);
+        let waiter = Waiter { thread: event.thread, pos: event.pos };
+        Step::Ready(Got { value, wrote: event.rmw, waiter, source: event.link })
+    }
+
+    /// One try of a store.
+    pub(crate) fn store(
+        &mut self,
+        loc: Loc,
+        value: u64,
+        order: Ordering,
+        site: &'static Location<'static>,
+    ) -> Step<()> {
+        self.store_as(loc, value, order, false, site)
+    }
+
+    fn store_as(
+        &mut self,
+        loc: Loc,
+        value: u64,
+        order: Ordering,
+        silent: bool,
+        site: &'static Location<'static>,
+    ) -> Step<()> {
+        if self.is_queued(loc) {
+            return match self.read(loc, Update::Blind(value), (order, order), site) {
+                Step::Ready(_) => Step::Ready(()),
+                Step::Suspend => Step::Suspend,
+                Step::Die => Step::Die,
+                Step::Nothing => Step::Nothing,
+            };
+        }
+        if self.me().dying {
+            return Step::Nothing;
+        }
+        let Some(id) = self.next_in_graph() else {
+            if !self.may_add() {
+                return self.waits(Status::Pending);
+            }
+            if !self.count_step() {
+                return Step::Suspend;
+            }
+            if self.could_die(true, site) {
+                return self.store_as(loc, value, order, silent, site);
+            }
+            let mut event = self.event(Kind::Write, order, site);
+            event.loc = loc;
+            event.value = value;
+            event.silent = silent;
+            if self.explorer.add_store(event) == Added::Impossible {
+                return self.misfit();
+            }
+            self.me().executed += 1;
+            return Step::Ready(());
+        };
+        if self.dies_here(id) {
+            return Step::Die;
+        }
+        let event = *self.explorer.graph().event(id);
+        if event.kind != Kind::Write || event.loc != loc || event.value != value || event.order != order {
+            return self.diverged(&event, &format!("store of {value}"), site);
+        }
+        self.steps += 1;
+        self.me().executed += 1;
+        Step::Ready(())
+    }
+
+    /// One try of an event that stands for itself.
+    fn simple(
+        &mut self,
+        make: impl Fn(&mut Self) -> Event,
+        is_mortal: bool,
+        matches: impl Fn(&Event) -> bool,
+        site: &'static Location<'static>,
+    ) -> Step<Event> {
+        if self.me().dying {
+            return Step::Nothing;
+        }
+        let Some(id) = self.next_in_graph() else {
+            if !self.may_add() {
+                return self.waits(Status::Pending);
+            }
+            if !self.count_step() {
+                return Step::Suspend;
+            }
+            if self.could_die(is_mortal, site) {
+                return self.simple(make, is_mortal, matches, site);
+            }
+            let event = make(self);
+            if event.kind == Kind::Choice && event.link > 1 {
+                self.explorer.add_choice(event);
+            } else {
+                self.explorer.add(event);
+            }
+            let id = self.next_in_graph();
+            self.me().executed += 1;
+            return Step::Ready(id.map_or(event, |id| *self.explorer.graph().event(id)));
+        };
+        if self.dies_here(id) {
+            return Step::Die;
+        }
+        let event = *self.explorer.graph().event(id);
+        if !matches(&event) {
+            let wanted = format!("another operation than {:?}", event.kind);
+            return self.diverged(&event, &wanted, site);
+        }
+        if event.kind == Kind::Woken && !self.is_executed(event.link) {
+            let status = self.behind(event.link);
+            return self.waits(status);
+        }
+        self.steps += 1;
+        self.me().executed += 1;
+        Step::Ready(event)
+    }
+
+    pub(crate) fn fence(&mut self, order: Ordering, site: &'static Location<'static>) -> Step<()> {
+        let made = |x: &mut Self| x.event(Kind::Fence, order, site);
+        self.simple(made, true, |event| event.kind == Kind::Fence && event.order == order, site).map(|_| ())
+    }
+
+    pub(crate) fn choose(&mut self, bound: u32, site: &'static Location<'static>) -> Step<u64> {
+        let made = |x: &mut Self| {
+            let mut event = x.event(Kind::Choice, Ordering::Relaxed, site);
+            event.link = bound;
+            event
+        };
+        self.simple(made, true, |event| event.kind == Kind::Choice && event.link == bound, site)
+            .map(|event| event.value)
+    }
+
+    /// One try of starting a thread.
+    pub(crate) fn spawn(&mut self, site: &'static Location<'static>) -> Step<usize> {
+        let made = |x: &mut Self| {
+            let child = x.child();
+            let mut event = x.event(Kind::Spawn, Ordering::Relaxed, site);
+            event.link = u32::try_from(child).expect("threads are counted in 16 bits");
+            event
+        };
+        let child = self.child();
+        if child >= self.explorer.graph().capacity() {
+            return self.fail(Fault::MoreThreads);
+        }
+        let step = self.simple(made, true, |event| event.kind == Kind::Spawn && event.link as usize == child, site);
+        if let Step::Ready(_) = step {
+            self.me().children += 1;
+            while self.threads.len() <= child {
+                self.threads.push(Thread::new());
+            }
+            self.threads[child].token = self.new_location(0, None);
+            self.recheck = true;
+        }
+        step.map(|_| child)
+    }
+
+    /// The thread that the running one starts next.
+    fn child(&mut self) -> usize {
+        let nth = self.threads[self.running].children;
+        if let Some(&child) = self.identities[self.running].children.get(nth) {
+            return child;
+        }
+        let child = self.identities.len();
+        self.identities.push(Identity::default());
+        self.identities[self.running].children.push(child);
+        child
+    }
+
+    /// One try of joining a thread.
+    pub(crate) fn join(&mut self, child: usize, site: &'static Location<'static>) -> Step<()> {
+        if self.me().dying {
+            return Step::Nothing;
+        }
+        if self.threads[child].status != Status::Finished {
+            let in_graph = self.next_in_graph();
+            if let Some(id) = in_graph
+                && self.dies_here(id)
+            {
+                return Step::Die;
+            }
+            let status = if in_graph.is_some() {
+                Status::BehindEnd { thread: child }
+            } else {
+                Status::Joining { thread: child }
+            };
+            return self.waits(status);
+        }
+        let made = |x: &mut Self| {
+            let mut event = x.event(Kind::Join, Ordering::Relaxed, site);
+            event.link = u32::try_from(child).expect("threads are counted in 16 bits");
+            event
+        };
+        self.simple(made, true, |event| event.kind == Kind::Join && event.link as usize == child, site).map(|_| ())
+    }
+
+    /// One try of waking up from the queue of `loc`.
+    pub(crate) fn wake_up(
+        &mut self,
+        loc: Loc,
+        waiter: Waiter,
+        ends_by_itself: bool,
+        site: &'static Location<'static>,
+    ) -> Step<()> {
+        if self.me().dying {
+            return Step::Nothing;
+        }
+        let mut wake = NONE;
+        if self.next_in_graph().is_none() {
+            match self.wake_of(loc, waiter) {
+                Some(found) => wake = found,
+                None => return self.waits(Status::Asleep { loc, waiter, ends_by_itself }),
+            }
+        }
+        let made = |x: &mut Self| {
+            let mut event = x.event(Kind::Woken, Ordering::Relaxed, site);
+            event.link = wake;
+            event
+        };
+        self.simple(made, false, |event| event.kind == Kind::Woken, site).map(|_| ())
+    }
+
+    /// The write that took a waiter from the queue of a location.
+    pub(crate) fn wake_of(&self, loc: Loc, waiter: Waiter) -> Option<EventId> {
+        let graph = self.explorer.graph();
+        let joined = *graph.row(waiter.thread.into()).get(usize::from(waiter.pos) + 1)?;
+        let later = &graph.location(loc).writes[graph.rank(joined)..];
+        later.iter().copied().find(|&write| !graph.queue(write).contains(&waiter))
+    }
+
+    /// Whether a thread's next event can be added.
+    pub(crate) fn is_enabled(&self, thread: usize) -> bool {
+        match self.threads[thread].status {
+            Status::Fresh | Status::Runnable | Status::Pending | Status::PendingAwait => true,
+            Status::Joining { thread } => self.threads[thread].status == Status::Finished,
+            Status::Asleep { loc, waiter, .. } => self.wake_of(loc, waiter).is_some(),
+            _ => false,
+        }
+    }
+
+    /// A spin loop's turn: false if the thread would only read again what it has read since its last effect.
+    pub(crate) fn may_spin_on(&mut self) -> bool {
+        if self.me().dying {
+            return true;
+        }
+        let (graph, running) = (self.explorer.graph(), self.running);
+        let executed = self.threads[running].executed;
+        let row = &graph.row(running)[..executed];
+        let mut from = executed;
+        while let Some(&last) = from.checked_sub(1).and_then(|last| row.get(last)) {
+            let event = graph.event(last);
+            match event.kind {
+                Kind::Read if !event.rmw => from -= 1,
+                // It wrote back what it read.
+                Kind::Write if event.rmw => {
+                    let read = graph.event(event.link);
+                    if self.explorer.value(event.loc, read.link) != event.value || self.is_queued(event.loc) {
+                        break;
+                    }
+                    from -= 2;
+                }
+                _ => break,
+            }
+        }
+        if from == executed {
+            return true;
+        }
+        self.me().status = Status::Spinning { from };
+        false
+    }
+
+    /// Makes a location that holds `value`.
+    pub(crate) fn new_location(&mut self, value: u64, site: Option<&'static Location<'static>>) -> Loc {
+        let me = self.running;
+        let nth = self.threads[me].locations;
+        self.threads[me].locations += 1;
+        let loc = match self.identities[me].locations.get(nth) {
+            Some(&loc) => loc,
+            None => {
+                let loc = self.next_location;
+                self.next_location += 1;
+                self.identities[me].locations.push(loc);
+                loc
+            }
+        };
+        self.explorer.set_initial(loc, value);
+        if self.sites.len() <= loc as usize {
+            self.sites.resize(loc as usize + 1, None);
+        }
+        self.sites[loc as usize] = site;
+        loc
+    }
+
+    /// Where a location was made, if it is one of the program's.
+    pub(crate) fn site_of(&self, loc: Loc) -> Option<&'static Location<'static>> {
+        self.sites.get(loc as usize).copied().flatten()
+    }
+
+    pub(crate) fn is_queued(&self, loc: Loc) -> bool {
+        self.queued.get(loc as usize).copied().unwrap_or(false)
+    }
+
+    /// Says that threads wait on a location. If that comes as news, the exploration starts anew.
+    pub(crate) fn queue_at(&mut self, loc: Loc) -> Step<()> {
+        if self.is_queued(loc) {
+            return Step::Ready(());
+        }
+        if self.queued.len() <= loc as usize {
+            self.queued.resize(loc as usize + 1, false);
+        }
+        self.queued[loc as usize] = true;
+        self.fail(Fault::NewQueue)
+    }
+
+    /// Notes that the running thread stands in a queue, and which bell is to be rung when it is taken from it.
+    pub(crate) fn remember_queue(&mut self, loc: Loc, waiter: Waiter, bell: Option<Loc>) {
+        self.me().queues.push((loc, waiter, bell));
+    }
+
+    pub(crate) fn forget_queue(&mut self, loc: Loc, waiter: Waiter) {
+        self.me().queues.retain(|(of, other, _)| (*of, *other) != (loc, waiter));
+    }
+
+    pub(crate) fn queues_of_running(&mut self) -> Vec<(Loc, Waiter)> {
+        self.me().queues.iter().map(|&(loc, waiter, _)| (loc, waiter)).collect()
+    }
+
+    /// Whom a wake that took effect took: how many, and the bells of those who wait on several words.
+    pub(crate) fn taken_by(&self, update: Update, got: Got) -> (u32, Vec<Loc>) {
+        let before = self.explorer.graph().queue(got.source);
+        let mut after = before.to_vec();
+        update.apply_to_queue(got.waiter, &mut after);
+        let taken = before.iter().filter(|waiter| !after.contains(waiter));
+        let bells = taken.clone().filter_map(|&waiter| {
+            let queues = &self.threads[usize::from(waiter.thread)].queues;
+            queues.iter().find(|(_, other, _)| *other == waiter)?.2
+        });
+        (u32::try_from(taken.count()).unwrap_or(u32::MAX), bells.collect())
+    }
+
+    /// One try of ringing a bell: a store that orders nothing.
+    pub(crate) fn ring(&mut self, bell: Loc, site: &'static Location<'static>) -> Step<()> {
+        self.store_as(bell, 1, Ordering::Relaxed, true, site)
+    }
+
+    /// Says whether the running thread's next wait for its bell could end by itself.
+    pub(crate) fn rings_by_itself(&mut self, ends_by_itself: bool) {
+        self.me().ends_by_itself = ends_by_itself;
+    }
+
+    /// How far the running thread is, for the accesses between its events.
+    pub(crate) fn epoch(&self) -> (usize, usize) {
+        (self.running, self.threads[self.running].executed)
+    }
+
+    /// Whether something that happened at `epoch` happens before what the running thread does now.
+    pub(crate) fn has_seen(&self, (thread, executed): (usize, usize)) -> bool {
+        if thread == self.running {
+            return true;
+        }
+        let graph = self.explorer.graph();
+        let last = match self.threads[self.running].executed.checked_sub(1) {
+            Some(last) => graph.row(self.running).get(last).copied(),
+            None => graph.spawned_by(self.running),
+        };
+        last.is_some_and(|last| usize::from(graph.clock(last, Clock::Hb)[thread]) > executed)
+    }
+
+    /// One try of reading a word without synchronisation, the last event: every write has to happen before.
+    pub(crate) fn check_unsynchronised(&mut self, loc: Loc, site: &'static Location<'static>) -> Step<()> {
+        let unseen = self.explorer.graph().location(loc).writes.iter().copied().find(|&write| {
+            let event = self.explorer.graph().event(write);
+            !self.has_seen((event.thread.into(), event.pos.into()))
+        });
+        let Some(write) = unseen else { return Step::Ready(()) };
+        let event = self.explorer.graph().event(write);
+        let one = Access { thread: event.thread.into(), writes: true, site: event.site };
+        let other = Access { thread: self.running, writes: false, site };
+        self.fail(Fault::Race { one, other })
+    }
+
+    /// The name of an address, the same in every run.
+    pub(crate) fn name_of(&mut self, address: usize) -> u64 {
+        if let Some(&name) = self.names.get(&address) {
+            return name;
+        }
+        let me = self.running;
+        let nth = self.threads[me].pointers;
+        self.threads[me].pointers += 1;
+        let known = self.identities[me].pointers.get(nth).copied();
+        let name = known.unwrap_or_else(|| {
+            self.next_pointer += 1;
+            self.identities[me].pointers.push(self.next_pointer);
+            self.next_pointer
+        });
+        self.names.insert(address, name);
+        self.addresses.insert(name, address);
+        name
+    }
+
+    /// The address with this name.
+    pub(crate) fn address_of(&mut self, name: u64) -> Option<usize> {
+        self.addresses.get(&name).copied()
+    }
+
+    /// Notes memory that must be given back before the run ends.
+    pub(crate) fn allocated(&mut self, address: usize, site: &'static Location<'static>) {
+        let tracked = self.track(site);
+        self.allocations.insert(address, tracked);
+    }
+
+    /// Takes memory back, to free it when the run has ended; false if it is not in use.
+    pub(crate) fn deallocated(&mut self, address: *mut u8, layout: core::alloc::Layout) -> bool {
+        let Some(tracked) = self.allocations.remove(&address.addr()) else { return false };
+        self.tracked.remove(&tracked);
+        self.freed.push((address, layout));
+        true
+    }
+
+    /// Frees what was given back, and what was left.
+    pub(crate) fn free_all(&mut self) {
+        for (address, layout) in self.freed.drain(..) {
+            // SAFETY: it was allocated with that layout, by the contract of `alloc::dealloc`, and given back once.
+            unsafe { std::alloc::dealloc(address, layout) };
+        }
+        self.allocations.clear();
+    }
+
+    /// Notes an object that must be gone at the end of the run.
+    pub(crate) fn track(&mut self, site: &'static Location<'static>) -> u64 {
+        self.tracked_count += 1;
+        self.tracked.insert(self.tracked_count, site);
+        self.tracked_count
+    }
+}
+
+impl Thread {
+    fn new() -> Self {
+        Self {
+            status: Status::Fresh,
+            executed: 0,
+            dying: false,
+            mortal: false,
+            name: None,
+            token: 0,
+            locations: 0,
+            children: 0,
+            pointers: 0,
+            queues: Vec::new(),
+            ends_by_itself: false,
+        }
+    }
+}
+
+impl<T> Step<T> {
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Step<U> {
+        match self {
+            Self::Ready(value) => Step::Ready(f(value)),
+            Self::Suspend => Step::Suspend,
+            Self::Die => Step::Die,
+            Self::Nothing => Step::Nothing,
+        }
+    }
+}
