@@ -9,6 +9,7 @@ use selvedge_models::{Model, catalogue, gallery, parallel};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Runs the models of selvedge and prints the ledger.
 #[derive(Debug, Parser)]
@@ -22,6 +23,9 @@ struct Arguments {
     /// Random schedules for each planned fault (shuttle).
     #[arg(long, default_value_t = 1000)]
     schedules: u64,
+    /// Time for each exploration, after which it is inconclusive (treadle).
+    #[arg(long, default_value_t = 600)]
+    seconds: u64,
     /// List the models instead of running them.
     #[arg(long)]
     list: bool,
@@ -61,9 +65,11 @@ enum Command {
 enum Engines {
     /// Every interleaving within the bound, weak memory.
     Loom,
+    /// Every execution graph, once.
+    Treadle,
     /// Random sequentially consistent schedules.
     Shuttle,
-    /// Both.
+    /// One after the other.
     All,
 }
 
@@ -119,10 +125,14 @@ fn matches(name: &str, filter: &str) -> bool {
 
 fn run_models(models: &[Model], arguments: &Arguments) -> std::io::Result<bool> {
     let mut settings = Vec::new();
-    if arguments.engine != Engines::Shuttle {
+    let asked_for = |engine| arguments.engine == engine || arguments.engine == Engines::All;
+    if asked_for(Engines::Loom) {
         settings.push(arguments.common.settings());
     }
-    if arguments.engine != Engines::Loom {
+    if asked_for(Engines::Treadle) {
+        settings.push(Settings { time: Duration::from_secs(arguments.seconds), ..Settings::treadle() });
+    }
+    if asked_for(Engines::Shuttle) {
         settings.push(Settings::shuttle(arguments.schedules));
     }
     let jobs: Vec<(Model, Settings)> =

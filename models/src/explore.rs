@@ -5,7 +5,7 @@ use crate::panics;
 use crate::world::{Aftermath, Death, KERNEL, Model, UNDERTAKER, World};
 use selvedge::sync::model::{
     Deadlock, Engine, JoinHandle, Killed, LaneState, Plan, Restart, Run, Site, SiteRecord, SoloLimit, current_run,
-    set_current_lane, spawn, with_engine,
+    keeping_panics, set_current_lane, spawn, take_panic, with_engine,
 };
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -40,6 +40,12 @@ impl Effort {
     #[must_use]
     pub fn patiently(self) -> Self {
         Self { executions: u64::MAX, time: Duration::from_secs(6 * 3600), ..self }
+    }
+
+    /// treadle, without a bound.
+    #[must_use]
+    pub fn treadle() -> Self {
+        Self { engine: Engine::Treadle, ..Self::loom(None) }
     }
 
     /// shuttle, with that many random schedules.
@@ -138,7 +144,7 @@ fn drive(build: Arc<impl Fn(&mut World) + Send + Sync + 'static>, effort: Effort
             if effort.engine == Engine::Loom && run.executions() >= effort.executions {
                 std::panic::panic_any(OutOfBudget(format!("{} executions", effort.executions)));
             }
-            if start.elapsed() > effort.time {
+            if effort.engine != Engine::Treadle && start.elapsed() > effort.time {
                 std::panic::panic_any(OutOfBudget(format!("{} s", effort.time.as_secs())));
             }
             execute(build.as_ref(), &run);
@@ -171,7 +177,44 @@ fn drive(build: Arc<impl Fn(&mut World) + Send + Sync + 'static>, effort: Effort
                 shuttle::Runner::new(scheduler, config).run(move || execution());
             }
         }
+        Engine::Treadle => drive_treadle(execution, effort),
         Engine::Plain => execution(),
+    }
+}
+
+/// On treadle. A failure is run once more, by its id, so that trace and payload are its own.
+fn drive_treadle(execution: impl Fn() + Send + Sync + 'static, effort: Effort) {
+    let execution = Arc::new(execution);
+    let once = Arc::clone(&execution);
+    let mut builder = treadle::Builder::new();
+    builder.max_runs = Some(effort.executions);
+    builder.max_duration = Some(effort.time);
+    let found = builder.explore(move || keeping_panics(|| once()));
+    let failure = match found {
+        Ok(treadle::Report { inconclusive: Some(why), .. }) => std::panic::panic_any(OutOfBudget(why)),
+        Ok(_) => return,
+        Err(failure) => failure,
+    };
+    if failure.problem == treadle::Problem::TooLong {
+        std::panic::panic_any(OutOfBudget(failure.message));
+    }
+    if failure.problem == treadle::Problem::Aborted
+        && let Some(payload) = take_panic()
+    {
+        resume_unwind(payload);
+    }
+    let _: Option<_> = take_panic();
+    builder.replay = Some(failure.picture.id.clone());
+    let again = builder.show(move || keeping_panics(|| execution()));
+    let Err(again) = again else { panic!("{} (and when it was run again it did not fail)", failure.message) };
+    if let Some(payload) = take_panic() {
+        resume_unwind(payload);
+    }
+    match current_run() {
+        Some(run) if again.problem == treadle::Problem::Deadlock && !run.sleepers().is_empty() => {
+            std::panic::panic_any(Deadlock(run.sleepers()))
+        }
+        _ => std::panic::panic_any(again.message),
     }
 }
 

@@ -53,6 +53,7 @@ pub fn engine_name(engine: Engine) -> &'static str {
         Engine::Plain => "none",
         Engine::Loom => "loom",
         Engine::Shuttle => "shuttle",
+        Engine::Treadle => "treadle",
     }
 }
 

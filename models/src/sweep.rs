@@ -46,13 +46,29 @@ pub struct Settings {
     pub shadow: bool,
     /// Preemptions more than the model's bounds say (loom).
     pub deeper: i8,
+    /// Time that one exploration may take (treadle).
+    pub time: Duration,
 }
 
 impl Settings {
     /// loom with shadow words, no planted fault.
     #[must_use]
     pub fn loom() -> Self {
-        Self { engine: Engine::Loom, schedules: 0, mutation: None, record_sites: false, shadow: true, deeper: 0 }
+        Self {
+            engine: Engine::Loom,
+            schedules: 0,
+            mutation: None,
+            record_sites: false,
+            shadow: true,
+            deeper: 0,
+            time: Duration::from_secs(600),
+        }
+    }
+
+    /// treadle, no planted fault.
+    #[must_use]
+    pub fn treadle() -> Self {
+        Self { engine: Engine::Treadle, ..Self::loom() }
     }
 
     /// shuttle, with that many random schedules for each plan.
@@ -92,7 +108,7 @@ pub fn prove(model: &Model, settings: Settings) -> Report {
             kill_points: 0,
             second_kill_points: 0,
             assertions: 0,
-            complete: settings.engine == Engine::Loom,
+            complete: settings.engine != Engine::Shuttle,
             sites: BTreeMap::new(),
             time: Duration::ZERO,
         },
@@ -139,14 +155,17 @@ impl Sweep<'_> {
         if faults.lifo {
             self.one(Plan { wake_order: WakeOrder::Lifo, ..self.base() }, false)?;
         }
-        if faults.no_wake_edge {
+        // There a wake orders nothing anyway.
+        if faults.no_wake_edge && self.settings.engine != Engine::Treadle {
             self.one(Plan { wake_edge: false, ..self.base() }, false)?;
         }
+        let any_time = self.settings.engine == Engine::Treadle;
         for (lane, (waits, timed)) in plain.run.most_waits().into_iter().enumerate() {
             for n in (0..waits).take_while(|_| faults.spurious) {
                 self.one(Plan { spurious: vec![(lane, n)], ..self.base() }, true)?;
             }
-            for n in (0..timed).take_while(|_| faults.timeouts) {
+            // On treadle every timed wait can run out at any point, in the first exploration already.
+            for n in (0..timed).take_while(|_| faults.timeouts && !any_time) {
                 self.one(Plan { timeouts: vec![(lane, n)], ..self.base() }, true)?;
             }
         }
@@ -212,6 +231,8 @@ impl Sweep<'_> {
     fn effort(&self, faulty: bool) -> Effort {
         match self.settings.engine {
             Engine::Shuttle => Effort::shuttle(self.settings.schedules, self.report.explorations),
+            Engine::Treadle if self.settings.deeper > 0 => Effort::treadle().patiently(),
+            Engine::Treadle => Effort { time: self.settings.time, ..Effort::treadle() },
             _ => {
                 let Bounds { plain, faulty: with_fault } = self.settings.bounds(self.model);
                 let effort = Effort::loom(if faulty { with_fault } else { plain });

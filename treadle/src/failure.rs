@@ -24,6 +24,8 @@ pub enum Problem {
     Divergence,
     /// The model uses an object of another execution, or an impossible number of threads.
     Misuse,
+    /// The model [ended the check](crate::abort). No verdict.
+    Aborted,
     /// The execution that was to be replayed is not one of this program.
     Misfit,
 }
@@ -75,6 +77,7 @@ pub(crate) fn describe(fault: &Fault) -> (Problem, String) {
             (Problem::Leak, message)
         }
         Fault::Misuse(why) => (Problem::Misuse, why.clone()),
+        Fault::Aborted(why) => (Problem::Aborted, why.clone()),
         Fault::Misfit => (Problem::Misfit, "the execution to be replayed is not one of this program".to_owned()),
         Fault::MoreThreads => (Problem::Misuse, "there are too many threads".to_owned()),
         Fault::NewQueue => (Problem::Misuse, "a queue was not known".to_owned()),

@@ -19,7 +19,7 @@
 //! References: `futex(2)`; kernel document `userspace-api/futex2`.
 
 use crate::graph::{Loc, Update, Waiter};
-use crate::runtime::{operate, try_with, wake_up, with};
+use crate::runtime::{Ending, operate, try_with, wake_up, with};
 use crate::sync::atomic::{AtomicU32, Ordering, Word};
 use core::panic::Location;
 
@@ -44,6 +44,9 @@ pub enum Until {
     WokenOrTimedOut,
     /// Until a wake comes, or until it ends for no reason: both are explored.
     WokenOrSpurious,
+    /// Until a wake comes, or until nothing else can happen: every other thread has ended or waits for something that
+    /// will not come. What a deadline in the far future, or a watchdog, would find.
+    WokenOrQuiet,
     /// No longer than it takes to join the queue and to leave it.
     TimedOut,
     /// As `TimedOut`, but it ends as if it had been woken.
@@ -53,7 +56,7 @@ pub enum Until {
 impl Until {
     fn choices(self) -> u32 {
         match self {
-            Self::Woken => 1,
+            Self::Woken | Self::WokenOrQuiet => 1,
             Self::WokenOrTimedOut | Self::WokenOrSpurious => 2,
             Self::TimedOut | Self::Spurious => 0,
         }
@@ -61,8 +64,16 @@ impl Until {
 
     fn end(self) -> Outcome {
         match self {
-            Self::WokenOrTimedOut | Self::TimedOut => Outcome::TimedOut,
+            Self::WokenOrTimedOut | Self::WokenOrQuiet | Self::TimedOut => Outcome::TimedOut,
             _ => Outcome::Woken,
+        }
+    }
+
+    fn ending(self) -> Ending {
+        match self {
+            Self::WokenOrTimedOut | Self::WokenOrSpurious => Ending::ByItself,
+            Self::WokenOrQuiet => Ending::WhenQuiet,
+            Self::Woken | Self::TimedOut | Self::Spurious => Ending::Never,
         }
     }
 }
@@ -150,13 +161,23 @@ impl Queue {
         if !sleeps {
             return if self.leave(site) { until.end() } else { Outcome::Woken };
         }
-        if let Some(bell) = self.bell {
-            with(|x| x.rings_by_itself(choices > 1));
-            relaxed(bell, Update::Await { mask: u64::MAX, value: 0, equal: false }, site);
-            try_with(|x| x.rings_by_itself(false));
-            self.leave(site);
-        } else if let Some(&(loc, waiter)) = self.joined.first() {
-            wake_up(loc, waiter, choices > 1, site);
+        with(|x| x.set_ending(until.ending()));
+        let woken = match (self.bell, self.joined.first()) {
+            (Some(bell), _) => {
+                let rung = Update::Await { mask: u64::MAX, value: 0, equal: false };
+                relaxed(bell, rung, site).is_none_or(|got| got.value != 0)
+            }
+            (None, Some(&(loc, waiter))) => wake_up(loc, waiter, site),
+            (None, None) => true,
+        };
+        try_with(|x| x.set_ending(Ending::Never));
+        if !woken {
+            operate(|x| x.quiet(site));
+        }
+        if !woken || self.bell.is_some() {
+            return if self.leave(site) { until.end() } else { Outcome::Woken };
+        }
+        if let Some(&(loc, waiter)) = self.joined.first() {
             try_with(|x| x.forget_queue(loc, waiter));
         }
         Outcome::Woken

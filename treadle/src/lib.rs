@@ -118,3 +118,21 @@ pub fn choose(bound: u32) -> u32 {
     let chosen = runtime::operate(|x| x.choose(bound, site)).unwrap_or(0);
     u32::try_from(chosen).unwrap_or(0)
 }
+
+/// Whether the caller is a thread of a model.
+#[must_use]
+pub fn is_running() -> bool {
+    runtime::is_inside()
+}
+
+/// Ends the whole check at once, with [`Problem::Aborted`]: for harnesses that find out in the middle of an execution
+/// that there is no point in going on.
+///
+/// # Panics
+/// Outside of a model.
+pub fn abort(why: &str) -> ! {
+    loop {
+        runtime::operate(|x| x.fail::<()>(runtime::Fault::Aborted(why.to_owned())));
+        assert!(thread::is_alive(), "the thread unwinds already");
+    }
+}

@@ -188,7 +188,10 @@ impl Builder {
             report.events = check.execution().explorer.added;
             report.steps = check.execution().steps;
             if let Some(failure) = &shortest {
-                if left == 0 || !more || matches!(failure.problem, Problem::Divergence | Problem::Misuse) {
+                if left == 0
+                    || !more
+                    || matches!(failure.problem, Problem::Divergence | Problem::Misuse | Problem::Aborted)
+                {
                     return Err(shortest.take().expect("there is one"));
                 }
                 left -= 1;

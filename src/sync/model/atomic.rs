@@ -124,7 +124,7 @@ macro_rules! model_atomic {
                 let Start::Go(run) = start() else { return 0 };
                 let (order, _) = order_for(run.as_deref(), location, SiteKind::Load, order, None);
                 let value = as_myself(|| self.word.load(order));
-                let stale = value != self.latest.get();
+                let stale = value != self.peek();
                 let action = Action::Load(order, value.into());
                 record_read(run.as_deref(), location, self.made_at, stale, action);
                 value
@@ -220,7 +220,7 @@ macro_rules! model_atomic {
             pub fn peek(&self) -> $value {
                 match &self.word {
                     $word::Plain(word) => word.peek(),
-                    _ => self.latest.get(),
+                    word => word.newest().unwrap_or_else(|| self.latest.get()),
                 }
             }
         }
@@ -245,6 +245,10 @@ model_atomic! {
 impl AtomicU32 {
     pub(super) fn name(&self) -> WordName {
         self.made_at
+    }
+
+    pub(super) fn word(&self) -> &Word32 {
+        &self.word
     }
 
     /// The native word, when no engine runs.

@@ -23,10 +23,13 @@
 //! **Limits.** A wake that belongs to no wait of the program and hits a `waitv` between two of its words, the later of
 //! which differs, makes it return as woken in the kernel and as changed here.
 //!
+//! **treadle** has queues of its own, with the same rules; there a wait with a deadline ends at
+//! any point, or not; the one deadline that passes only when nothing else can run is that at the end of time.
+//!
 //! `models/tests/futex_kernel.rs` compares all this with the kernel, on small random and chosen programs.
 
 use super::atomic::{AtomicU32, Start, as_myself, record, start};
-use super::engine::{Engine, Parked, current_engine, yield_now};
+use super::engine::{Ends, Engine, Parked, current_engine, wait_on_treadle, wake_on_treadle, yield_now};
 use super::plan::{Mutation, WakeOrder};
 use super::run::{LaneState, Run, Sleeper, current_lane, current_run};
 use super::trace::{Action, Site, SiteKind, SiteRecord};
@@ -116,6 +119,9 @@ fn wait_on(on: &[WaitOn<'_>], deadline: Option<Deadline>, location: &'static Loc
         let record = SiteRecord { order: Ordering::Relaxed, failure: None, wakes: 0 };
         run.record_site(Site::new(location, SiteKind::Wait), record);
     }
+    if current_engine() == Engine::Treadle {
+        return wait_natively(run.as_ref(), on, deadline, location);
+    }
     let entry = Rc::new(Entry {
         lane: current_lane(),
         taken: Cell::new(false),
@@ -147,6 +153,46 @@ fn wait_on(on: &[WaitOn<'_>], deadline: Option<Deadline>, location: &'static Loc
     }
     let outcome = entry.outcome();
     record(run.as_deref(), location, name, Action::Waited(outcome));
+    outcome
+}
+
+/// A deadline that passes when nothing else can happen, and not before.
+const AT_THE_END: Deadline = Deadline::at_monotonic_ns(u64::MAX);
+
+/// On treadle, which has queues of its own.
+#[track_caller]
+fn wait_natively(
+    run: Option<&Rc<Run>>,
+    on: &[WaitOn<'_>],
+    deadline: Option<Deadline>,
+    location: &'static Location<'static>,
+) -> WaitOutcome {
+    let name = on.first().and_then(|on| on.word.name());
+    let me = current_lane();
+    let mut ends = match deadline {
+        None => Ends::Never,
+        Some(AT_THE_END) => Ends::WhenQuiet,
+        Some(_) => Ends::PerhapsByTime,
+    };
+    if let Some(run) = run {
+        let (nth, nth_timed) = run.count_wait(deadline.is_some());
+        let dies_here = run.with_lane(me, |lane| lane.steps).is_some_and(|next| run.plan.kills.contains(&(me, next)));
+        if run.plan.spurious.contains(&(me, nth)) {
+            ends = Ends::Spuriously;
+        } else if dies_here || (deadline.is_some() && run.plan.timeouts.contains(&(me, nth_timed))) {
+            ends = Ends::ByTime;
+        }
+        let words = on.iter().map(|on| (on.word.name(), on.expected)).collect();
+        run.set_state(me, LaneState::Asleep(Sleeper { lane: me, location, words, timed: deadline.is_some() }));
+        record(Some(run.as_ref()), location, name, Action::Sleeps);
+    }
+    let words: Vec<_> = on.iter().map(|on| (on.word.word(), on.expected)).collect();
+    let outcome = as_myself(|| wait_on_treadle(&words, ends));
+    if let Some(run) = run {
+        run.set_state(me, LaneState::Running);
+    }
+    second_step(run.map(Rc::as_ref));
+    record(run.map(Rc::as_ref), location, name, Action::Waited(outcome));
     outcome
 }
 
@@ -244,6 +290,11 @@ pub fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
             Some(Mutation::WakeOne(_)) => count = 1,
             _ => {}
         }
+    }
+    if current_engine() == Engine::Treadle {
+        let woken = as_myself(|| wake_on_treadle(word.word(), count, order));
+        record(run.as_deref(), location, word.name(), Action::Wake(count, woken));
+        return woken;
     }
     word.read_newest();
     let taken = word.queue.take(count, order);

@@ -1,6 +1,6 @@
 //! Sequential consistency: program order, reads-from, coherence and reads-before have no cycle together.
 
-use crate::graph::{EventId, Graph, Kind, NONE};
+use crate::graph::{Clock, EventId, Graph, Kind, NONE};
 
 /// Whether there is a total order of all events in which each read reads the last write before it.
 pub(crate) fn is_sequentially_consistent(graph: &Graph) -> bool {
@@ -27,6 +27,17 @@ pub(crate) fn is_sequentially_consistent(graph: &Graph) -> bool {
     }
     for id in 0..graph.next_id() {
         let event = graph.event(id);
+        if event.kind == Kind::Quiet {
+            let past = graph.clock(id, Clock::Porf);
+            for last in (0..graph.threads())
+                .filter_map(|thread| graph.row(thread).get(usize::from(past[thread]).checked_sub(1)?))
+            {
+                if *last != id {
+                    successors[*last as usize].push(id);
+                    waiting_for[id as usize] += 1;
+                }
+            }
+        }
         let source = match event.kind {
             Kind::Read | Kind::Woken if event.link != NONE => event.link,
             Kind::Join => match graph.row(event.link as usize).last() {

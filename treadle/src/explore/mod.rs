@@ -211,6 +211,12 @@ impl Explorer {
         self.graph_mut().push(event);
     }
 
+    /// Adds an event that comes after the first so many events of each thread.
+    pub(crate) fn add_quiet(&mut self, event: Event, counts: &[usize]) {
+        self.add(event);
+        self.graph_mut().cover(counts);
+    }
+
     /// Adds a choice below `bound`; the first is 0.
     pub(crate) fn add_choice(&mut self, mut event: Event) {
         if let Some(Dictated { number, .. }) = self.dictated.take() {

@@ -114,7 +114,7 @@ fn is_canonical(graph: &Graph, id: EventId, past: &[u16]) -> bool {
         Kind::Write => !event.revisits && is_placed(graph, id) && nothing_later(graph.rank(id)),
         Kind::Choice => event.value == 0,
         Kind::Death => false,
-        Kind::Fence | Kind::Spawn | Kind::Join | Kind::Woken => true,
+        Kind::Fence | Kind::Spawn | Kind::Join | Kind::Woken | Kind::Quiet => true,
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Choice,
     /// A thread that waits in a queue is taken from it by the write `link`, and goes on.
     Woken,
+    /// A thread that waits for something to happen goes on, since nothing else can happen any more.
+    Quiet,
     /// The thread is killed here; what follows in the thread is what the kernel does.
     Death,
 }

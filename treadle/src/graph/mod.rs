@@ -230,6 +230,18 @@ impl Graph {
         id
     }
 
+    /// Puts the first `count` events of each thread into the causal past of the last event.
+    pub(crate) fn cover(&mut self, counts: &[usize]) {
+        let id = self.next_id() - 1;
+        for (thread, &count) in counts.iter().enumerate() {
+            let Some(&last) = count.checked_sub(1).and_then(|last| self.row(thread).get(last)) else { continue };
+            self.clocks.join((id, Clock::Porf), (last, Clock::Porf));
+            if self.causality == Causality::Everything {
+                self.clocks.join((id, Clock::Hb), (last, Clock::Hb));
+            }
+        }
+    }
+
     fn count(&mut self, event: &Event, id: EventId) {
         self.deaths += usize::from(event.kind == Kind::Death);
         if event.is_sc() {

@@ -1,6 +1,6 @@
 //! One order of a graph's events in which to tell them.
 
-use crate::graph::{Event, EventId, Graph, Kind, NONE};
+use crate::graph::{Clock, Event, EventId, Graph, Kind, NONE};
 
 /// An event in the order of telling. Of a read-modify-write, the reading half stands for both.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,10 @@ impl Teller<'_> {
         let event = self.graph.event(id);
         let is_enabled = match event.kind {
             Kind::Read | Kind::Woken => self.is_done(event.link),
+            Kind::Quiet => {
+                let past = self.graph.clock(id, Clock::Porf);
+                (0..id).all(|other| self.is_done(other) || !self.graph.covers(past, other))
+            }
             Kind::Join => self.graph.row(event.link as usize).iter().all(|&id| self.is_done(id)),
             _ => true,
         };

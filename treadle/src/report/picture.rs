@@ -121,6 +121,7 @@ fn describe(x: &Execution, told: &Told) -> String {
         Kind::Join => format!("join T{}", event.link),
         Kind::Choice => format!("choose {} of {}", event.value, event.link),
         Kind::Woken => format!("woken by {}", name(graph, event.link)),
+        Kind::Quiet => "nothing else can happen".to_owned(),
         Kind::Death => "KILLED".to_owned(),
     }
 }

@@ -35,13 +35,25 @@ pub(crate) enum Status {
     /// It waits for another thread to end.
     Joining { thread: usize },
     /// It waits in the queue of a location.
-    Asleep { loc: Loc, waiter: Waiter, ends_by_itself: bool },
+    Asleep { loc: Loc, waiter: Waiter },
     /// It reads something on which it cannot go on, in its last event.
     Stuck,
     /// It would read again what it has read since its last effect, the events from this index on.
     Spinning { from: usize },
     /// It has ended.
     Finished,
+}
+
+/// How a wait can end without a wake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It cannot.
+    #[default]
+    Never,
+    /// In another execution, it ends by itself.
+    ByItself,
+    /// It ends when nothing else can happen.
+    WhenQuiet,
 }
 
 /// What a thread has come to in this run.
@@ -62,8 +74,8 @@ pub(crate) struct Thread {
     pointers: usize,
     /// The queues in which it stands, and the bells that are rung when it is taken from them.
     queues: Vec<(Loc, Waiter, Option<Loc>)>,
-    /// Its present wait for a bell could end by itself.
-    pub(crate) ends_by_itself: bool,
+    /// How its present wait can end without a wake.
+    pub(crate) ending: Ending,
 }
 
 /// What is known of a thread in all runs.
@@ -111,6 +123,8 @@ pub(crate) struct Execution {
     pub(crate) turn_to_await: bool,
     /// What was added may have changed who comes next.
     pub(crate) recheck: bool,
+    /// The thread that goes on because nothing else can happen.
+    pub(crate) quiet: Option<usize>,
     pub(crate) fault: Option<Fault>,
     pub(crate) schedule: Schedule,
     /// The number of this run; no two of a process have the same.
@@ -148,6 +162,7 @@ impl Execution {
             turn: None,
             turn_to_await: false,
             recheck: false,
+            quiet: None,
             fault: None,
             schedule,
             run: 0,
@@ -178,6 +193,7 @@ impl Execution {
         self.threads[0].token = self.new_location(0, None);
         self.turn = None;
         self.recheck = false;
+        self.quiet = None;
         self.fault = None;
         self.tracked.clear();
         self.names.clear();
@@ -334,7 +350,7 @@ impl Execution {
             let wanted = format!("{update:?}");
             return self.diverged(&event, &wanted, site);
         }
-        if event.stuck {
+        if event.stuck && !self.goes_on_quietly(1) {
             return self.waits(Status::Stuck);
         }
         if !self.is_executed(event.link) {
@@ -536,22 +552,19 @@ impl Execution {
         self.simple(made, true, |event| event.kind == Kind::Join && event.link as usize == child, site).map(|_| ())
     }
 
-    /// One try of waking up from the queue of `loc`.
-    pub(crate) fn wake_up(
-        &mut self,
-        loc: Loc,
-        waiter: Waiter,
-        ends_by_itself: bool,
-        site: &'static Location<'static>,
-    ) -> Step<()> {
+    /// One try of waking up from the queue of `loc`. False: nobody has woken the thread, but nothing else can happen.
+    pub(crate) fn wake_up(&mut self, loc: Loc, waiter: Waiter, site: &'static Location<'static>) -> Step<bool> {
         if self.me().dying {
             return Step::Nothing;
+        }
+        if self.goes_on_quietly(0) {
+            return Step::Ready(false);
         }
         let mut wake = NONE;
         if self.next_in_graph().is_none() {
             match self.wake_of(loc, waiter) {
                 Some(found) => wake = found,
-                None => return self.waits(Status::Asleep { loc, waiter, ends_by_itself }),
+                None => return self.waits(Status::Asleep { loc, waiter }),
             }
         }
         let made = |x: &mut Self| {
@@ -559,7 +572,71 @@ impl Execution {
             event.link = wake;
             event
         };
-        self.simple(made, false, |event| event.kind == Kind::Woken, site).map(|_| ())
+        self.simple(made, false, |event| event.kind == Kind::Woken, site).map(|_| true)
+    }
+
+    /// Whether the running thread, which waits, goes on because nothing else can happen: so it is in the graph, so many
+    /// events on, or it has been decided just now.
+    fn goes_on_quietly(&self, skip: usize) -> bool {
+        let graph = self.explorer.graph();
+        let next = graph.row(self.running).get(self.threads[self.running].executed + skip);
+        match next {
+            Some(&id) => graph.event(id).kind == Kind::Quiet,
+            None => self.quiet == Some(self.running),
+        }
+    }
+
+    /// One try of noting that nothing else could happen.
+    pub(crate) fn quiet(&mut self, site: &'static Location<'static>) -> Step<()> {
+        if self.me().dying {
+            return Step::Nothing;
+        }
+        let Some(id) = self.next_in_graph() else {
+            if !self.count_step() {
+                return Step::Suspend;
+            }
+            if let Some(script) = &mut self.script {
+                script.pop_front();
+            }
+            let counts = self.settled();
+            let event = self.event(Kind::Quiet, Ordering::Relaxed, site);
+            self.explorer.add_quiet(event, &counts);
+            self.quiet = None;
+            self.recheck = true;
+            self.me().executed += 1;
+            return Step::Ready(());
+        };
+        let event = *self.explorer.graph().event(id);
+        if event.kind != Kind::Quiet {
+            return self.diverged(&event, "the end of a wait", site);
+        }
+        let past = self.explorer.graph().clock(id, Clock::Porf);
+        let behind = self.threads.iter().enumerate().find_map(|(thread, state)| {
+            let covered = usize::from(*past.get(thread)?) - usize::from(thread == self.running);
+            (state.executed < covered).then_some(Status::Behind { thread, pos: covered - 1 })
+        });
+        if let Some(status) = behind {
+            return self.waits(status);
+        }
+        self.steps += 1;
+        self.me().executed += 1;
+        Step::Ready(())
+    }
+
+    /// How many events of each thread stand, whatever is still to happen: those of a spin loop that waits do not.
+    fn settled(&self) -> Vec<usize> {
+        let settled = |(thread, state): (usize, &Thread)| match state.status {
+            Status::Stuck => self.explorer.graph().row(thread).len() - 1,
+            Status::Spinning { from } => from,
+            _ => self.explorer.graph().row(thread).len(),
+        };
+        self.threads.iter().enumerate().map(settled).collect()
+    }
+
+    /// A thread whose wait ends if nothing else can happen.
+    pub(crate) fn waits_for_quiet(&self, thread: usize) -> bool {
+        let state = &self.threads[thread];
+        state.ending == Ending::WhenQuiet && matches!(state.status, Status::Asleep { .. } | Status::Stuck)
     }
 
     /// The write that took a waiter from the queue of a location.
@@ -685,9 +762,27 @@ impl Execution {
         self.store_as(bell, 1, Ordering::Relaxed, true, site)
     }
 
-    /// Says whether the running thread's next wait for its bell could end by itself.
-    pub(crate) fn rings_by_itself(&mut self, ends_by_itself: bool) {
-        self.me().ends_by_itself = ends_by_itself;
+    /// Says how the running thread's present wait can end without a wake.
+    pub(crate) fn set_ending(&mut self, ending: Ending) {
+        self.me().ending = ending;
+    }
+
+    /// What the last write of a location wrote, of those in the running thread's causal past.
+    pub(crate) fn newest_known(&self, loc: Loc) -> u64 {
+        let graph = self.explorer.graph();
+        let past = self.last_event(self.running).map(|last| graph.clock(last, Clock::Porf));
+        let mut writes = graph.location(loc).writes.iter().rev().copied();
+        let last = writes.find(|&write| past.is_some_and(|past| graph.covers(past, write)));
+        self.explorer.value(loc, last.unwrap_or(NONE))
+    }
+
+    /// A thread's last event in this run, or the one that started it.
+    fn last_event(&self, thread: usize) -> Option<EventId> {
+        let graph = self.explorer.graph();
+        match self.threads.get(thread)?.executed.checked_sub(1) {
+            Some(last) => graph.row(thread).get(last).copied(),
+            None => graph.spawned_by(thread),
+        }
     }
 
     /// How far the running thread is, for the accesses between its events.
@@ -701,11 +796,7 @@ impl Execution {
             return true;
         }
         let graph = self.explorer.graph();
-        let last = match self.threads[self.running].executed.checked_sub(1) {
-            Some(last) => graph.row(self.running).get(last).copied(),
-            None => graph.spawned_by(self.running),
-        };
-        last.is_some_and(|last| usize::from(graph.clock(last, Clock::Hb)[thread]) > executed)
+        self.last_event(self.running).is_some_and(|last| usize::from(graph.clock(last, Clock::Hb)[thread]) > executed)
     }
 
     /// One try of reading a word without synchronisation, the last event: every write has to happen before.
@@ -789,7 +880,7 @@ impl Thread {
             children: 0,
             pointers: 0,
             queues: Vec::new(),
-            ends_by_itself: false,
+            ending: Ending::Never,
         }
     }
 }

@@ -6,7 +6,7 @@ mod panics;
 mod pool;
 mod schedule;
 
-pub(crate) use execution::{Execution, Got, Status, Step};
+pub(crate) use execution::{Ending, Execution, Got, Status, Step};
 pub(crate) use fault::{Access, Fault};
 pub(crate) use pool::{Pool, Task};
 pub use schedule::Schedule;
@@ -83,9 +83,9 @@ pub(crate) fn wait() {
     }
 }
 
-/// One try of waiting in a location's queue until taken from it.
-pub(crate) fn wake_up(loc: u32, waiter: Waiter, ends_by_itself: bool, site: &'static Location<'static>) {
-    operate(|x| x.wake_up(loc, waiter, ends_by_itself, site));
+/// Waits in a location's queue until taken from it. False: nothing else can happen.
+pub(crate) fn wake_up(loc: u32, waiter: Waiter, site: &'static Location<'static>) -> bool {
+    operate(|x| x.wake_up(loc, waiter, site)).unwrap_or(true)
 }
 
 /// How a run ended.
@@ -134,19 +134,27 @@ fn next_to_run(x: &mut Execution) -> Option<usize> {
         x.running = thread;
         return Some(thread);
     }
-    let thread = match &x.script {
-        Some(script) => script.front()?.thread,
-        None => x.next_thread()?,
+    let next = match &x.script {
+        Some(script) => Some(script.front()?.thread),
+        None => x.next_thread(),
     };
-    if x.threads.get(thread).is_none() || !x.is_enabled(thread) {
+    if let Some(thread) = next.filter(|&thread| x.threads.get(thread).is_some() && x.is_enabled(thread)) {
+        x.turn = Some(thread);
+        x.turn_to_await = x.threads[thread].status == Status::PendingAwait;
+        x.recheck = false;
+        x.running = thread;
+        return Some(thread);
+    }
+    let others = (0..x.threads.len()).any(|thread| x.is_enabled(thread) || x.may_go_on_elsewhere(thread));
+    let quiet = (0..x.threads.len()).find(|&thread| !others && x.waits_for_quiet(thread));
+    if x.script.is_some() && quiet != next {
         x.fault.get_or_insert(Fault::Misfit);
         return None;
     }
-    x.turn = Some(thread);
-    x.turn_to_await = x.threads[thread].status == Status::PendingAwait;
-    x.recheck = false;
-    x.running = thread;
-    Some(thread)
+    x.quiet = quiet;
+    x.turn = quiet;
+    x.running = quiet?;
+    quiet
 }
 
 fn run_thread(thread: usize, pool: &mut Pool, workers: &mut Vec<Option<usize>>) {
@@ -213,7 +221,7 @@ fn judge(x: &mut Execution) -> End {
                 let before = "more events".to_owned();
                 return End::Fault(Fault::Diverged { thread, before, now: "a wait".to_owned() });
             }
-            status if x.may_go_on_elsewhere(thread, status) => return End::Redundant,
+            _ if x.may_go_on_elsewhere(thread) => return End::Redundant,
             _ => end = End::Deadlock,
         }
     }
@@ -252,14 +260,13 @@ fn give_up(pool: &mut Pool, workers: &[Option<usize>]) {
 impl Execution {
     /// Whether a thread that cannot go on could in another execution, with the same writes: it has read something
     /// outdated, or could end its wait by itself.
-    fn may_go_on_elsewhere(&self, thread: usize, status: Status) -> bool {
+    fn may_go_on_elsewhere(&self, thread: usize) -> bool {
         let graph = self.explorer.graph();
         let row = graph.row(thread);
-        match status {
-            Status::Asleep { ends_by_itself, .. } => ends_by_itself,
-            Status::Stuck => {
-                self.threads[thread].ends_by_itself || row.last().is_some_and(|&last| !self.reads_newest(last))
-            }
+        let ends_by_itself = self.threads[thread].ending == Ending::ByItself;
+        match self.threads[thread].status {
+            Status::Asleep { .. } => ends_by_itself,
+            Status::Stuck => ends_by_itself || row.last().is_some_and(|&last| !self.reads_newest(last)),
             Status::Spinning { from } => {
                 let executed = self.threads[thread].executed;
                 row[from..executed].iter().any(|&id| graph.event(id).is_read() && !self.reads_newest(id))

@@ -72,12 +72,9 @@ impl Word {
         self.read(update, (order, order), site).map_or(0, |got| got.value)
     }
 
-    /// The last value in coherence order, without an event: for what is printed, never for what is decided.
+    /// The last value that the running thread can know of, without an event.
     pub(crate) fn newest(self) -> Option<u64> {
-        crate::runtime::try_with(|x| {
-            let last = x.explorer.graph().location(self.loc).writes.last().copied();
-            x.explorer.value(self.loc, last.unwrap_or(crate::graph::NONE))
-        })
+        crate::runtime::try_with(|x| x.newest_known(self.loc))
     }
 }
 
@@ -236,6 +233,14 @@ macro_rules! atomic {
                 Err(old)
             }
 
+            /// The last value in coherence order of those in the running thread's causal past, whatever it has read of
+            /// them: no step. For what is checked and printed about a program; the program itself cannot do this.
+            /// Outside of a model, 0.
+            #[must_use]
+            pub fn peek(&self) -> $value {
+                Self::unpack(self.0.newest().unwrap_or(0))
+            }
+
             /// Sets bits and returns the value before.
             #[track_caller]
             pub fn fetch_or(&self, value: $value, order: Ordering) -> $value {
@@ -342,7 +347,7 @@ macro_rules! atomic {
         }
 
         impl core::fmt::Debug for $name {
-            /// The newest value, as a debugger sees it.
+            /// As [`peek`](Self::peek).
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 match self.0.newest() {
                     Some(value) => core::fmt::Debug::fmt(&Self::unpack(value), f),

@@ -56,6 +56,11 @@ impl<V: Copy + PartialEq, W> Early<V, W> {
         word
     }
 
+    /// The engine's word, if it is one already.
+    pub(super) fn made(&self) -> Option<&W> {
+        self.word.get()
+    }
+
     pub(super) fn load(&self) -> V {
         self.value.get()
     }

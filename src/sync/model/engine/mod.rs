@@ -8,6 +8,8 @@ mod early;
 mod on_loom;
 #[path = "shuttle.rs"]
 mod on_shuttle;
+#[path = "treadle.rs"]
+mod on_treadle;
 
 use crate::sync::Ordering;
 use crate::sync::native;
@@ -16,6 +18,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 pub(super) use early::Late;
+pub(super) use on_treadle::{Ends, wait as wait_on_treadle, wake as wake_on_treadle};
+pub use on_treadle::{keeping_panics, take_panic};
 
 /// Who executes the operations of this OS thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,17 +30,27 @@ pub enum Engine {
     Loom,
     /// shuttle 0.9: sequentially consistent schedules, no race detection.
     Shuttle,
+    /// treadle: every RC11 execution graph once.
+    Treadle,
 }
 
 std::thread_local! {
     static ENGINE: Cell<Option<Engine>> = const { Cell::new(None) };
 }
 
-/// The engine of the calling thread: the one chosen by [`with_engine`], else loom inside of a coroutine (an
-/// embedder's own `loom::model`), else none.
+/// The engine of the calling thread: the one chosen by [`with_engine`], else that of an embedder's own
+/// `treadle::model` or `loom::model`, else none.
 #[must_use]
 pub fn current_engine() -> Engine {
-    ENGINE.get().unwrap_or_else(|| if generator::is_generator() { Engine::Loom } else { Engine::Plain })
+    ENGINE.get().unwrap_or_else(|| {
+        if treadle::is_running() {
+            Engine::Treadle
+        } else if generator::is_generator() {
+            Engine::Loom
+        } else {
+            Engine::Plain
+        }
+    })
 }
 
 /// Runs `body` with `engine` as the engine of this OS thread.
@@ -58,6 +72,7 @@ macro_rules! dispatch_word {
             Plain(native::$native),
             Loom(on_loom::$name),
             Shuttle(on_shuttle::$name),
+            Treadle(on_treadle::$name),
             Early(Rc<Early<$value, $name>>),
         }
 
@@ -88,11 +103,21 @@ macro_rules! dispatch_word {
                 }
             }
 
+            /// The newest value, if the engine keeps it: the order in which treadle runs the lanes says nothing.
+            pub(super) fn newest(&self) -> Option<$value> {
+                match self {
+                    Self::Treadle(word) => Some(word.newest()),
+                    Self::Early(early) => early.made().and_then(Self::newest),
+                    _ => None,
+                }
+            }
+
             fn of_engine(value: $value) -> Self {
                 match current_engine() {
                     Engine::Plain => Self::Plain(native::$native::new(value)),
                     Engine::Loom => Self::Loom(on_loom::$name::new(value)),
                     Engine::Shuttle => Self::Shuttle(on_shuttle::$name::new(value)),
+                    Engine::Treadle => Self::Treadle(on_treadle::$name::new(value)),
                 }
             }
 
@@ -101,6 +126,7 @@ macro_rules! dispatch_word {
                     Self::Plain(word) => word.load(order),
                     Self::Loom(word) => word.load(order),
                     Self::Shuttle(word) => word.load(order),
+                    Self::Treadle(word) => word.load(order),
                     Self::Early(early) => match early.word() {
                         Some(word) => word.load(order),
                         None => early.load(),
@@ -113,6 +139,7 @@ macro_rules! dispatch_word {
                     Self::Plain(word) => word.store(value, order),
                     Self::Loom(word) => word.store(value, order),
                     Self::Shuttle(word) => word.store(value, order),
+                    Self::Treadle(word) => word.store(value, order),
                     Self::Early(early) => match early.word() {
                         Some(word) => word.store(value, order),
                         None => early.store(value),
@@ -131,6 +158,7 @@ macro_rules! dispatch_word {
                     Self::Plain(word) => word.compare_exchange(current, new, success, failure),
                     Self::Loom(word) => word.compare_exchange(current, new, success, failure),
                     Self::Shuttle(word) => word.compare_exchange(current, new, success, failure),
+                    Self::Treadle(word) => word.compare_exchange(current, new, success, failure),
                     Self::Early(early) => match early.word() {
                         Some(word) => word.compare_exchange(current, new, success, failure),
                         None => early.compare_exchange(current, new),
@@ -150,6 +178,7 @@ macro_rules! dispatch_word {
                     },
                     Self::Loom(word) => word.rmw(update, order),
                     Self::Shuttle(word) => word.rmw(update, order),
+                    Self::Treadle(word) => word.rmw(update, order),
                     Self::Early(early) => match early.word() {
                         Some(word) => word.rmw(update, order),
                         None => early.rmw(|old| update.apply(old)),
@@ -169,6 +198,16 @@ dispatch_word! {
     Word64, AtomicU64, u64
 }
 
+impl Word32 {
+    /// The word itself, once it is one of an engine.
+    fn made(&self) -> &Self {
+        match self {
+            Self::Early(early) => early.word().unwrap_or(self),
+            _ => self,
+        }
+    }
+}
+
 /// A read-modify-write that always stores.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Rmw<T> {
@@ -184,6 +223,7 @@ pub(super) enum Rmw<T> {
 pub(super) enum Payload<T> {
     Plain(core::cell::UnsafeCell<T>),
     Loom(on_loom::Payload<T>),
+    Treadle(on_treadle::Payload<T>),
 }
 
 impl<T> Payload<T> {
@@ -192,6 +232,7 @@ impl<T> Payload<T> {
             // shuttle does not look for races on payload.
             Engine::Plain | Engine::Shuttle => Self::Plain(core::cell::UnsafeCell::new(value)),
             Engine::Loom => Self::Loom(on_loom::Payload::new(value)),
+            Engine::Treadle => Self::Treadle(on_treadle::Payload::new(value)),
         }
     }
 
@@ -199,6 +240,7 @@ impl<T> Payload<T> {
         match self {
             Self::Plain(cell) => f(cell.get()),
             Self::Loom(cell) => cell.with(f),
+            Self::Treadle(cell) => cell.with(f),
         }
     }
 
@@ -206,6 +248,7 @@ impl<T> Payload<T> {
         match self {
             Self::Plain(cell) => f(cell.get()),
             Self::Loom(cell) => cell.with_mut(f),
+            Self::Treadle(cell) => cell.with_mut(f),
         }
     }
 }
@@ -215,6 +258,7 @@ pub(super) fn fence(order: Ordering, shadow: bool) {
         Engine::Plain => native::fence(order),
         Engine::Loom => on_loom::fence(order, shadow),
         Engine::Shuttle => on_shuttle::fence(order),
+        Engine::Treadle => on_treadle::fence(order),
     }
 }
 
@@ -230,6 +274,7 @@ pub(super) fn yield_now() {
         Engine::Plain => native::yield_now(),
         Engine::Loom => on_loom::yield_now(),
         Engine::Shuttle => on_shuttle::yield_now(),
+        Engine::Treadle => on_treadle::yield_now(),
     }
 }
 
@@ -247,6 +292,7 @@ pub fn thread_key() -> u64 {
         Engine::Plain => hash(&|state| std::thread::current().id().hash(state)),
         Engine::Loom => hash(&|state| loom::thread::current().id().hash(state)),
         Engine::Shuttle => hash(&|state| shuttle::thread::current().id().hash(state)),
+        Engine::Treadle => hash(&|state| treadle::thread::current().id().hash(state)),
     }
 }
 
@@ -259,7 +305,8 @@ pub(super) enum Parked {
 impl Parked {
     pub(super) fn current() -> Option<Self> {
         match current_engine() {
-            Engine::Plain => None,
+            // treadle has futexes of its own.
+            Engine::Plain | Engine::Treadle => None,
             Engine::Loom => Some(Self::Loom(loom::thread::current())),
             Engine::Shuttle => Some(Self::Shuttle(shuttle::thread::current())),
         }
@@ -289,6 +336,7 @@ enum Joinable {
     Plain(std::thread::JoinHandle<()>),
     Loom(loom::thread::JoinHandle<()>),
     Shuttle(shuttle::thread::JoinHandle<()>),
+    Treadle(treadle::thread::JoinHandle<()>),
 }
 
 /// Starts a thread of the engine that runs.
@@ -297,6 +345,7 @@ pub fn spawn(body: impl FnOnce() + Send + 'static) -> JoinHandle {
         Engine::Plain => Joinable::Plain(std::thread::spawn(body)),
         Engine::Loom => Joinable::Loom(loom::thread::spawn(body)),
         Engine::Shuttle => Joinable::Shuttle(shuttle::thread::spawn(body)),
+        Engine::Treadle => Joinable::Treadle(treadle::thread::spawn(|| on_treadle::keeping_panics(body))),
     })
 }
 
@@ -310,6 +359,7 @@ impl JoinHandle {
             Joinable::Plain(thread) => thread.join(),
             Joinable::Loom(thread) => thread.join(),
             Joinable::Shuttle(thread) => thread.join(),
+            Joinable::Treadle(thread) => thread.join(),
         };
         if let Err(payload) = ended {
             std::panic::resume_unwind(payload);
