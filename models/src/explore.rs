@@ -186,6 +186,9 @@ fn drive(build: Arc<impl Fn(&mut World) + Send + Sync + 'static>, effort: Effort
 fn drive_treadle(execution: impl Fn() + Send + Sync + 'static, effort: Effort) {
     let execution = Arc::new(execution);
     let once = Arc::clone(&execution);
+    let run = current_run();
+    let trace = |tracing| run.iter().for_each(|run| run.set_tracing(tracing));
+    trace(false);
     let mut builder = treadle::Builder::new();
     builder.max_runs = Some(effort.executions);
     builder.max_duration = Some(effort.time);
@@ -204,13 +207,14 @@ fn drive_treadle(execution: impl Fn() + Send + Sync + 'static, effort: Effort) {
         resume_unwind(payload);
     }
     let _: Option<_> = take_panic();
+    trace(true);
     builder.replay = Some(failure.picture.id.clone());
     let again = builder.show(move || keeping_panics(|| execution()));
     let Err(again) = again else { panic!("{} (and when it was run again it did not fail)", failure.message) };
     if let Some(payload) = take_panic() {
         resume_unwind(payload);
     }
-    match current_run() {
+    match run {
         Some(run) if again.problem == treadle::Problem::Deadlock && !run.sleepers().is_empty() => {
             std::panic::panic_any(Deadlock(run.sleepers()))
         }

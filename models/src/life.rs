@@ -177,7 +177,14 @@ impl<O: Objects + Send + Sync + 'static> Life<O> {
         undertaker.survey();
         let mut words = vec![WaitOn { word: ring, expected: seen }];
         let quiet = undertaker.watch(own, &mut |on| words.push(on));
-        !quiet || futex_waitv(&words, Some(AT_THE_END)) != WaitOutcome::TimedOut
+        if !quiet || futex_waitv(&words, Some(AT_THE_END)) != WaitOutcome::TimedOut {
+            return true;
+        }
+        for (index, entry) in self.processes.iter().enumerate().filter(|(index, _)| *index != own) {
+            let watched = words.iter().any(|on| std::ptr::eq(on.word, entry.life.word()));
+            verify!(watched || self.process(index).state != ProcessState::Live, "nobody watches process {index}");
+        }
+        false
     }
 
     /// What a keeper does at its process's end, as the region layer has it: no thread of the process has a slot.

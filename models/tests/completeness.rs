@@ -1,4 +1,5 @@
-//! What loom sees of random small programs, with and without shadow words, against brute force.
+//! What loom sees of random small programs, with and without shadow words, against brute force; and treadle, which sees
+//! everything.
 //!
 //! The oracle (`rc11-oracle`) enumerates every execution that RC11 allows. For each program the set of outcomes (what
 //! each read returned) is compared: an outcome that loom does not reach is *missed*, one that RC11 forbids is *extra*.
@@ -25,6 +26,8 @@ struct Tally {
     missed_without: usize,
     missed_with: usize,
     extra: usize,
+    /// Programs of which treadle shows something else than RC11 allows; all programs count.
+    differs_on_treadle: usize,
 }
 
 /// Threads that map stacks for their executions hinder each other.
@@ -37,6 +40,9 @@ fn compare(name: &str, profile: Profile, programs: usize, seed: u64) -> Tally {
     for _ in 0..programs {
         let program = generator.program().expect("the profile makes programs");
         let truth = outcomes(&program, Model::Rc11).set;
+        let exact = run(&program, Plan::default(), Effort::treadle());
+        assert!(matches!(exact.verdict, Verdict::Pass), "{:?}", exact.verdict);
+        tally.differs_on_treadle += usize::from(exact.outcomes != truth);
         let effort = Effort { executions: 20_000, ..Effort::loom(None) };
         let with = run(&program, Plan::default(), effort);
         let without = run(&program, Plan { shadow: false, ..Plan::default() }, effort);
@@ -49,6 +55,7 @@ fn compare(name: &str, profile: Profile, programs: usize, seed: u64) -> Tally {
         tally.extra += usize::from(!with.outcomes.is_subset(&truth));
     }
     println!("{name}: {tally:?}");
+    assert_eq!(tally.differs_on_treadle, 0, "{name}");
     assert!(tally.inconclusive * 4 <= programs, "too many were given up: {tally:?}");
     tally
 }

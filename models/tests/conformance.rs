@@ -38,16 +38,18 @@ enum Engine {
     /// loom as the models use it: every access is preceded by one to a shadow word.
     Shadowed,
     Shuttle,
+    Treadle,
 }
 
 impl Engine {
-    const ALL: [Self; 3] = [Self::Bare, Self::Shadowed, Self::Shuttle];
+    const ALL: [Self; 4] = [Self::Bare, Self::Shadowed, Self::Shuttle, Self::Treadle];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Bare => "loom, bare",
             Self::Shadowed => "loom, shadow words",
             Self::Shuttle => "shuttle",
+            Self::Treadle => "treadle",
         }
     }
 
@@ -56,6 +58,7 @@ impl Engine {
         let effort = match self {
             Self::Bare | Self::Shadowed => Effort::loom(bound(program)),
             Self::Shuttle => Effort::shuttle(SCHEDULES, 0),
+            Self::Treadle => Effort::treadle(),
         };
         let shown = run(program, Plan { shadow: self == Self::Shadowed, ..Plan::default() }, effort);
         assert!(matches!(shown.verdict, End::Pass), "{}: {:?}\n{program}", self.name(), shown.verdict);
@@ -98,7 +101,7 @@ struct Row<'a> {
     rc11: BTreeSet<Outcome>,
     sc: BTreeSet<Outcome>,
     /// By engine, as in [`Engine::ALL`].
-    shown: [BTreeSet<Outcome>; 3],
+    shown: [BTreeSet<Outcome>; 4],
 }
 
 impl Row<'_> {
@@ -140,18 +143,21 @@ const fn word(verdict: Verdict) -> &'static str {
 
 fn table(rows: &[Row<'_>]) -> String {
     let widest = rows.iter().map(|row| row.case.name.chars().count()).max().unwrap_or(0);
-    let [bare, shadowed, shuttle] = Engine::ALL.map(Engine::name);
+    let [bare, shadowed, shuttle, treadle] = Engine::ALL.map(Engine::name);
     let mut text = String::from(
         "Outcomes of each program: how many RC11 and SC allow, how many each engine shows; * the judged one is among them,\n\
          -n allowed by RC11 and not shown, +n shown and forbidden by RC11. On loom, programs of more than two threads or\n\
          seven operations have a preemption bound of 3, of four threads 2.\n\n",
     );
-    let _ = writeln!(text, "{:widest$}  judged      RC11  SC   {bare:12}{shadowed:20}{shuttle}", "program");
+    let _ = writeln!(text, "{:widest$}  judged      RC11  SC   {bare:12}{shadowed:20}{shuttle:14}{treadle}", "program");
     for row in rows {
-        let [bare, shadowed, shuttle] = [0, 1, 2].map(|engine| row.cell(&row.shown[engine]));
+        let [bare, shadowed, shuttle, treadle] = [0, 1, 2, 3].map(|engine| row.cell(&row.shown[engine]));
         let (rc11, sc) = (row.cell(&row.rc11), row.sc.len());
         let verdict = word(row.case.verdict);
-        let line = format!("{:widest$}  {verdict:12}{rc11:6}{sc:2}   {bare:12}{shadowed:20}{shuttle}", row.case.name);
+        let line = format!(
+            "{:widest$}  {verdict:12}{rc11:6}{sc:2}   {bare:12}{shadowed:20}{shuttle:14}{treadle}",
+            row.case.name
+        );
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text.push_str("\nWhere loom differs from RC11:\n\n");
@@ -183,8 +189,9 @@ fn engines_show_what_they_showed_before() {
     let cases = cases();
     let rows = measure(&cases);
     for row in &rows {
-        let [_, _, shuttle] = &row.shown;
+        let [_, _, shuttle, treadle] = &row.shown;
         assert_eq!(shuttle, &row.sc, "shuttle is sequentially consistent: {}", row.case.name);
+        assert_eq!(treadle, &row.rc11, "treadle has no blind spot: {}", row.case.name);
     }
     insta::assert_snapshot!("matrix", table(&rows));
 }

@@ -49,7 +49,7 @@ pub enum Until {
     WokenOrQuiet,
     /// No longer than it takes to join the queue and to leave it.
     TimedOut,
-    /// As `TimedOut`, but it ends as if it had been woken.
+    /// No longer than it takes to look at the word: somebody who is not part of the model wakes it at once.
     Spurious,
 }
 
@@ -119,6 +119,13 @@ pub fn waitv(on: &[(&AtomicU32, u32)], until: Until) -> Outcome {
 
 fn wait_at(on: &[(&AtomicU32, u32)], until: Until, site: &'static Location<'static>) -> Outcome {
     let locs: Vec<Loc> = on.iter().map(|(word, _)| queue_at(word.word(), site)).collect();
+    if until == Until::Spurious {
+        let mut looks = locs.iter().zip(on).map(|(&loc, (_, expected))| {
+            let update = Update::Glance { expected: (*expected).into() };
+            relaxed(loc, update, site).is_none_or(|got| got.wrote)
+        });
+        return if looks.all(|as_expected| as_expected) { Outcome::Woken } else { Outcome::Changed };
+    }
     let bell = (on.len() > 1).then(|| with(|x| x.new_location(0, None)));
     let mut place = Queue { joined: Vec::with_capacity(on.len()), bell };
     for (&loc, (_, expected)) in locs.iter().zip(on) {

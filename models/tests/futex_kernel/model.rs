@@ -43,12 +43,25 @@ impl Modelled {
         modelled
     }
 
-    /// Every outcome under one plan; none if the exploration finds a deadlock.
+    /// Every outcome under one plan; none if the exploration finds a deadlock. The engines agree on that.
     fn explore(&mut self, program: &Program, plan: &Plan, patience: Patience) -> Option<BTreeSet<Outcome>> {
+        let found = self.explore_on(program, plan, patience, Effort::loom(None));
+        let again = self.explore_on(program, plan, patience, Effort::treadle());
+        assert_eq!(again, found, "treadle and loom differ\n{program}{plan:?}");
+        found
+    }
+
+    fn explore_on(
+        &mut self,
+        program: &Program,
+        plan: &Plan,
+        patience: Patience,
+        effort: Effort,
+    ) -> Option<BTreeSet<Outcome>> {
         let seen = Arc::new(Notes::<BTreeSet<Outcome>>::default());
         let (sink, shared) = (Arc::clone(&seen), Arc::new(program.clone()));
         let build = move |world: &mut World| build(world, &shared, &sink, patience);
-        let explored = explore_world(build, plan.clone(), Effort::loom(None));
+        let explored = explore_world(build, plan.clone(), effort);
         self.executions += explored.executions();
         match explored.verdict {
             Verdict::Pass => {}
@@ -151,8 +164,9 @@ fn announce_death(words: &[AtomicU32; WORDS]) {
 
 fn perform(op: Op, timed: bool, patience: Patience, words: &[AtomicU32; WORDS]) -> Returned {
     let deadline = match patience {
-        Patience::ForEver if !timed => None,
-        _ => Some(Deadline::at_monotonic_ns(1)),
+        _ if timed => Some(Deadline::at_monotonic_ns(1)),
+        Patience::ForEver => None,
+        Patience::UntilNobodyRuns => Some(Deadline::at_monotonic_ns(u64::MAX)),
     };
     let outcome = match op {
         Op::Store { word, value } => {

@@ -56,7 +56,7 @@ pub(super) fn record(run: Option<&Run>, location: &'static Location<'static>, wo
 }
 
 fn record_read(run: Option<&Run>, location: &'static Location<'static>, word: WordName, stale: bool, action: Action) {
-    if let Some(run) = run {
+    if let Some(run) = run.filter(|run| run.is_tracing()) {
         let lane = current_lane();
         let step = run.with_lane(lane, |lane| lane.steps.saturating_sub(1)).unwrap_or(0);
         run.record(Event { lane, step, location, word, action, stale });
@@ -124,7 +124,7 @@ macro_rules! model_atomic {
                 let Start::Go(run) = start() else { return 0 };
                 let (order, _) = order_for(run.as_deref(), location, SiteKind::Load, order, None);
                 let value = as_myself(|| self.word.load(order));
-                let stale = value != self.peek();
+                let stale = run.as_ref().is_some_and(|run| run.is_tracing()) && value != self.peek();
                 let action = Action::Load(order, value.into());
                 record_read(run.as_deref(), location, self.made_at, stale, action);
                 value

@@ -175,7 +175,7 @@ fn wait_natively(
         Some(_) => Ends::PerhapsByTime,
     };
     if let Some(run) = run {
-        let (nth, nth_timed) = run.count_wait(deadline.is_some());
+        let (nth, nth_timed) = run.with_lane(me, |lane| (lane.waits, lane.timed_waits)).unwrap_or((0, 0));
         let dies_here = run.with_lane(me, |lane| lane.steps).is_some_and(|next| run.plan.kills.contains(&(me, next)));
         if run.plan.spurious.contains(&(me, nth)) {
             ends = Ends::Spuriously;
@@ -190,6 +190,9 @@ fn wait_natively(
     let outcome = as_myself(|| wait_on_treadle(&words, ends));
     if let Some(run) = run {
         run.set_state(me, LaneState::Running);
+        if outcome != WaitOutcome::Changed {
+            run.count_wait(deadline.is_some());
+        }
     }
     second_step(run.map(Rc::as_ref));
     record(run.map(Rc::as_ref), location, name, Action::Waited(outcome));

@@ -94,6 +94,8 @@ pub struct Run {
     touched: RefCell<BTreeSet<usize>>,
     sites: RefCell<BTreeMap<Site, SiteRecord>>,
     executions: Cell<u64>,
+    /// Whether events are recorded.
+    tracing: Cell<bool>,
     hits: RefCell<BTreeMap<(usize, u64), u64>>,
     most_steps: RefCell<Vec<u64>>,
     most_waits: RefCell<Vec<(u32, u32)>>,
@@ -133,6 +135,7 @@ impl Run {
             touched: RefCell::default(),
             sites: RefCell::default(),
             executions: Cell::new(0),
+            tracing: Cell::new(true),
             hits: RefCell::default(),
             most_steps: RefCell::default(),
             most_waits: RefCell::default(),
@@ -352,6 +355,16 @@ impl Run {
 
     pub(super) fn record(&self, event: Event) {
         self.trace.borrow_mut().push(event);
+    }
+
+    /// Whether events are recorded. They need not be while only counts matter: an engine that can run the same execution
+    /// again records it then.
+    pub fn set_tracing(&self, tracing: bool) {
+        self.tracing.set(tracing);
+    }
+
+    pub(super) fn is_tracing(&self) -> bool {
+        self.tracing.get()
     }
 
     pub(super) fn record_site(&self, site: Site, record: SiteRecord) {

@@ -53,6 +53,10 @@ pub(crate) enum Update {
     Wait {
         expected: u64,
     },
+    /// As `Wait`, but it is out of the queue again before anybody sees it.
+    Glance {
+        expected: u64,
+    },
     /// Takes up to `count` waiters from the queue, from its head or (`lifo`) from its tail.
     Wake {
         count: u32,
@@ -116,7 +120,7 @@ impl Update {
                     Effect::Stuck
                 }
             }
-            Self::Wait { expected } => write_if(old == expected, old),
+            Self::Wait { expected } | Self::Glance { expected } => write_if(old == expected, old),
             Self::Wake { count, .. } => write_if(count > 0 && !queue.is_empty(), old),
             Self::Leave(waiter) => write_if(queue.contains(&waiter), old),
         }

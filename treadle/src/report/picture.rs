@@ -143,7 +143,7 @@ fn describe_read(x: &Execution, event: &Event, told: &Told) -> String {
     let wrote = told.writes.map(|write| number(graph.event(write).value));
     let read = match wrote {
         Some(new) => format!("{value} -> {new}"),
-        None => value,
+        None => value.clone(),
     };
     let (name, arguments) = match event.update {
         Update::Keep => ("load", String::new()),
@@ -168,6 +168,9 @@ fn describe_read(x: &Execution, event: &Event, told: &Told) -> String {
                 number(expected),
                 number(x.explorer.value(loc, event.link))
             );
+        }
+        Update::Glance { expected } => {
+            return format!("w{loc}.wait({}) = {value}, without sleep", number(expected));
         }
         Update::Wake { count, .. } => {
             let before = graph.queue(event.link).len();
