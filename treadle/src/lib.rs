@@ -102,7 +102,7 @@ pub mod thread;
 
 pub use consistency::MemoryModel;
 pub use failure::{Failure, Problem};
-pub use model::{Builder, Report, model};
+pub use model::{Builder, Report, Search, model};
 pub use report::Picture;
 pub use runtime::{Killed, Schedule};
 

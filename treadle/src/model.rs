@@ -9,6 +9,26 @@ use crate::runtime::{End, Execution, Fault, Pool, Schedule, Task, install_hook, 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Which executions are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Search {
+    /// All of them, each once.
+    #[default]
+    Everything,
+    /// Those that are few deviations away from the plain one, in which threads run one after the other in the order of
+    /// the [`Schedule`] and read the newest values: each read of an older value, write before another one, revisit,
+    /// choice other than 0, and death counts one. Like delays of a scheduler (Emmi, Qadeer, Rakamarić, "Delay-bounded
+    /// scheduling", POPL 2011): most faults need few. If nothing was cut, it was everything ([`Report::cut`]).
+    Deviations(u32),
+    /// So many, drawn at random; the same ones for the same seed.
+    Random {
+        /// How many.
+        runs: u64,
+        /// What the random numbers start from.
+        seed: u64,
+    },
+}
+
 /// How a model is to be checked.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -24,6 +44,8 @@ pub struct Builder {
     pub spurious_failures: usize,
     /// How many events a thread may have; more are reported (a loop that does not end). At most 60,000.
     pub max_events: usize,
+    /// Which executions are looked at.
+    pub search: Search,
     /// Runs after which the check is inconclusive; none is no limit.
     pub max_runs: Option<u64>,
     /// Time after which the check is inconclusive; none is no limit.
@@ -48,6 +70,7 @@ impl Default for Builder {
             deaths: 0,
             spurious_failures: 1,
             max_events: 10_000,
+            search: Search::Everything,
             max_runs: None,
             max_duration: None,
             look_for_shorter: 1_000,
@@ -69,8 +92,12 @@ pub struct Report {
     pub events: u64,
     /// Steps executed, those that replay what was known included.
     pub steps: u64,
+    /// Ways of adding an event that [`Search::Deviations`] did not allow.
+    pub cut: u64,
     /// Why the check is inconclusive, if it is.
     pub inconclusive: Option<String>,
+    /// Whether every execution was looked at.
+    pub complete: bool,
 }
 
 /// Checks a model: `body` is run in every execution that there is, under RC11.
@@ -184,9 +211,10 @@ impl Builder {
                     }
                 }
             }
-            let more = check.execution_mut().explorer.advance();
+            let more = check.advance(report.executions + report.blocked);
             report.events = check.execution().explorer.added;
             report.steps = check.execution().steps;
+            report.cut = check.execution().explorer.cut;
             if let Some(failure) = &shortest {
                 if left == 0
                     || !more
@@ -198,6 +226,7 @@ impl Builder {
                 continue;
             }
             if !more {
+                report.complete = report.cut == 0 && !matches!(self.search, Search::Random { .. });
                 return Ok(report);
             }
             report.inconclusive = self.limit(&report, start);
@@ -263,11 +292,33 @@ impl<'a> Check<'a> {
 
     fn fresh(&self) -> Box<Execution> {
         let Builder { deaths, spurious_failures, memory_model, schedule, max_events, planted, .. } = *self.builder;
-        let budgets = Budgets { deaths, spurious: spurious_failures };
-        let explorer = Explorer::new(memory_model, self.threads, budgets, Faults::from_bits(planted));
+        let deviations = match self.builder.search {
+            Search::Deviations(most) => most,
+            _ => u32::MAX,
+        };
+        let budgets = Budgets { deaths, spurious: spurious_failures, deviations };
+        let mut explorer = Explorer::new(memory_model, self.threads, budgets, Faults::from_bits(planted));
+        let walks = matches!(self.builder.search, Search::Random { .. }) && self.script.is_none();
+        if let Search::Random { seed, .. } = self.builder.search
+            && walks
+        {
+            explorer.walk(seed);
+        }
         let mut execution = Execution::new(explorer, schedule, self.queued.clone(), max_events.min(60_000));
         execution.script.clone_from(&self.script);
+        execution.schedule_each |= walks;
         Box::new(execution)
+    }
+
+    /// Goes on to the next execution, if there is one.
+    fn advance(&mut self, runs_so_far: u64) -> bool {
+        match self.builder.search {
+            Search::Random { runs, .. } => {
+                self.execution_mut().explorer.start_over();
+                runs_so_far < runs
+            }
+            _ => self.execution_mut().explorer.advance(),
+        }
     }
 
     fn run(&mut self) -> Ran {

@@ -38,10 +38,12 @@
 //! - E3: the graph of the top frame is consistent whenever the program runs.
 
 mod revisit;
+mod walk;
 
 use crate::consistency::{MemoryModel, floor};
 use crate::faults::Faults;
 use crate::graph::{Clock, Effect, Event, EventId, Graph, Kind, Loc, NONE, Update};
+use crate::runtime::mix;
 
 /// Something that was done in one way and can be done in others.
 #[derive(Clone, Debug)]
@@ -51,6 +53,8 @@ struct Item {
     /// Where its options begin among those of the frame.
     options: usize,
     ways: Ways,
+    /// How many ways of the graph up to here are not the first one.
+    spent: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -91,6 +95,8 @@ pub(crate) struct Budgets {
     pub(crate) deaths: usize,
     /// Spurious failures of weak compare-exchanges in one execution.
     pub(crate) spurious: usize,
+    /// Ways in one execution that are not the first one.
+    pub(crate) deviations: u32,
 }
 
 /// One way of adding an event, dictated: how far from the newest it reads or writes, or what it chooses.
@@ -123,6 +129,12 @@ pub(crate) struct Explorer {
     initial: Vec<u64>,
     /// How the next event is to be added, when an execution is replayed from its script.
     dictated: Option<Dictated>,
+    /// The state of the random numbers, when executions are drawn instead of enumerated.
+    walk: Option<u64>,
+    /// How many ways of the present graph are not the first one.
+    spent: u32,
+    /// Ways that were not taken because that would have been too many.
+    pub(crate) cut: u64,
     /// Events added so far, in all executions.
     pub(crate) added: u64,
 }
@@ -141,6 +153,9 @@ impl Explorer {
             ids: Vec::new(),
             initial: Vec::new(),
             dictated: None,
+            walk: None,
+            spent: 0,
+            cut: 0,
             added: 0,
         }
     }
@@ -185,6 +200,23 @@ impl Explorer {
         self.dictated = Some(dictated);
     }
 
+    /// From now on each execution is drawn at random.
+    pub(crate) fn walk(&mut self, seed: u64) {
+        self.walk = Some(seed);
+    }
+
+    /// Forgets the present execution, to draw another one.
+    pub(crate) fn start_over(&mut self) {
+        self.graph_mut().truncate(0);
+    }
+
+    /// A number below `bound`, which is not 0; none unless executions are drawn.
+    pub(crate) fn draw(&mut self, bound: usize) -> Option<usize> {
+        let state = self.walk.as_mut()?;
+        *state = state.wrapping_add(1);
+        Some(usize::try_from(mix(*state) % bound as u64).unwrap_or(0))
+    }
+
     fn effect(&self, update: Update, loc: Loc, source: EventId) -> Effect {
         update.effect(self.value(loc, source), self.graph().queue(source))
     }
@@ -193,14 +225,19 @@ impl Explorer {
         (self.faults.no_sc && self.model == MemoryModel::Rc11) || self.model.admits(self.graph())
     }
 
-    /// Offers the death of a thread in place of the event that is about to be added.
-    pub(crate) fn offer_death(&mut self, death: Event) {
+    /// Offers the death of a thread in place of the event that is about to be added. True: it has been added instead.
+    pub(crate) fn offer_death(&mut self, death: Event) -> bool {
         if self.graph().deaths() < self.budgets.deaths {
+            if let Some(drawn) = self.draw(8) {
+                if drawn == 0 {
+                    self.add(death);
+                }
+                return drawn == 0;
+            }
             let at = self.graph().next_id();
-            let frame = self.top_mut();
-            let options = frame.options.len();
-            frame.items.push(Item { at, options, ways: Ways::Instead(Box::new(death)) });
+            self.push_ways(at, Ways::Instead(Box::new(death)), 1);
         }
+        false
     }
 
     /// Adds an event that can be added in one way only.
@@ -223,11 +260,13 @@ impl Explorer {
             event.value = u64::from(number.min(event.link - 1));
             return self.add(event);
         }
-        let at = self.graph().next_id();
+        if let Some(number) = self.draw(event.link as usize) {
+            event.value = number as u64;
+            return self.add(event);
+        }
+        let (at, bound) = (self.graph().next_id(), u64::from(event.link));
         self.add(event);
-        let frame = self.top_mut();
-        let options = frame.options.len();
-        frame.items.push(Item { at, options, ways: Ways::Numbers(1) });
+        self.push_ways(at, Ways::Numbers(1), bound - 1);
     }
 
     /// Adds a store to a location without a queue.
@@ -246,6 +285,10 @@ impl Explorer {
             };
             self.graph_mut().place(at, place);
             return if self.admits() { Added::Done } else { Added::Impossible };
+        }
+        if self.walk.is_some() {
+            self.place_somewhere(at, least);
+            return Added::Done;
         }
         self.push_revisits(at);
         let start = self.top().options.len();
@@ -272,11 +315,28 @@ impl Explorer {
         self.top_mut().options.push(Way { to, spurious: false });
     }
 
+    /// An item without options of its own, which stands for `count` ways.
+    fn push_ways(&mut self, at: EventId, ways: Ways, count: u64) {
+        if self.spent >= self.budgets.deviations {
+            self.cut += count;
+            return;
+        }
+        let spent = self.spent;
+        let frame = self.top_mut();
+        let options = frame.options.len();
+        frame.items.push(Item { at, options, ways, spent });
+    }
+
     /// An item with the options from `start` on, if there are any.
     fn push_item(&mut self, at: EventId, start: usize, ways: Ways) {
+        let (spent, most) = (self.spent, self.budgets.deviations);
         let frame = self.top_mut();
-        if frame.options.len() > start {
-            frame.items.push(Item { at, options: start, ways });
+        let count = frame.options.len() - start;
+        if spent >= most {
+            frame.options.truncate(start);
+            self.cut += count as u64;
+        } else if count > 0 {
+            frame.items.push(Item { at, options: start, ways, spent });
         }
     }
 
@@ -297,6 +357,9 @@ impl Explorer {
             let to = self.graph().at_rank(loc, rank);
             let done = self.read_from(event, Way { to, spurious });
             return self.added_read(at, done);
+        }
+        if self.walk.is_some() {
+            return self.read_something(event, least);
         }
         let start = self.top().options.len();
         for rank in least..=last {
@@ -389,17 +452,27 @@ impl Explorer {
                 continue;
             };
             let at = item.at;
+            // The places of a write that has just revisited are not other ways: one of them has to be taken.
+            let is_due = frame.revisit.is_some_and(|(_, by)| by == at) && matches!(item.ways, Ways::Places);
+            let spent = item.spent + u32::from(!is_due);
             let found = match &mut item.ways {
-                Ways::Instead(_) => self.take_instead(at),
+                Ways::Instead(_) => {
+                    self.spent = spent;
+                    self.take_instead(at)
+                }
                 Ways::Numbers(next) => {
                     let number = *next;
                     *next += 1;
+                    self.spent = spent;
                     self.take_number(at, number)
                 }
                 ways => {
                     let ways = ways.clone();
                     match frame.take_option() {
-                        Some(way) => self.take(at, &ways, way),
+                        Some(way) => {
+                            self.spent = spent;
+                            self.take(at, &ways, way)
+                        }
                         None => false,
                     }
                 }

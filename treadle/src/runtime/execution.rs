@@ -127,6 +127,8 @@ pub(crate) struct Execution {
     pub(crate) quiet: Option<usize>,
     pub(crate) fault: Option<Fault>,
     pub(crate) schedule: Schedule,
+    /// Whether who comes next is decided after each event.
+    pub(crate) schedule_each: bool,
     /// The number of this run; no two of a process have the same.
     pub(crate) run: u64,
     pub(crate) limit: usize,
@@ -165,6 +167,7 @@ impl Execution {
             quiet: None,
             fault: None,
             schedule,
+            schedule_each: matches!(schedule, Schedule::Shuffled(_)),
             run: 0,
             limit,
             script: None,
@@ -261,7 +264,7 @@ impl Execution {
     /// Counts a step; false if there have been too many.
     fn count_step(&mut self) -> bool {
         self.steps += 1;
-        self.recheck |= matches!(self.schedule, Schedule::Shuffled(_));
+        self.recheck |= self.schedule_each;
         let limit = self.limit;
         if self.me().executed >= limit {
             let thread = self.running;
@@ -283,8 +286,8 @@ impl Execution {
             }
             self.explorer.dictate(Dictated { number: step.number, spurious: step.spurious });
             self.recheck = true;
-        } else if mortal {
-            self.explorer.offer_death(death);
+        } else if mortal && self.explorer.offer_death(death) {
+            return true;
         }
         false
     }

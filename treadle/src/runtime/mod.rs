@@ -10,6 +10,7 @@ pub(crate) use execution::{Ending, Execution, Got, Status, Step};
 pub(crate) use fault::{Access, Fault};
 pub(crate) use pool::{Pool, Task};
 pub use schedule::Schedule;
+pub(crate) use schedule::mix;
 
 use crate::graph::Waiter;
 use core::panic::Location;

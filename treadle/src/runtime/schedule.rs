@@ -17,16 +17,36 @@ pub enum Schedule {
 impl Execution {
     /// The thread whose next event is added now, if there is one. Threads that read until they like what they read come
     /// last.
-    pub(crate) fn next_thread(&self) -> Option<usize> {
-        let enabled = |is_await: bool| {
-            (0..self.threads.len())
-                .filter(move |&thread| (self.threads[thread].status == Status::PendingAwait) == is_await)
-                .filter(|&thread| self.is_enabled(thread))
-        };
-        self.pick(enabled(false)).or_else(|| self.pick(enabled(true)))
+    pub(crate) fn next_thread(&mut self) -> Option<usize> {
+        if let Some(drawn) = self.draw_thread() {
+            return drawn;
+        }
+        self.pick(&self.enabled())
     }
 
-    fn pick(&self, enabled: impl Iterator<Item = usize>) -> Option<usize> {
+    /// The threads whose next event can be added; those that read until they like what they read only if there are no
+    /// others.
+    fn enabled(&self) -> Vec<usize> {
+        let awaits = |thread: &usize| self.threads[*thread].status == Status::PendingAwait;
+        let enabled = (0..self.threads.len()).filter(|&thread| self.is_enabled(thread));
+        let (last, first): (Vec<usize>, Vec<usize>) = enabled.partition(awaits);
+        if first.is_empty() { last } else { first }
+    }
+
+    /// Any thread whose next event can be added, when executions are drawn at random.
+    fn draw_thread(&mut self) -> Option<Option<usize>> {
+        self.explorer.draw(1)?;
+        let enabled = self.enabled();
+        // Mostly the same one goes on: long stretches show more than short ones.
+        if enabled.contains(&self.running) && self.explorer.draw(3)? > 0 {
+            return Some(Some(self.running));
+        }
+        let index = self.explorer.draw(enabled.len().max(1))?;
+        Some(enabled.get(index).copied())
+    }
+
+    fn pick(&self, enabled: &[usize]) -> Option<usize> {
+        let enabled = enabled.iter().copied();
         match self.schedule {
             Schedule::Leftmost => enabled.min(),
             Schedule::Rightmost => enabled.max(),

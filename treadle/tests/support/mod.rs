@@ -1,6 +1,8 @@
 //! Programs of the oracle on the engine.
 #![allow(dead_code, reason = "no test uses everything")]
 
+pub(crate) mod clients;
+
 use rc11_oracle::{Op, Order, Outcome, Program};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
