@@ -87,6 +87,7 @@
 
 pub mod alloc;
 pub mod cell;
+mod check;
 mod consistency;
 mod explore;
 mod failure;
@@ -97,6 +98,7 @@ pub mod hint;
 mod model;
 mod report;
 mod runtime;
+mod share;
 pub mod sync;
 pub mod thread;
 

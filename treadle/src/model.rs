@@ -1,13 +1,12 @@
 //! Checking a model: how far, in which way, and what came of it.
 
+use crate::check::{Body, Check, Known, Ran};
 use crate::consistency::MemoryModel;
-use crate::explore::{Budgets, Explorer};
-use crate::failure::{Failure, Problem, describe};
-use crate::faults::Faults;
-use crate::report::{Script, draw, read_script};
-use crate::runtime::{End, Execution, Fault, Pool, Schedule, Task, install_hook, run_once};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use crate::failure::{Failure, describe};
+use crate::report::{draw, read_script};
+use crate::runtime::{Execution, Fault, Schedule};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Which executions are looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +54,8 @@ pub struct Builder {
     pub look_for_shorter: u64,
     /// An execution to run, and no other: what a [`Picture`](crate::Picture) has as its id.
     pub replay: Option<String>,
+    /// OS threads that explore, each a part of the executions; what they find together is the same for any number.
+    pub workers: usize,
     /// Bytes of stack for each thread.
     pub stack_size: usize,
     /// Faults planted in the engine itself, for its tests.
@@ -75,6 +76,7 @@ impl Default for Builder {
             max_duration: None,
             look_for_shorter: 1_000,
             replay: None,
+            workers: 1,
             stack_size: 128 << 10,
             planted: 0,
         }
@@ -146,10 +148,10 @@ impl Builder {
     /// # Errors
     /// The shortest failing execution that was found.
     pub fn explore(&self, body: impl Fn() + Sync + Send + 'static) -> Result<Report, Box<Failure>> {
-        self.explore_each(body, |_| {})
+        self.explore_each(body, &|_| {})
     }
 
-    /// The same, and calls `visit` with a fingerprint of each complete execution's graph: of two executions with one
+    /// The same, and calls `visit`, in the end, with a fingerprint of each complete execution's graph: of two executions with one
     /// fingerprint, one was superfluous.
     ///
     /// # Errors
@@ -157,9 +159,18 @@ impl Builder {
     pub fn explore_graphs(
         &self,
         body: impl Fn() + Sync + Send + 'static,
-        mut visit: impl FnMut(u128),
+        visit: impl FnMut(u128),
     ) -> Result<Report, Box<Failure>> {
-        self.explore_each(body, |execution| visit(execution.explorer.graph().fingerprint()))
+        let seen = Mutex::new(Vec::new());
+        let report = self.explore_each(body, &|execution| {
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            match execution {
+                Some(execution) => seen.push(execution.explorer.graph().fingerprint()),
+                None => seen.clear(),
+            }
+        });
+        seen.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().for_each(visit);
+        report
     }
 
     /// Runs the execution that is to be [replayed](Self::replay), and draws it.
@@ -169,11 +180,11 @@ impl Builder {
     pub fn show(&self, body: impl Fn() + Sync + Send + 'static) -> Result<crate::Picture, Box<Failure>> {
         let script = self.replay.as_deref().and_then(read_script);
         let script = script.ok_or_else(|| Box::new(misfit()))?;
-        let mut check = Check::new(self, body);
+        let mut check = Check::new(self, &(Arc::new(body) as Body), Known::default());
         check.script = Some(script);
         loop {
             match check.run() {
-                Ran::Anew => {}
+                Ran::Anew(known) => check.start_anew(known),
                 Ran::Failed(failure) => return Err(failure),
                 Ran::Ended(_) => return Ok(draw(check.execution())),
             }
@@ -183,172 +194,16 @@ impl Builder {
     fn explore_each(
         &self,
         body: impl Fn() + Sync + Send + 'static,
-        mut visit: impl FnMut(&Execution),
+        visit: &(dyn Fn(Option<&Execution>) + Sync),
     ) -> Result<Report, Box<Failure>> {
         if self.replay.is_some() {
             return self.show(body).map(|_| Report { executions: 1, ..Report::default() });
         }
-        let mut check = Check::new(self, body);
-        let start = Instant::now();
-        let mut report = Report::default();
-        let mut shortest: Option<Box<Failure>> = None;
-        let mut left = self.look_for_shorter;
-        loop {
-            match check.run() {
-                Ran::Anew => {
-                    report = Report::default();
-                    continue;
-                }
-                Ran::Ended(true) => {
-                    report.executions += 1;
-                    visit(check.execution());
-                }
-                Ran::Ended(false) => report.blocked += 1,
-                Ran::Failed(mut failure) => {
-                    failure.executions = shortest.as_ref().map_or(report.executions, |first| first.executions);
-                    if shortest.as_ref().is_none_or(|shortest| is_shorter(&failure, shortest)) {
-                        shortest = Some(failure);
-                    }
-                }
-            }
-            let more = check.advance(report.executions + report.blocked);
-            report.events = check.execution().explorer.added;
-            report.steps = check.execution().steps;
-            report.cut = check.execution().explorer.cut;
-            if let Some(failure) = &shortest {
-                if left == 0
-                    || !more
-                    || matches!(failure.problem, Problem::Divergence | Problem::Misuse | Problem::Aborted)
-                {
-                    return Err(shortest.take().expect("there is one"));
-                }
-                left -= 1;
-                continue;
-            }
-            if !more {
-                report.complete = report.cut == 0 && !matches!(self.search, Search::Random { .. });
-                return Ok(report);
-            }
-            report.inconclusive = self.limit(&report, start);
-            if report.inconclusive.is_some() {
-                return Ok(report);
-            }
-        }
+        crate::share::explore(self, &(Arc::new(body) as Body), visit)
     }
-
-    fn limit(&self, report: &Report, start: Instant) -> Option<String> {
-        let runs = report.executions + report.blocked;
-        if self.max_runs.is_some_and(|most| runs >= most) {
-            return Some(format!("there are more than {runs} runs"));
-        }
-        let late = |most: Duration| runs.is_multiple_of(64) && start.elapsed() > most;
-        self.max_duration.filter(|&most| late(most)).map(|most| format!("it takes longer than {most:?}"))
-    }
-}
-
-fn is_shorter(one: &Failure, other: &Failure) -> bool {
-    (one.picture.switches, one.picture.events) < (other.picture.switches, other.picture.events)
 }
 
 fn misfit() -> Failure {
     let (problem, message) = describe(&Fault::Misfit);
     Failure { problem, message, picture: crate::Picture::default(), executions: 0 }
-}
-
-/// How a run ended, for the check.
-enum Ran {
-    /// The exploration has to start anew: something is known now that was not known when it started.
-    Anew,
-    /// Without failure; complete, or given up.
-    Ended(bool),
-    Failed(Box<Failure>),
-}
-
-/// A check in progress.
-struct Check<'a> {
-    builder: &'a Builder,
-    body: Arc<dyn Fn() + Sync + Send>,
-    pool: Pool,
-    threads: usize,
-    queued: Vec<bool>,
-    script: Option<Script>,
-    execution: Option<Box<Execution>>,
-}
-
-impl<'a> Check<'a> {
-    fn new(builder: &'a Builder, body: impl Fn() + Sync + Send + 'static) -> Self {
-        install_hook();
-        let pool = Pool::new(builder.stack_size);
-        Self { builder, body: Arc::new(body), pool, threads: 8, queued: Vec::new(), script: None, execution: None }
-    }
-
-    fn execution(&self) -> &Execution {
-        self.execution.as_ref().expect("it has been run")
-    }
-
-    fn execution_mut(&mut self) -> &mut Execution {
-        self.execution.as_mut().expect("it has been run")
-    }
-
-    fn fresh(&self) -> Box<Execution> {
-        let Builder { deaths, spurious_failures, memory_model, schedule, max_events, planted, .. } = *self.builder;
-        let deviations = match self.builder.search {
-            Search::Deviations(most) => most,
-            _ => u32::MAX,
-        };
-        let budgets = Budgets { deaths, spurious: spurious_failures, deviations };
-        let mut explorer = Explorer::new(memory_model, self.threads, budgets, Faults::from_bits(planted));
-        let walks = matches!(self.builder.search, Search::Random { .. }) && self.script.is_none();
-        if let Search::Random { seed, .. } = self.builder.search
-            && walks
-        {
-            explorer.walk(seed);
-        }
-        let mut execution = Execution::new(explorer, schedule, self.queued.clone(), max_events.min(60_000));
-        execution.script.clone_from(&self.script);
-        execution.schedule_each |= walks;
-        Box::new(execution)
-    }
-
-    /// Goes on to the next execution, if there is one.
-    fn advance(&mut self, runs_so_far: u64) -> bool {
-        match self.builder.search {
-            Search::Random { runs, .. } => {
-                self.execution_mut().explorer.start_over();
-                runs_so_far < runs
-            }
-            _ => self.execution_mut().explorer.advance(),
-        }
-    }
-
-    fn run(&mut self) -> Ran {
-        const MOST_THREADS: usize = 1024;
-        let body = Arc::clone(&self.body);
-        let task: Task = Box::new(move || body());
-        let execution = self.execution.take().unwrap_or_else(|| self.fresh());
-        let (execution, end) = run_once(execution, &mut self.pool, task);
-        let fault = match end {
-            End::Complete => Ok(true),
-            End::Redundant => Ok(false),
-            End::Deadlock => Err((Problem::Deadlock, "deadlock: nobody can go on".to_owned())),
-            End::Fault(Fault::MoreThreads) if self.threads < MOST_THREADS => {
-                self.threads *= 2;
-                return Ran::Anew;
-            }
-            End::Fault(Fault::NewQueue) => {
-                self.queued = execution.queued().to_vec();
-                return Ran::Anew;
-            }
-            End::Fault(fault) => Err(describe(&fault)),
-        };
-        let ran = match fault {
-            Ok(complete) => Ran::Ended(complete),
-            Err((problem, message)) => {
-                let picture = draw(&execution);
-                Ran::Failed(Box::new(Failure { problem, message, picture, executions: 0 }))
-            }
-        };
-        self.execution = Some(execution);
-        ran
-    }
 }

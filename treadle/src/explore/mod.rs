@@ -38,6 +38,7 @@
 //! - E3: the graph of the top frame is consistent whenever the program runs.
 
 mod revisit;
+mod share;
 mod walk;
 
 use crate::consistency::{MemoryModel, floor};
@@ -80,7 +81,7 @@ struct Way {
 
 /// A graph, and what is left to do with it.
 #[derive(Clone, Debug)]
-struct Frame {
+pub(crate) struct Frame {
     graph: Graph,
     items: Vec<Item>,
     options: Vec<Way>,

@@ -9,6 +9,7 @@
 //! so they are the same in every run, whatever addresses the allocator gives out.
 
 use super::fault::{Access, Fault};
+use super::names::Names;
 use super::schedule::Schedule;
 use crate::explore::{Added, Dictated, Explorer};
 use crate::graph::{Clock, Event, EventId, Kind, Loc, NONE, Update, Waiter};
@@ -78,14 +79,6 @@ pub(crate) struct Thread {
     pub(crate) ending: Ending,
 }
 
-/// What is known of a thread in all runs.
-#[derive(Clone, Debug, Default)]
-struct Identity {
-    locations: Vec<Loc>,
-    children: Vec<usize>,
-    pointers: Vec<u64>,
-}
-
 /// What a step of an operation asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step<T> {
@@ -142,13 +135,9 @@ pub(crate) struct Execution {
     /// Memory in use, by address, and memory that was given back.
     allocations: HashMap<usize, u64>,
     freed: Vec<(*mut u8, core::alloc::Layout)>,
-    identities: Vec<Identity>,
-    next_location: Loc,
-    next_pointer: u64,
-    names: HashMap<usize, u64>,
+    pub(crate) names: Names,
+    pointers: HashMap<usize, u64>,
     addresses: HashMap<u64, usize>,
-    /// Locations on which threads wait.
-    queued: Vec<bool>,
     /// What a new thread is to do.
     pub(crate) spawned: Vec<(usize, super::pool::Task)>,
     /// Steps executed, replayed ones included.
@@ -156,7 +145,7 @@ pub(crate) struct Execution {
 }
 
 impl Execution {
-    pub(crate) fn new(explorer: Explorer, schedule: Schedule, queued: Vec<bool>, limit: usize) -> Self {
+    pub(crate) fn new(explorer: Explorer, schedule: Schedule, names: Names, limit: usize) -> Self {
         Self {
             explorer,
             threads: Vec::new(),
@@ -176,12 +165,9 @@ impl Execution {
             tracked_count: 0,
             allocations: HashMap::new(),
             freed: Vec::new(),
-            identities: vec![Identity::default()],
-            next_location: 0,
-            next_pointer: 0,
-            names: HashMap::new(),
+            names,
+            pointers: HashMap::new(),
             addresses: HashMap::new(),
-            queued,
             spawned: Vec::new(),
             steps: 0,
         }
@@ -199,13 +185,9 @@ impl Execution {
         self.quiet = None;
         self.fault = None;
         self.tracked.clear();
-        self.names.clear();
+        self.pointers.clear();
         self.addresses.clear();
         self.tracked_count = 0;
-    }
-
-    pub(crate) fn queued(&self) -> &[bool] {
-        &self.queued
     }
 
     fn me(&mut self) -> &mut Thread {
@@ -519,13 +501,7 @@ impl Execution {
     /// The thread that the running one starts next.
     fn child(&mut self) -> usize {
         let nth = self.threads[self.running].children;
-        if let Some(&child) = self.identities[self.running].children.get(nth) {
-            return child;
-        }
-        let child = self.identities.len();
-        self.identities.push(Identity::default());
-        self.identities[self.running].children.push(child);
-        child
+        self.names.child(self.running, nth)
     }
 
     /// One try of joining a thread.
@@ -696,15 +672,7 @@ impl Execution {
         let me = self.running;
         let nth = self.threads[me].locations;
         self.threads[me].locations += 1;
-        let loc = match self.identities[me].locations.get(nth) {
-            Some(&loc) => loc,
-            None => {
-                let loc = self.next_location;
-                self.next_location += 1;
-                self.identities[me].locations.push(loc);
-                loc
-            }
-        };
+        let loc = self.names.location(me, nth);
         self.explorer.set_initial(loc, value);
         if self.sites.len() <= loc as usize {
             self.sites.resize(loc as usize + 1, None);
@@ -719,7 +687,7 @@ impl Execution {
     }
 
     pub(crate) fn is_queued(&self, loc: Loc) -> bool {
-        self.queued.get(loc as usize).copied().unwrap_or(false)
+        self.names.queued.get(loc as usize).copied().unwrap_or(false)
     }
 
     /// Says that threads wait on a location. If that comes as news, the exploration starts anew.
@@ -727,10 +695,11 @@ impl Execution {
         if self.is_queued(loc) {
             return Step::Ready(());
         }
-        if self.queued.len() <= loc as usize {
-            self.queued.resize(loc as usize + 1, false);
+        let queued = &mut self.names.queued;
+        if queued.len() <= loc as usize {
+            queued.resize(loc as usize + 1, false);
         }
-        self.queued[loc as usize] = true;
+        queued[loc as usize] = true;
         self.fail(Fault::NewQueue)
     }
 
@@ -817,19 +786,14 @@ impl Execution {
 
     /// The name of an address, the same in every run.
     pub(crate) fn name_of(&mut self, address: usize) -> u64 {
-        if let Some(&name) = self.names.get(&address) {
+        if let Some(&name) = self.pointers.get(&address) {
             return name;
         }
         let me = self.running;
         let nth = self.threads[me].pointers;
         self.threads[me].pointers += 1;
-        let known = self.identities[me].pointers.get(nth).copied();
-        let name = known.unwrap_or_else(|| {
-            self.next_pointer += 1;
-            self.identities[me].pointers.push(self.next_pointer);
-            self.next_pointer
-        });
-        self.names.insert(address, name);
+        let name = self.names.pointer(me, nth);
+        self.pointers.insert(address, name);
         self.addresses.insert(name, address);
         name
     }

@@ -2,12 +2,14 @@
 
 mod execution;
 mod fault;
+mod names;
 mod panics;
 mod pool;
 mod schedule;
 
 pub(crate) use execution::{Ending, Execution, Got, Status, Step};
 pub(crate) use fault::{Access, Fault};
+pub(crate) use names::Names;
 pub(crate) use pool::{Pool, Task};
 pub use schedule::Schedule;
 pub(crate) use schedule::mix;
