@@ -26,6 +26,9 @@ struct Arguments {
     /// Time for each exploration, after which it is inconclusive (treadle).
     #[arg(long, default_value_t = 600)]
     seconds: u64,
+    /// Deviations from the plain execution that are allowed, in place of what each model can afford (treadle).
+    #[arg(long)]
+    deviations: Option<u32>,
     /// List the models instead of running them.
     #[arg(long)]
     list: bool,
@@ -130,7 +133,8 @@ fn run_models(models: &[Model], arguments: &Arguments) -> std::io::Result<bool> 
         settings.push(arguments.common.settings());
     }
     if asked_for(Engines::Treadle) {
-        settings.push(Settings { time: Duration::from_secs(arguments.seconds), ..Settings::treadle() });
+        let time = Duration::from_secs(arguments.seconds);
+        settings.push(Settings { time, deviations: arguments.deviations, ..Settings::treadle() });
     }
     if asked_for(Engines::Shuttle) {
         settings.push(Settings::shuttle(arguments.schedules));

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 pub struct Effort {
     /// Who explores.
     pub engine: Engine,
-    /// Preemption bound (loom); `None` is none.
+    /// Preemption bound (loom) or deviations (treadle); `None` is none.
     pub bound: Option<usize>,
     /// Executions after which the exploration is given up as inconclusive (loom), or that are run (shuttle).
     pub executions: u64,
@@ -84,6 +84,8 @@ pub struct Exploration {
     pub run: Rc<Run>,
     /// How long it took.
     pub time: Duration,
+    /// Whether every execution was explored.
+    pub complete: bool,
 }
 
 impl Exploration {
@@ -126,19 +128,20 @@ pub fn explore_world(build: impl Fn(&mut World) + Send + Sync + 'static, plan: P
                 panics::quietly(|| catch_unwind(AssertUnwindSafe(|| drive(build, effort, start))))
             })
         });
-        let verdict = match caught {
+        let (verdict, complete) = match caught {
             Err(payload) if payload.is::<Restart>() => {
                 run = run.anew();
                 continue;
             }
-            Err(payload) => judge(&run, payload.as_ref()),
-            Ok(()) => Verdict::Pass,
+            Err(payload) => (judge(&run, payload.as_ref()), false),
+            Ok(complete) => (Verdict::Pass, complete),
         };
-        return Exploration { verdict, run, time: start.elapsed() };
+        return Exploration { verdict, run, time: start.elapsed(), complete };
     }
 }
 
-fn drive(build: Arc<impl Fn(&mut World) + Send + Sync + 'static>, effort: Effort, start: Instant) {
+/// Carries out an exploration; whether it was complete.
+fn drive(build: Arc<impl Fn(&mut World) + Send + Sync + 'static>, effort: Effort, start: Instant) -> bool {
     let execution = move || {
         if let Some(run) = current_run() {
             if effort.engine == Engine::Loom && run.executions() >= effort.executions {
@@ -177,13 +180,14 @@ fn drive(build: Arc<impl Fn(&mut World) + Send + Sync + 'static>, effort: Effort
                 shuttle::Runner::new(scheduler, config).run(move || execution());
             }
         }
-        Engine::Treadle => drive_treadle(execution, effort),
+        Engine::Treadle => return drive_treadle(execution, effort),
         Engine::Plain => execution(),
     }
+    effort.engine == Engine::Loom && effort.bound.is_none()
 }
 
 /// On treadle. A failure is run once more, by its id, so that trace and payload are its own.
-fn drive_treadle(execution: impl Fn() + Send + Sync + 'static, effort: Effort) {
+fn drive_treadle(execution: impl Fn() + Send + Sync + 'static, effort: Effort) -> bool {
     let execution = Arc::new(execution);
     let once = Arc::clone(&execution);
     let run = current_run();
@@ -192,10 +196,13 @@ fn drive_treadle(execution: impl Fn() + Send + Sync + 'static, effort: Effort) {
     let mut builder = treadle::Builder::new();
     builder.max_runs = Some(effort.executions);
     builder.max_duration = Some(effort.time);
+    if let Some(bound) = effort.bound {
+        builder.search = treadle::Search::Deviations(u32::try_from(bound).unwrap_or(u32::MAX));
+    }
     let found = builder.explore(move || keeping_panics(|| once()));
     let failure = match found {
         Ok(treadle::Report { inconclusive: Some(why), .. }) => std::panic::panic_any(OutOfBudget(why)),
-        Ok(_) => return,
+        Ok(report) => return report.complete,
         Err(failure) => failure,
     };
     if failure.problem == treadle::Problem::TooLong {

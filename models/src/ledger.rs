@@ -1,5 +1,6 @@
 //! The ledger: one row for each model and engine, in a form that machines read and people can.
 
+use crate::catalogue::Deviations;
 use crate::explore::Verdict;
 use crate::sweep::{Report, Settings};
 use crate::world::{Bounds, Faults, Model};
@@ -18,7 +19,7 @@ pub struct Row {
     pub properties: &'static str,
     /// The client in words.
     pub client: &'static str,
-    /// `loom` or `shuttle`.
+    /// `loom`, `treadle` or `shuttle`.
     pub engine: &'static str,
     /// What bounds the exploration, in words; `none` for complete ones.
     pub bound: String,
@@ -128,6 +129,15 @@ impl Row {
 fn bound(model: &Model, settings: Settings) -> String {
     if settings.engine == Engine::Shuttle {
         return format!("{} random schedules a plan", settings.schedules);
+    }
+    if settings.engine == Engine::Treadle {
+        let deviations = |bound: Option<u32>| bound.map_or_else(|| "none".to_owned(), |n| format!("{n} deviations"));
+        let Deviations { plain, faulty } = settings.deviations(model);
+        return if plain == faulty || !has_planned_faults(&model.faults) {
+            deviations(plain)
+        } else {
+            format!("{}; with faults {}", deviations(plain), deviations(faulty))
+        };
     }
     let preemptions = |bound: Option<usize>| bound.map_or_else(|| "none".to_owned(), |n| format!("{n} preemptions"));
     let Bounds { plain, faulty } = settings.bounds(model);

@@ -1,5 +1,6 @@
 //! All explorations of one model on one engine: without faults, then every planned fault in turn.
 
+use crate::catalogue::{self, Deviations};
 use crate::explore::{Effort, Exploration, Failure, Verdict, explore};
 use crate::world::{Bounds, Model};
 use selvedge::sync::model::{Engine, Mutation, Plan, Site, SiteRecord, WakeOrder};
@@ -48,6 +49,8 @@ pub struct Settings {
     pub deeper: i8,
     /// Time that one exploration may take (treadle).
     pub time: Duration,
+    /// Deviations that an execution may have, in place of what the model can afford (treadle).
+    pub deviations: Option<u32>,
 }
 
 impl Settings {
@@ -62,6 +65,7 @@ impl Settings {
             shadow: true,
             deeper: 0,
             time: Duration::from_secs(600),
+            deviations: None,
         }
     }
 
@@ -82,6 +86,17 @@ impl Settings {
     pub fn bounds(&self, model: &Model) -> Bounds {
         let deeper = |bound: Option<usize>| bound.map(|bound| bound.saturating_add_signed(self.deeper.into()));
         Bounds { plain: deeper(model.bounds.plain), faulty: deeper(model.bounds.faulty) }
+    }
+}
+
+impl Settings {
+    /// The deviations within which treadle explores the model.
+    #[must_use]
+    pub fn deviations(&self, model: &Model) -> Deviations {
+        match self.deviations {
+            Some(all) => Deviations { plain: Some(all), faulty: Some(all) },
+            None => catalogue::deviations(model.name),
+        }
     }
 }
 
@@ -231,8 +246,12 @@ impl Sweep<'_> {
     fn effort(&self, faulty: bool) -> Effort {
         match self.settings.engine {
             Engine::Shuttle => Effort::shuttle(self.settings.schedules, self.report.explorations),
-            Engine::Treadle if self.settings.deeper > 0 => Effort::treadle().patiently(),
-            Engine::Treadle => Effort { time: self.settings.time, ..Effort::treadle() },
+            Engine::Treadle => {
+                let Deviations { plain, faulty: with_fault } = self.settings.deviations(self.model);
+                let bound = if faulty { with_fault } else { plain };
+                let bound = bound.and_then(|bound| usize::try_from(bound).ok());
+                Effort { bound, time: self.settings.time, ..Effort::treadle() }
+            }
             _ => {
                 let Bounds { plain, faulty: with_fault } = self.settings.bounds(self.model);
                 let effort = Effort::loom(if faulty { with_fault } else { plain });
@@ -248,7 +267,7 @@ impl Sweep<'_> {
         report.explorations += 1;
         report.executions += explored.executions();
         report.assertions += explored.run.assertions();
-        report.complete &= effort.bound.is_none();
+        report.complete &= explored.complete;
         for (site, record) in explored.sites() {
             let known = report.sites.entry(site).or_insert(record);
             known.wakes = known.wakes.max(record.wakes);

@@ -111,7 +111,7 @@ mod on_loom {
         for entry in std::fs::read_dir(&folder)? {
             let path = entry?.path();
             match path.file_stem().and_then(|stem| stem.to_str()) {
-                Some("mod") | None => {}
+                Some("mod" | "deviations") | None => {}
                 Some(stem) => {
                     files.insert(stem.to_owned());
                 }

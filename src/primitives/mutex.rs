@@ -278,8 +278,9 @@ impl Default for RawMutex {
 
 impl Repair for RawMutex {
     fn bury(&self, dead: &Dead<'_>) {
-        // Relaxed: only a candidate for the compare-and-swap.
-        let mut found = self.word.load(Ordering::Relaxed);
+        // Relaxed: only a candidate for the compare-and-swap. Read by a write, so that the walk comes after every sleeper
+        // that the dead thread was woken before (I1 of waiting).
+        let mut found = self.word.fetch_or(0, Ordering::Relaxed);
         loop {
             let named = (found & OWNER).checked_sub(1).and_then(|slot| u16::try_from(slot).ok()).map(ThreadSlot);
             if found & DEAD != 0 || !named.is_some_and(|slot| dead.includes(slot)) {

@@ -275,8 +275,9 @@ impl Default for RawRole {
 
 impl Repair for RawRole {
     fn bury(&self, dead: &Dead<'_>) {
-        // Relaxed: a claim by the dead was acquired with its mark, and everything else changes nothing.
-        let found = self.word.load(Ordering::Relaxed);
+        // Relaxed: a claim by the dead was acquired with its mark, and everything else changes nothing. Read by a write, so
+        // that the walk comes after every sleeper that the dead thread was woken before (I1 of waiting).
+        let found = self.word.fetch_or(0, Ordering::Relaxed);
         if found & STATE == HELD && holder(found).is_some_and(|slot| dead.includes(slot)) {
             let died = DIED | (found.wrapping_add(ONE_DEATH) & DEATHS);
             // Release: pairs with the Acquire in attempt and in look; hands on what the dead holder did. It fails if

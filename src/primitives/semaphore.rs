@@ -231,7 +231,11 @@ impl RawSemaphore {
 
 impl Repair for RawSemaphore {
     /// Nothing to repair: permits belong to nobody, and every step is whole or did not happen.
-    fn bury(&self, _dead: &Dead<'_>) {}
+    fn bury(&self, _dead: &Dead<'_>) {
+        // Relaxed: it changes nothing. A write, so that the walk comes after every sleeper that the dead thread was woken
+        // before (I1 of waiting).
+        self.word.fetch_or(0, Ordering::Relaxed);
+    }
 
     fn wake_all(&self) {
         futex_wake(&self.word, u32::MAX);

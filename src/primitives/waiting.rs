@@ -8,7 +8,9 @@
 //! that takes long looks for the dead by itself (the backstop, which models switch off).
 //!
 //! **Invariants.** I1: while a thread sleeps on an object's word with the value that it compared, its slot names the
-//! object, and the fence lies between the two.
+//! object, and the fence lies between the two. An undertaker writes the word, if only what it held, before it fences:
+//! whoever was asleep when the dead thread was woken stands before that write in the word's modification order, and is
+//! seen. (A read may be old: nothing but the kernel's wake, which is not relied upon to order memory, says otherwise.)
 //!
 //! **Orderings.**
 //!

@@ -1,5 +1,6 @@
 //! The models, one file for each file of `src/primitives/`.
 
+mod deviations;
 pub(crate) mod mutex;
 mod participants;
 mod registry;
@@ -9,6 +10,8 @@ pub(crate) mod semaphore;
 mod stream;
 mod undertaker;
 mod waiting;
+
+pub use deviations::{Deviations, deviations};
 
 use crate::world::Model;
 
