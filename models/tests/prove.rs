@@ -1,4 +1,4 @@
-//! Every model as a test of its own: on loom, and with some random schedules on shuttle.
+//! Every model as a test of its own: on loom, on treadle, and with some random schedules on shuttle.
 //!
 //! One test per model and engine, so that each can be run and seen alone. At the end it counts: a model that is
 //! registered and did not run is a failure, unless only some were asked for.
@@ -53,6 +53,8 @@ mod on_loom {
                 ran.fetch_add(1, Ordering::Relaxed);
                 result
             }));
+            let name = format!("treadle::{}", model.name);
+            trials.push(Trial::test(name.clone(), move || run(&name, &model, Settings::treadle())));
             let name = format!("shuttle::{}", model.name);
             trials.push(Trial::test(name.clone(), move || run(&name, &model, Settings::shuttle(SCHEDULES))));
         }
