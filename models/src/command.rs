@@ -18,7 +18,7 @@ struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     /// Who explores.
-    #[arg(long, value_enum, default_value = "loom")]
+    #[arg(long, value_enum, default_value = "treadle")]
     engine: Engines,
     /// Random schedules for each planned fault (shuttle).
     #[arg(long, default_value_t = 1000)]

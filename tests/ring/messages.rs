@@ -111,6 +111,8 @@ fn a_while(generation: u32) -> Duration {
 
 #[derive(Debug, Default)]
 struct Board {
+    /// The survivor has its end: from now on it is told of deaths.
+    attached: Mark,
     /// The generation that is at work, from 1 on.
     at_work: Mark,
     /// Deaths of which the survivor was told.
@@ -128,6 +130,7 @@ fn producers_are_killed_and_successors_go_on() {
         let board = Shared::new(Board::default());
         let consumer = fork("the consumer", || {
             let mut receiver = open("ring", 16).receiver().expect("free").if_gone(IfGone::Wait);
+            board.attached.set(1);
             let mut next = 0;
             while board.told.get() < GENERATIONS {
                 match receiver.recv_timeout(PATIENCE) {
@@ -142,6 +145,7 @@ fn producers_are_killed_and_successors_go_on() {
                 }
             }
         });
+        board.attached.wait("the consumer has its end");
         for generation in 0..GENERATIONS {
             let producer = fork("a producer", || {
                 let mut sender = open("ring", 16).sender_timeout(PATIENCE).expect("its predecessor is dead");
