@@ -47,7 +47,14 @@ pub unsafe fn dealloc(address: *mut u8, layout: Layout) {
     assert!(known != Some(false), "memory is given back that is not in use: given back twice?");
 }
 
-/// A value whose loss is reported: dropped, or taken out, before the execution ends.
+/// A value whose loss is reported: it must be dropped before the execution ends.
+///
+/// ```
+/// use treadle::{Builder, Problem, alloc::Track};
+///
+/// let failure = Builder::new().explore(|| std::mem::forget(Track::new("file"))).unwrap_err();
+/// assert_eq!(failure.problem, Problem::Leak);
+/// ```
 #[derive(Debug)]
 pub struct Track<T> {
     value: T,

@@ -7,6 +7,20 @@ use std::cell::RefCell;
 /// A cell whose accesses are checked: two of them, at least one a write, of which neither happens before the other, are
 /// a data race, in whichever order they happen to be executed.
 ///
+/// ```
+/// use std::sync::Arc;
+/// use treadle::{Builder, Problem, cell::UnsafeCell, thread};
+///
+/// let failure = Builder::new().explore(|| {
+///     let cell = Arc::new(UnsafeCell::new(0));
+///     let other = Arc::clone(&cell);
+///     let thread = thread::spawn(move || other.with_mut(|value| unsafe { *value = 1 }));
+///     cell.with(|value| unsafe { *value });
+///     thread.join().unwrap();
+/// });
+/// assert_eq!(failure.unwrap_err().problem, Problem::DataRace);
+/// ```
+///
 /// An access is no event: it costs no execution. It belongs to the point between two operations of its thread.
 #[derive(Debug)]
 pub struct UnsafeCell<T: ?Sized> {

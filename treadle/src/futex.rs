@@ -12,6 +12,26 @@
 //! happened. So it is with the other words of a [`waitv`], which joins and leaves one queue after the other. A thread
 //! killed asleep stays in its queues until `on_death` calls [`leave_all`], as the kernel does when a sleeper exits.
 //!
+//! ```
+//! use std::sync::Arc;
+//! use treadle::futex::{Until, wait, wake};
+//! use treadle::{sync::atomic::{AtomicU32, Ordering::Relaxed}, thread};
+//!
+//! treadle::model(|| {
+//!     let word = Arc::new(AtomicU32::new(0));
+//!     let other = Arc::clone(&word);
+//!     let waker = thread::spawn(move || {
+//!         other.store(1, Relaxed);
+//!         // Before the store it could come too early: a lost wake-up, reported as a deadlock.
+//!         wake(&other, 1);
+//!     });
+//!     while word.load(Relaxed) == 0 {
+//!         wait(&word, 0, Until::Woken);
+//!     }
+//!     waker.join().unwrap();
+//! });
+//! ```
+//!
 //! **A limit.** Stores to a word on which threads sleep are read-modify-writes to the engine, for each write has to know
 //! the queue that it leaves. Executions in which program order, reads-from and the coherence order of such stores form a
 //! cycle together (2+2W) are not explored.

@@ -110,6 +110,11 @@ pub use runtime::{Killed, Schedule};
 
 /// A number below `bound`, every one in some execution; the model's own nondeterminism.
 ///
+/// ```
+/// let report = treadle::Builder::new().explore(|| assert!(treadle::choose(3) < 3));
+/// assert_eq!(report.unwrap().executions, 3);
+/// ```
+///
 /// # Panics
 /// If `bound` is 0.
 #[must_use]
@@ -138,3 +143,8 @@ pub fn abort(why: &str) -> ! {
         assert!(thread::is_alive(), "the thread unwinds already");
     }
 }
+
+/// The README's code, run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

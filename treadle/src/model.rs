@@ -29,6 +29,16 @@ pub enum Search {
 }
 
 /// How a model is to be checked.
+///
+/// ```
+/// let mut builder = treadle::Builder::new();
+/// builder.max_runs = Some(10_000);
+/// builder.workers = 2;
+/// let report = builder.explore(|| {
+///     treadle::thread::spawn(|| ()).join().unwrap();
+/// });
+/// assert!(report.unwrap().complete);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Builder {

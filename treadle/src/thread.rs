@@ -135,6 +135,31 @@ where
 /// Starts a thread that may be killed before any of its operations, as often in an execution as
 /// [`Builder::deaths`](crate::Builder::deaths) allows in all.
 ///
+/// ```
+/// use std::sync::Arc;
+/// use treadle::{Builder, sync::atomic::{AtomicU32, Ordering::{Acquire, Relaxed, Release}}, thread};
+///
+/// let mut builder = Builder::new();
+/// builder.deaths = 1;
+/// builder.check(|| {
+///     let words = Arc::new((AtomicU32::new(0), AtomicU32::new(0)));
+///     let (mortal, kernel) = (Arc::clone(&words), Arc::clone(&words));
+///     let thread = thread::spawn_mortal(
+///         move || {
+///             mortal.0.store(1, Relaxed);
+///             mortal.0.store(0, Relaxed);
+///         },
+///         move || kernel.1.store(1, Release),
+///     );
+///     if words.1.load(Acquire) == 1 {
+///         // It was killed, and may have been between its stores; nothing of it comes after the mark.
+///         let left = words.0.load(Relaxed);
+///         assert_eq!(words.0.load(Relaxed), left);
+///     }
+///     thread.join_killed();
+/// });
+/// ```
+///
 /// Killed, it unwinds, and all that its destructors do to the model's objects is without effect: a real kill runs no
 /// destructor. Then `on_death` runs, in the thread's place and after all that it did: it is what the kernel does for the
 /// dead, such as marking words that they owned.

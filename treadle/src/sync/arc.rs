@@ -8,6 +8,13 @@ use core::pin::Pin;
 
 /// A reference-counted pointer; one that is left at the end of an execution is reported as a leak.
 ///
+/// ```
+/// use treadle::{Builder, Problem, sync::Arc};
+///
+/// let failure = Builder::new().explore(|| std::mem::forget(Arc::new(1))).unwrap_err();
+/// assert_eq!(failure.problem, Problem::Leak);
+/// ```
+///
 /// Its counting is made of the operations of `std`'s: a relaxed increment, a release decrement, an acquire load before
 /// the value is dropped. They cost executions. A model that is not about the counting does better with
 /// `std::sync::Arc`.

@@ -3,6 +3,21 @@
 //! Names and meanings are `core::sync::atomic`'s. Every operation is a step of the model: it reads each value that the
 //! memory model lets it read, in one execution or another. No operation blocks or spins.
 //!
+//! ```
+//! use std::sync::Arc;
+//! use treadle::{Builder, sync::atomic::{AtomicU32, Ordering::Relaxed}, thread};
+//!
+//! let report = Builder::new().explore(|| {
+//!     let word = Arc::new(AtomicU32::new(0));
+//!     let other = Arc::clone(&word);
+//!     let thread = thread::spawn(move || other.fetch_add(1, Relaxed));
+//!     assert!(word.load(Relaxed) <= 1);
+//!     thread.join().unwrap();
+//!     assert_eq!(word.load(Relaxed), 1);
+//! });
+//! assert_eq!(report.unwrap().executions, 2, "the load reads 0, or 1");
+//! ```
+//!
 //! Beside the standard operations, [`await_eq`](AtomicU32::await_eq) and [`await_ne`](AtomicU32::await_ne) are loads
 //! that wait, at no cost, for a value.
 

@@ -8,6 +8,23 @@ use core::time::Duration;
 
 /// A condition variable: threads wait in it, first come, first woken.
 ///
+/// ```
+/// use std::sync::Arc;
+/// use treadle::{sync::{Condvar, Mutex}, thread};
+///
+/// treadle::model(|| {
+///     let pair = Arc::new((Mutex::new(false), Condvar::new()));
+///     let other = Arc::clone(&pair);
+///     let thread = thread::spawn(move || {
+///         *other.0.lock().unwrap() = true;
+///         other.1.notify_one();
+///     });
+///     let guard = pair.0.lock().unwrap();
+///     assert!(*pair.1.wait_while(guard, |ready| !*ready).unwrap());
+///     thread.join().unwrap();
+/// });
+/// ```
+///
 /// A wake orders no memory by itself; the mutex does. No thread wakes up for no reason, unless it waits with a time
 /// limit, whose end is explored at every point (time itself is not modelled).
 #[derive(Debug)]

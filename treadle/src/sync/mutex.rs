@@ -7,6 +7,21 @@ use core::ops::{Deref, DerefMut};
 
 /// A mutual exclusion lock.
 ///
+/// ```
+/// use std::sync::Arc;
+/// use treadle::{Builder, sync::Mutex, thread};
+///
+/// let report = Builder::new().explore(|| {
+///     let count = Arc::new(Mutex::new(0));
+///     let other = Arc::clone(&count);
+///     let thread = thread::spawn(move || *other.lock().unwrap() += 1);
+///     *count.lock().unwrap() += 1;
+///     thread.join().unwrap();
+///     assert_eq!(*count.lock().unwrap(), 2);
+/// });
+/// assert_eq!(report.unwrap().executions, 2, "one for each order");
+/// ```
+///
 /// Every order in which threads get it is explored, and nothing else: a thread that waits is one read. An unlock happens
 /// before the next lock. It is never poisoned, since the panic of a thread ends the model.
 pub struct Mutex<T: ?Sized> {

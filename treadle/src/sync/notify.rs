@@ -3,6 +3,19 @@
 use super::atomic::{AtomicBool, Ordering};
 
 /// A notification: given any number of times, taken once.
+///
+/// ```
+/// use std::sync::Arc;
+/// use treadle::{sync::Notify, thread};
+///
+/// treadle::model(|| {
+///     let notify = Arc::new(Notify::new());
+///     let other = Arc::clone(&notify);
+///     let thread = thread::spawn(move || other.notify());
+///     notify.wait();
+///     thread.join().unwrap();
+/// });
+/// ```
 #[derive(Debug)]
 pub struct Notify {
     given: AtomicBool,

@@ -8,6 +8,23 @@ use core::panic::Location;
 
 /// An atomic pointer.
 ///
+/// ```
+/// use std::sync::Arc;
+/// use treadle::{sync::atomic::{AtomicPtr, Ordering::{Acquire, Release}}, thread};
+///
+/// treadle::model(|| {
+///     let slot = Arc::new(AtomicPtr::default());
+///     let other = Arc::clone(&slot);
+///     let thread = thread::spawn(move || other.store(Box::into_raw(Box::new(1)), Release));
+///     let seen = slot.load(Acquire);
+///     // SAFETY: whoever sees it has acquired what the release published.
+///     assert!(seen.is_null() || unsafe { *seen } == 1);
+///     thread.join().unwrap();
+///     // SAFETY: the other thread has ended.
+///     drop(unsafe { Box::from_raw(slot.load(Acquire)) });
+/// });
+/// ```
+///
 /// Addresses differ from run to run, so a pointer is known by the thread that first handed it to an atomic and by how
 /// many others that thread had handed over before. Two allocations of one execution at one address are one pointer to
 /// the model, as they are to the program; since whether the allocator reuses an address is not in the model's hands,
