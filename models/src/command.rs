@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use selvedge_models::compare::{self, Contender};
 use selvedge_models::ledger::{self, Row};
 use selvedge_models::sweep::{Settings, prove};
 use selvedge_models::weaken::{self, baselines, mutants};
@@ -56,6 +57,22 @@ struct Common {
 enum Command {
     /// Shows the race gallery: classic mistakes, caught, beside their right versions.
     Gallery,
+    /// Runs every model without faults and bounds on loom, loom with shadow words and treadle, one after the other.
+    Compare {
+        /// Time for each of them.
+        #[arg(long, default_value_t = 20)]
+        limit: u64,
+    },
+    /// What `compare` starts for each exploration.
+    #[command(hide = true)]
+    Measure {
+        /// The model.
+        model: String,
+        /// Who explores it.
+        contender: String,
+        /// Time for it, in seconds.
+        limit: u64,
+    },
     /// Weakens every ordering, fence and wake that the models reach, one at a time, and tells which model notices.
     Weaken {
         /// Only sites in source files whose path contains this.
@@ -92,6 +109,10 @@ pub(crate) fn run() -> ExitCode {
         _ if models.is_empty() => {
             eprintln!("no model's name contains `{}`", arguments.common.filter);
             Ok(false)
+        }
+        Some(Command::Compare { limit }) => show_comparison(&models, Duration::from_secs(*limit)),
+        Some(Command::Measure { model, contender, limit }) => {
+            measure_one(model, contender, Duration::from_secs(*limit))
         }
         Some(Command::Weaken { sites }) => audit(&models, sites, &arguments.common),
         None if arguments.list => {
@@ -157,6 +178,21 @@ fn run_models(models: &[Model], arguments: &Arguments) -> std::io::Result<bool> 
     println!("\n{} of {} passed, {} models registered", rows.len() - failed.len(), rows.len(), catalogue::all().len());
     arguments.common.write(&Ledger { registered: catalogue::all().len(), rows: &rows })?;
     Ok(failed.is_empty())
+}
+
+fn show_comparison(models: &[Model], limit: Duration) -> std::io::Result<bool> {
+    let bar = progress(models.len(), "models");
+    let page = compare::run(models, limit, |name| tick(&bar, name))?;
+    bar.finish_and_clear();
+    print!("{page}");
+    Ok(true)
+}
+
+fn measure_one(model: &str, contender: &str, limit: Duration) -> std::io::Result<bool> {
+    let model = catalogue::all().into_iter().find(|known| known.name == model);
+    let (Some(model), Some(contender)) = (model, Contender::named(contender)) else { return Ok(false) };
+    println!("{}", serde_json::to_string(&compare::measure(&model, contender, limit))?);
+    Ok(true)
 }
 
 fn show_gallery(filter: &str) -> std::io::Result<bool> {

@@ -10,6 +10,7 @@
 #![cfg(loom)]
 
 pub mod catalogue;
+pub mod compare;
 pub mod explore;
 pub mod gallery;
 pub mod lanes;
