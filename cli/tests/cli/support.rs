@@ -172,6 +172,14 @@ impl Line<'_> {
             .stdin(self.stdin)
             .stdout(stdout)
             .stderr(stderr);
+        // A shell that runs these tests in the background has them, and so the command, ignore Ctrl-C.
+        let as_in_a_terminal = || {
+            // SAFETY: `signal(2)` may be called between fork and exec, and SIG_DFL is no handler.
+            unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+            Ok(())
+        };
+        // SAFETY: the closure only makes a system call; it neither allocates nor takes a lock.
+        unsafe { std::os::unix::process::CommandExt::pre_exec(&mut command, as_in_a_terminal) };
         let mut child = command.spawn().expect("the command starts");
         let line = self.arguments.join(" ");
         let input = child.stdin.take().map(|pipe| Input::of(pipe, &line));
