@@ -16,6 +16,10 @@ pub enum Problem {
     Deadlock,
     /// A tracked object was left at the end.
     Leak,
+    /// An operation that must not block does not end when its thread runs alone ([`non_blocking`](crate::non_blocking)).
+    Blocks,
+    /// A state comes back, and no thread has ended meanwhile ([`phase`](crate::phase)).
+    NoProgress,
     /// A thread has more events than [`Builder::max_events`](crate::Builder::max_events): a loop that does not end, or
     /// a program that is too long. No verdict.
     TooLong,

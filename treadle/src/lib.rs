@@ -50,8 +50,17 @@
 //! - **What the engine cannot see**: random numbers, time, addresses, static variables, threads of `std`. A model must be
 //!   a function of what it reads; if a replay differs, that is reported ([`Problem::Divergence`]). Values that are
 //!   shared past the engine (in a `std::sync::Mutex`, say) have the order of one run, not of every execution: use them to
-//!   collect results, never to decide.
+//!   collect results, never to decide, and hold no lock of theirs over an operation of the model.
 //! - Mixed-size accesses, and `memory_order_consume`.
+//!
+//! # Two searches, and parts of them
+//!
+//! [`Builder`] explores execution graphs under RC11 (or sequential consistency): everything, or what is few deviations
+//! away from the plain execution, or what is drawn at random ([`Search`]); on several cores, if asked to
+//! ([`Builder::workers`]), with the same result. [`Stateful`] searches the states under sequential consistency: blind to
+//! weak memory, it goes further where many ways lead to few states, gives the shortest counterexample, and checks what no
+//! single execution shows: that an operation ends when its thread runs alone ([`non_blocking`]), and that the program does
+//! not go round in circles ([`phase`]). A model runs on both as it is.
 //!
 //! # Reading a counterexample
 //!
@@ -99,6 +108,7 @@ mod model;
 mod report;
 mod runtime;
 mod share;
+mod stateful;
 pub mod sync;
 pub mod thread;
 
@@ -107,6 +117,7 @@ pub use failure::{Failure, Problem};
 pub use model::{Builder, Report, Search, model};
 pub use report::Picture;
 pub use runtime::{Killed, Schedule};
+pub use stateful::{Stateful, StatefulReport, non_blocking, phase};
 
 /// A number below `bound`, every one in some execution; the model's own nondeterminism.
 ///

@@ -208,7 +208,10 @@ impl Explorer {
 
     /// Forgets the present execution, to draw another one.
     pub(crate) fn start_over(&mut self) {
-        self.graph_mut().truncate(0);
+        let frame = self.top_mut();
+        frame.graph.truncate(0);
+        frame.items.clear();
+        frame.options.clear();
     }
 
     /// A number below `bound`, which is not 0; none unless executions are drawn.
@@ -224,6 +227,11 @@ impl Explorer {
 
     fn admits(&self) -> bool {
         (self.faults.no_sc && self.model == MemoryModel::Rc11) || self.model.admits(self.graph())
+    }
+
+    /// Whether one more thread may die.
+    pub(crate) fn may_die(&self) -> bool {
+        self.graph().deaths() < self.budgets.deaths
     }
 
     /// Offers the death of a thread in place of the event that is about to be added. True: it has been added instead.

@@ -112,7 +112,7 @@ fn is_canonical(graph: &Graph, id: EventId, past: &[u16]) -> bool {
     match event.kind {
         Kind::Read => !event.spurious && is_earlier(event.link) && nothing_later(graph.rank(event.link)),
         Kind::Write => !event.revisits && is_placed(graph, id) && nothing_later(graph.rank(id)),
-        Kind::Choice => event.value == 0,
+        Kind::Choice => event.value == 0 || event.link == 0,
         Kind::Death => false,
         Kind::Fence | Kind::Spawn | Kind::Join | Kind::Woken | Kind::Quiet => true,
     }

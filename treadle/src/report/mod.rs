@@ -6,4 +6,4 @@ mod script;
 
 pub use picture::Picture;
 pub(crate) use picture::draw;
-pub(crate) use script::{Script, read as read_script};
+pub(crate) use script::{Script, ScriptStep, read as read_script};

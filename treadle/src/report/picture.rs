@@ -119,6 +119,7 @@ fn describe(x: &Execution, told: &Told) -> String {
         Kind::Fence => format!("fence({order:?})"),
         Kind::Spawn => format!("spawn T{}", event.link),
         Kind::Join => format!("join T{}", event.link),
+        Kind::Choice if event.link == 0 => format!("phase {}", event.value),
         Kind::Choice => format!("choose {} of {}", event.value, event.link),
         Kind::Woken => format!("woken by {}", name(graph, event.link)),
         Kind::Quiet => "nothing else can happen".to_owned(),

@@ -44,7 +44,7 @@ pub(crate) fn write(graph: &Graph) -> String {
             Kind::Read if event.spurious => Some(format!("f{behind}")),
             Kind::Read if behind > 0 => Some(format!("r{behind}")),
             Kind::Write if behind > 0 => Some(format!("p{behind}")),
-            Kind::Choice if event.value > 0 => Some(format!("c{}", event.value)),
+            Kind::Choice if event.value > 0 && event.link > 0 => Some(format!("c{}", event.value)),
             _ => None,
         };
         match code {

@@ -77,6 +77,10 @@ pub(crate) struct Thread {
     queues: Vec<(Loc, Waiter, Option<Loc>)>,
     /// How its present wait can end without a wake.
     pub(crate) ending: Ending,
+    /// It is in an operation that must not block.
+    pub(crate) solo: bool,
+    /// In how many ways its next event can be added.
+    pub(crate) bound: u32,
 }
 
 /// What a step of an operation asks for.
@@ -125,6 +129,11 @@ pub(crate) struct Execution {
     /// The number of this run; no two of a process have the same.
     pub(crate) run: u64,
     pub(crate) limit: usize,
+    /// The thread that goes on alone when the script has ended, while it is in an operation that must not block, and how
+    /// many steps it may still take.
+    pub(crate) alone: Option<(usize, usize)>,
+    /// There are more threads than clocks have room for.
+    pub(crate) wants_threads: bool,
     /// What is left of the script, when an execution is replayed from it.
     pub(crate) script: Option<Script>,
     /// Where locations were made.
@@ -159,6 +168,8 @@ impl Execution {
             schedule_each: matches!(schedule, Schedule::Shuffled(_)),
             run: 0,
             limit,
+            alone: None,
+            wants_threads: false,
             script: None,
             sites: Vec::new(),
             tracked: BTreeMap::new(),
@@ -201,8 +212,34 @@ impl Execution {
     }
 
     fn waits<T>(&mut self, status: Status) -> Step<T> {
-        self.me().status = status;
+        let me = self.me();
+        me.status = status;
+        me.bound = 1;
         Step::Suspend
+    }
+
+    pub(crate) fn set_solo(&mut self, solo: bool) {
+        self.me().solo = solo;
+    }
+
+    /// The thread that goes on alone, if it still has to and can.
+    pub(crate) fn goes_on_alone(&mut self) -> Option<usize> {
+        let (thread, left) = self.alone?;
+        if left == 0 || !self.threads[thread].solo || !self.is_enabled(thread) {
+            return None;
+        }
+        self.alone = Some((thread, left - 1));
+        Some(thread)
+    }
+
+    /// One try of noting what the thread still knows.
+    pub(crate) fn phase(&mut self, knows: u64, site: &'static Location<'static>) -> Step<()> {
+        let made = |x: &mut Self| {
+            let mut event = x.event(Kind::Choice, Ordering::Relaxed, site);
+            (event.link, event.value) = (0, knows);
+            event
+        };
+        self.simple(made, true, |event| event.kind == Kind::Choice && event.link == 0, site).map(|_| ())
     }
 
     pub(crate) fn fail<T>(&mut self, fault: Fault) -> Step<T> {
@@ -470,8 +507,11 @@ impl Execution {
             event.link = bound;
             event
         };
-        self.simple(made, true, |event| event.kind == Kind::Choice && event.link == bound, site)
-            .map(|event| event.value)
+        let step = self.simple(made, true, |event| event.kind == Kind::Choice && event.link == bound, site);
+        if matches!(step, Step::Suspend) {
+            self.me().bound = bound;
+        }
+        step.map(|event| event.value)
     }
 
     /// One try of starting a thread.
@@ -848,6 +888,8 @@ impl Thread {
             pointers: 0,
             queues: Vec::new(),
             ending: Ending::Never,
+            solo: false,
+            bound: 1,
         }
     }
 }

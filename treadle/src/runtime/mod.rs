@@ -106,7 +106,16 @@ pub(crate) enum End {
 
 /// Runs the program once, from the start, along the graph and on to its end.
 pub(crate) fn run_once(execution: Box<Execution>, pool: &mut Pool, main: Task) -> (Box<Execution>, End) {
-    let mut execution = execution;
+    run_and_look(execution, pool, main, judge)
+}
+
+/// The same, and says what `look` makes of it when nobody runs any more.
+pub(crate) fn run_and_look<R>(
+    mut execution: Box<Execution>,
+    pool: &mut Pool,
+    main: Task,
+    look: impl FnOnce(&mut Execution) -> R,
+) -> (Box<Execution>, R) {
     execution.begin_run(RUNS.fetch_add(1, Ordering::Relaxed) + 1);
     execution.spawned.push((0, main));
     CURRENT.set(Some(execution));
@@ -114,11 +123,11 @@ pub(crate) fn run_once(execution: Box<Execution>, pool: &mut Pool, main: Task) -
     while let Some(thread) = with(next_to_run) {
         run_thread(thread, pool, &mut workers);
     }
-    let end = with(judge);
+    let seen = with(look);
     give_up(pool, &workers);
     let mut execution = CURRENT.take().expect("nobody else takes it");
     execution.free_all();
-    (execution, end)
+    (execution, seen)
 }
 
 /// Who runs now: whoever has something to replay, and when all is replayed, whoever's turn it is.
@@ -138,7 +147,10 @@ fn next_to_run(x: &mut Execution) -> Option<usize> {
         return Some(thread);
     }
     let next = match &x.script {
-        Some(script) => Some(script.front()?.thread),
+        Some(script) => match script.front() {
+            Some(step) => Some(step.thread),
+            None => Some(x.goes_on_alone()?),
+        },
         None => x.next_thread(),
     };
     if let Some(thread) = next.filter(|&thread| x.threads.get(thread).is_some() && x.is_enabled(thread)) {
@@ -263,7 +275,7 @@ fn give_up(pool: &mut Pool, workers: &[Option<usize>]) {
 impl Execution {
     /// Whether a thread that cannot go on could in another execution, with the same writes: it has read something
     /// outdated, or could end its wait by itself.
-    fn may_go_on_elsewhere(&self, thread: usize) -> bool {
+    pub(crate) fn may_go_on_elsewhere(&self, thread: usize) -> bool {
         let graph = self.explorer.graph();
         let row = graph.row(thread);
         let ends_by_itself = self.threads[thread].ending == Ending::ByItself;

@@ -41,7 +41,7 @@ pub(crate) fn run_with(program: &Program, builder: &Builder) -> Result<Shown, Bo
     Ok(Shown { outcomes, report, repeated })
 }
 
-fn execute(program: &Arc<Program>, into: &Mutex<BTreeSet<Outcome>>) {
+pub(crate) fn execute(program: &Arc<Program>, into: &Mutex<BTreeSet<Outcome>>) {
     let words: Arc<Vec<AtomicU64>> = Arc::new((0..program.words()).map(|_| AtomicU64::new(0)).collect());
     let lanes: Vec<_> = (0..program.threads().len())
         .map(|lane| {
