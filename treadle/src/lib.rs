@@ -24,6 +24,17 @@
 //! });
 //! ```
 //!
+//! # Writing a model
+//!
+//! 1. Make it small: two or three threads, a few operations each, the smallest capacity. Faults in such code show in small
+//!    clients, and every operation more multiplies the executions.
+//! 2. Make everything that threads share inside of the closure, from this crate's types: it runs once for each execution.
+//!    Share it with `std::sync::Arc` (or [`sync::Arc`], if the counting is part of what you check).
+//! 3. Put plain data into [cells](cell): a race on it is what a wrong ordering looks like.
+//! 4. Assert what must hold where it must hold, and what must hold at the end after joining all threads.
+//! 5. Say [`hint::spin_loop`] in loops that wait, and nothing else in loops that do not.
+//! 6. Break it: weaken an ordering, drop a wake, and see the model fail. One that never failed proves nothing.
+//!
 //! # What is explored
 //!
 //! *Execution graphs*: what each read reads from, and in which order the writes of each location stand. Two runs with
@@ -88,12 +99,12 @@
 //! # The algorithm
 //!
 //! TruSt (Kokologiannakis, Marmanis, Gladstein, Vafeiadis, "Truly stateless, optimal dynamic partial order reduction",
-//! POPL 2022), which descends from RCMC (POPL 2018) and GenMC (CAV 2021). The modules say how, with their invariants, well
-//! enough to audit them: `graph` (events and clocks), `consistency` (the memory models), `explore` (the search and its
-//! condition for revisits), `runtime` (coroutines and replay). The tests compare outcomes and numbers of executions of
-//! 10,000 random programs with a brute-force enumerator that shares no code, under several schedules, and plant faults in
-//! the engine to see them caught.
+//! POPL 2022), which descends from RCMC (POPL 2018) and GenMC (CAV 2021). [`algorithm`] explains it. In the source, each
+//! module begins with its invariants: `graph` (events and clocks), `consistency` (the memory models), `explore` (the search
+//! and its condition for revisits), `runtime` (coroutines and replay), `stateful` (the second search).
 
+#[doc = include_str!("algorithm.md")]
+pub mod algorithm {}
 pub mod alloc;
 pub mod cell;
 mod check;
