@@ -25,7 +25,8 @@ pub struct Effort {
     pub executions: u64,
     /// Time after which it is given up as inconclusive.
     pub time: Duration,
-    /// Seed of the schedules (shuttle).
+    /// Seed of the schedules (shuttle), or which order of the threads (treadle): 0 the first one first, 1 the last one
+    /// first, others shuffled. On treadle it makes no difference to what is found.
     pub seed: u64,
 }
 
@@ -86,6 +87,8 @@ pub struct Exploration {
     pub time: Duration,
     /// Whether every execution was explored.
     pub complete: bool,
+    /// Executions that came to their ends (treadle): as many as there are execution graphs.
+    pub graphs: u64,
 }
 
 impl Exploration {
@@ -128,20 +131,27 @@ pub fn explore_world(build: impl Fn(&mut World) + Send + Sync + 'static, plan: P
                 panics::quietly(|| catch_unwind(AssertUnwindSafe(|| drive(build, effort, start))))
             })
         });
-        let (verdict, complete) = match caught {
+        let (verdict, Explored { complete, graphs }) = match caught {
             Err(payload) if payload.is::<Restart>() => {
                 run = run.anew();
                 continue;
             }
-            Err(payload) => (judge(&run, payload.as_ref()), false),
-            Ok(complete) => (Verdict::Pass, complete),
+            Err(payload) => (judge(&run, payload.as_ref()), Explored::default()),
+            Ok(explored) => (Verdict::Pass, explored),
         };
-        return Exploration { verdict, run, time: start.elapsed(), complete };
+        return Exploration { verdict, run, time: start.elapsed(), complete, graphs };
     }
 }
 
-/// Carries out an exploration; whether it was complete.
-fn drive(build: Arc<impl Fn(&mut World) + Send + Sync + 'static>, effort: Effort, start: Instant) -> bool {
+/// What an exploration without failure was like.
+#[derive(Clone, Copy, Debug, Default)]
+struct Explored {
+    complete: bool,
+    graphs: u64,
+}
+
+/// Carries out an exploration.
+fn drive(build: Arc<impl Fn(&mut World) + Send + Sync + 'static>, effort: Effort, start: Instant) -> Explored {
     let execution = move || {
         if let Some(run) = current_run() {
             if effort.engine == Engine::Loom && run.executions() >= effort.executions {
@@ -183,11 +193,11 @@ fn drive(build: Arc<impl Fn(&mut World) + Send + Sync + 'static>, effort: Effort
         Engine::Treadle => return drive_treadle(execution, effort),
         Engine::Plain => execution(),
     }
-    effort.engine == Engine::Loom && effort.bound.is_none()
+    Explored { complete: effort.engine == Engine::Loom && effort.bound.is_none(), graphs: 0 }
 }
 
 /// On treadle. A failure is run once more, by its id, so that trace and payload are its own.
-fn drive_treadle(execution: impl Fn() + Send + Sync + 'static, effort: Effort) -> bool {
+fn drive_treadle(execution: impl Fn() + Send + Sync + 'static, effort: Effort) -> Explored {
     let execution = Arc::new(execution);
     let once = Arc::clone(&execution);
     let run = current_run();
@@ -196,13 +206,18 @@ fn drive_treadle(execution: impl Fn() + Send + Sync + 'static, effort: Effort) -
     let mut builder = treadle::Builder::new();
     builder.max_runs = Some(effort.executions);
     builder.max_duration = Some(effort.time);
+    builder.schedule = match effort.seed {
+        0 => treadle::Schedule::Leftmost,
+        1 => treadle::Schedule::Rightmost,
+        seed => treadle::Schedule::Shuffled(seed),
+    };
     if let Some(bound) = effort.bound {
         builder.search = treadle::Search::Deviations(u32::try_from(bound).unwrap_or(u32::MAX));
     }
     let found = builder.explore(move || keeping_panics(|| once()));
     let failure = match found {
         Ok(treadle::Report { inconclusive: Some(why), .. }) => std::panic::panic_any(OutOfBudget(why)),
-        Ok(report) => return report.complete,
+        Ok(report) => return Explored { complete: report.complete, graphs: report.executions },
         Err(failure) => failure,
     };
     if failure.problem == treadle::Problem::TooLong {
