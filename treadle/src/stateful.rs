@@ -8,6 +8,9 @@
 //! are the shortest; and it can ask of every state what no single execution shows: whether an operation that must not
 //! block comes to its end when its thread runs alone ([`non_blocking`]), and whether the program can go round in circles
 //! without getting anywhere ([`phase`]).
+//!
+//! A wait on several words [until nothing else can happen](crate::futex::Until::WokenOrQuiet) is not ended here; compare-exchanges
+//! never fail for no reason.
 
 use crate::check::Body;
 use crate::consistency::MemoryModel;

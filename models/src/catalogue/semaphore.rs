@@ -161,6 +161,7 @@ fn sharers<P: Permits>(world: &mut World, lanes: usize, permits: u32) {
             let semaphore = &scene.object.semaphore;
             semaphore.acquire(&scene.caller(lane), OBJECT, 1, None).expect("an acquire without deadline");
             {
+                // On treadle, where nothing runs between this note and the next, only races on the data tell.
                 let mut inside = inside.lock();
                 *inside += 1;
                 verify!(*inside <= permits, "more holders than permits");

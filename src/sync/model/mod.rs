@@ -13,7 +13,7 @@
 //! a harness the operations forward to loom inside of a loom execution, so that an embedder's own `loom::model` has
 //! selvedge's primitives as participants, and are plain native words anywhere else (doctests, ordinary threads).
 //!
-//! **Identity.** loom and shuttle run all virtual threads as coroutines of one OS thread. Who runs is kept in a
+//! **Identity.** All engines run all virtual threads as coroutines of one OS thread. Who runs is kept in a
 //! thread-local that each operation restores after the engine returns.
 //!
 //! **Invariant.** I1: everything of one execution is touched by one OS thread only. The `Send` and `Sync`
