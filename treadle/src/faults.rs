@@ -19,6 +19,8 @@ pub(crate) struct Faults {
     pub(crate) no_release_sequences: bool,
     /// An acquire fence receives nothing.
     pub(crate) no_acquire_fences: bool,
+    /// Not a fault, but the search without one of its reductions: idle operations are told apart by what they read.
+    pub(crate) idle_apart: bool,
 }
 
 impl Faults {
@@ -34,6 +36,7 @@ impl Faults {
             no_sc_failures: has(5),
             no_release_sequences: has(6),
             no_acquire_fences: has(7),
+            idle_apart: has(8),
         }
     }
 }

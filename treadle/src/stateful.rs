@@ -17,7 +17,7 @@ use crate::consistency::MemoryModel;
 use crate::explore::{Budgets, Explorer};
 use crate::failure::{Failure, Problem, describe};
 use crate::faults::Faults;
-use crate::graph::{Graph, Kind};
+use crate::graph::{Graph, Kind, Update};
 use crate::report::{Script, ScriptStep, draw};
 use crate::runtime::{
     Execution, Fault, Names, Pool, Schedule, Status, Task, install_hook, is_inside, operate, run_and_look, with,
@@ -397,7 +397,11 @@ fn feed(x: &Execution, graph: &Graph, hasher: &mut impl Hasher) {
             let event = graph.event(id);
             (event.kind, event.loc, event.rmw, event.site.line(), event.site.file()).hash(hasher);
             match event.kind {
-                Kind::Read => x.explorer.value(event.loc, event.link).hash(hasher),
+                // It has shown the thread nothing.
+                Kind::Read if event.is_idle() => {}
+                // It returns how many it has taken.
+                Kind::Read if matches!(event.update, Update::Wake { .. }) => graph.queue(event.link).len().hash(hasher),
+                Kind::Read => graph.value(event.loc, event.link).hash(hasher),
                 Kind::Choice => event.value.hash(hasher),
                 _ => {}
             }

@@ -50,7 +50,7 @@ fn known_clients_pass() {
 #[test]
 fn few_states_where_there_are_many_executions() {
     let report = passes(|| buffer(3));
-    // Under RC11 it has 3,782,879 executions of some fifty events.
+    // Under RC11 it has 570,320 executions of some fifty events.
     assert!(report.states < 200_000, "{report:?}");
 }
 

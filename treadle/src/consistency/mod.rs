@@ -46,12 +46,12 @@ impl MemoryModel {
 /// coherence-ordered before, a write that comes before one which happened or was read by something that happened.
 pub(crate) fn floor(graph: &Graph, loc: Loc, clock: &[u16]) -> usize {
     let before = graph.location(loc).accesses.iter().filter(|&&access| graph.covers(clock, access));
-    before.map(|&access| graph.rank_of_access(access)).max().unwrap_or(0)
+    before.map(|&access| graph.span(access).0).max().unwrap_or(0)
 }
 
 /// The same, leaving some accesses out.
 pub(crate) fn floor_without(graph: &Graph, loc: Loc, clock: &[u16], without: &[EventId]) -> usize {
     let accesses = graph.location(loc).accesses.iter();
     let before = accesses.filter(|&&access| graph.covers(clock, access) && !without.contains(&access));
-    before.map(|&access| graph.rank_of_access(access)).max().unwrap_or(0)
+    before.map(|&access| graph.span(access).0).max().unwrap_or(0)
 }

@@ -89,15 +89,15 @@ fn reach(graph: &Graph, fence: EventId, loc: Loc) -> Reach {
     const NOTHING: usize = usize::MAX;
     let mut reach = Reach { least_write: NOTHING, least_read: NOTHING, most_write: 0, most_read: 0 };
     for &access in &graph.location(loc).accesses {
-        let rank = graph.rank_of_access(access);
+        let (first, last) = graph.span(access);
         let is_write = graph.event(access).is_write();
         if graph.is_before(fence, access, Clock::Hb) {
             let least = if is_write { &mut reach.least_write } else { &mut reach.least_read };
-            *least = rank.min(*least);
+            *least = last.min(*least);
         }
         if graph.is_before(access, fence, Clock::Hb) {
             let most = if is_write { &mut reach.most_write } else { &mut reach.most_read };
-            *most = rank.max(*most);
+            *most = first.max(*most);
         }
     }
     reach
@@ -188,9 +188,9 @@ fn eco_row(graph: &Graph, from: EventId) -> Bits {
     if !event.is_read() && !event.is_write() {
         return row;
     }
-    let rank = graph.rank_of_access(from);
+    let (_, rank) = graph.span(from);
     for &access in graph.location(event.loc).accesses.iter().filter(|&&access| access != from) {
-        let other = graph.rank_of_access(access);
+        let (other, _) = graph.span(access);
         if other > rank || (other == rank && event.is_write() && graph.event(access).is_read()) {
             insert(&mut row, access as usize);
         }

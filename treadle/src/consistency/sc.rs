@@ -21,7 +21,7 @@ pub(crate) fn is_sequentially_consistent(graph: &Graph) -> bool {
             Kind::Spawn => after(graph.row(event.link as usize).first().copied()),
             Kind::Write => after(graph.location(event.loc).writes.get(event.place as usize + 1).copied()),
             // The reading half is followed by its own writing half anyway.
-            Kind::Read => after(graph.location(event.loc).writes.get(graph.rank(event.link)).copied()),
+            Kind::Read => after(graph.location(event.loc).writes.get(graph.span(id).1).copied()),
             _ => {}
         }
     }

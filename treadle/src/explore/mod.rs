@@ -127,7 +127,6 @@ pub(crate) struct Explorer {
     frames: Vec<Frame>,
     spare: Vec<Frame>,
     ids: Vec<EventId>,
-    initial: Vec<u64>,
     /// How the next event is to be added, when an execution is replayed from its script.
     dictated: Option<Dictated>,
     /// The state of the random numbers, when executions are drawn instead of enumerated.
@@ -152,7 +151,6 @@ impl Explorer {
             frames: vec![root],
             spare: Vec::new(),
             ids: Vec::new(),
-            initial: Vec::new(),
             dictated: None,
             walk: None,
             spent: 0,
@@ -180,20 +178,12 @@ impl Explorer {
 
     /// Says what a location holds at first.
     pub(crate) fn set_initial(&mut self, loc: Loc, value: u64) {
-        if self.initial.len() <= loc as usize {
-            self.initial.resize(loc as usize + 1, 0);
-        }
-        self.initial[loc as usize] = value;
-    }
-
-    /// What a location holds at first.
-    pub(crate) fn initial(&self, loc: Loc) -> u64 {
-        self.initial.get(loc as usize).copied().unwrap_or(0)
+        self.graph_mut().set_initial(loc, value);
     }
 
     /// What a write wrote; `NONE` is the initial write.
     pub(crate) fn value(&self, loc: Loc, write: EventId) -> u64 {
-        if write == NONE { self.initial(loc) } else { self.graph().event(write).value }
+        self.graph().value(loc, write)
     }
 
     /// Says how the next event is to be added: that way only.
@@ -222,7 +212,7 @@ impl Explorer {
     }
 
     fn effect(&self, update: Update, loc: Loc, source: EventId) -> Effect {
-        update.effect(self.value(loc, source), self.graph().queue(source))
+        self.graph().effect(update, loc, source)
     }
 
     fn admits(&self) -> bool {
@@ -363,6 +353,7 @@ impl Explorer {
             let Some(rank) = last.checked_sub(number as usize).filter(|&rank| rank >= least) else {
                 return Added::Impossible;
             };
+            let rank = self.graph().first_alike(event.update, loc, least, rank);
             let to = self.graph().at_rank(loc, rank);
             let done = self.read_from(event, Way { to, spurious });
             return self.added_read(at, done);
@@ -371,10 +362,13 @@ impl Explorer {
             return self.read_something(event, least);
         }
         let start = self.top().options.len();
+        let ordinary = self.graph().first_alike(event.update, loc, least, last);
         for rank in least..=last {
-            let to = self.graph().at_rank(loc, rank);
-            let effect = self.effect(event.update, loc, to);
-            if rank < last && effect != Effect::Stuck {
+            let graph = self.graph();
+            let to = graph.at_rank(loc, rank);
+            let effect = graph.effect(event.update, loc, to);
+            let is_new = rank != ordinary && graph.first_alike(event.update, loc, least, rank) == rank;
+            if is_new && effect != Effect::Stuck {
                 self.top_mut().options.push(Way { to, spurious: false });
             }
             if self.may_fail_spuriously(event.update, effect) {
@@ -382,7 +376,7 @@ impl Explorer {
             }
         }
         self.push_item(at, start, Ways::Sources);
-        let to = self.graph().at_rank(loc, last);
+        let to = self.graph().at_rank(loc, ordinary);
         let done = self.read_from(event, Way { to, spurious: false });
         debug_assert!(done, "the last write can always be read");
         self.added_read(at, done)
@@ -419,8 +413,8 @@ impl Explorer {
     /// Adds a read that reads from `way`. False: nothing consistent comes of it, but revisits may.
     fn read_from(&mut self, mut event: Event, way: Way) -> bool {
         self.resolve(&mut event, way);
-        let is_last = self.graph().rank(way.to) == self.graph().location(event.loc).writes.len();
         let id = self.graph_mut().push(event);
+        let is_last = self.graph().span(id).1 == self.graph().location(event.loc).writes.len();
         if !is_last && !self.admits() {
             return false;
         }

@@ -24,7 +24,7 @@ impl Explorer {
                 break;
             }
             let event = graph.event(id);
-            if event.is_read() && event.loc == loc {
+            if event.is_read() && event.loc == loc && !graph.means_nothing_new(event.update, write) {
                 options.push(Way { to: id, spurious: false });
                 if matches!(event.update, Update::Exchange { weak: true, .. }) {
                     options.push(Way { to: id, spurious: true });
@@ -110,7 +110,7 @@ fn is_canonical(graph: &Graph, id: EventId, past: &[u16]) -> bool {
     let is_earlier = |other: EventId| other == NONE || other < id || graph.covers(past, other);
     let nothing_later = |rank: usize| graph.location(event.loc).writes[rank..].iter().all(|&other| !is_earlier(other));
     match event.kind {
-        Kind::Read => !event.spurious && is_earlier(event.link) && nothing_later(graph.rank(event.link)),
+        Kind::Read => !event.spurious && is_earlier(event.link) && nothing_later(graph.last_alike(id)),
         Kind::Write => !event.revisits && is_placed(graph, id) && nothing_later(graph.rank(id)),
         Kind::Choice => event.value == 0 || event.link == 0,
         Kind::Death => false,

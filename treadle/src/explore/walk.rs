@@ -15,7 +15,7 @@ impl Explorer {
             rank -= 1;
         }
         for rank in (rank..=self.graph().location(loc).writes.len()).chain((least..rank).rev()) {
-            let to = self.graph().at_rank(loc, rank);
+            let to = self.graph().at_rank(loc, self.graph().first_alike(event.update, loc, least, rank));
             let effect = self.effect(event.update, loc, to);
             let spurious = self.may_fail_spuriously(event.update, effect) && self.draw(4) == Some(0);
             if effect != Effect::Stuck || rank == self.graph().location(loc).writes.len() {

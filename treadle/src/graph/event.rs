@@ -109,6 +109,11 @@ impl Event {
         self.kind == Kind::Write
     }
 
+    /// A futex operation that did nothing.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_read() && !self.rmw && self.update.can_be_idle()
+    }
+
     pub(crate) fn is_sc(&self) -> bool {
         self.order == Ordering::SeqCst && matches!(self.kind, Kind::Read | Kind::Write | Kind::Fence)
     }

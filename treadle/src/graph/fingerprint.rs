@@ -30,14 +30,20 @@ impl Graph {
                 let event = self.event(id);
                 (event.kind, event.loc, event.rmw, event.spurious, event.stuck).hash(hasher);
                 match event.kind {
+                    Kind::Read if event.is_idle() => {
+                        let (first, _) = self.span(id);
+                        name(self.at_rank(event.loc, first)).hash(hasher);
+                    }
                     Kind::Read | Kind::Woken => name(event.link).hash(hasher),
                     Kind::Choice => event.value.hash(hasher),
                     _ => {}
                 }
             }
         }
-        for location in self.locations() {
-            location.writes.len().hash(hasher);
+        // How many locations are known besides those that were written depends on what was explored before.
+        for (index, location) in self.locations().iter().enumerate().filter(|(_, location)| !location.writes.is_empty())
+        {
+            (index, location.writes.len()).hash(hasher);
             location.writes.iter().for_each(|&write| name(write).hash(hasher));
         }
     }

@@ -14,6 +14,10 @@
 //! - G4: where threads wait, each write is made by a read-modify-write, so coherence is one chain and the queue after
 //!   each write is known when it is added.
 //!
+//! **Idle operations.** A futex operation that does nothing (a wake that finds nobody, a wait that finds another value)
+//! shows its thread no more than that. Between which writes it stands is not part of the graph, as long as it would do
+//! nothing there either: it counts as reading from the first write of those among which it may stand ([`Graph::span`]).
+//!
 //! Nothing here decides what is consistent, runs code, or knows how the graph was found.
 
 mod clocks;
@@ -64,6 +68,8 @@ pub(crate) struct Graph {
     rows: Vec<Row>,
     locations: Vec<Location>,
     queues: Vec<Waiter>,
+    /// What each location holds at first.
+    initial: Vec<u64>,
     /// Sequentially consistent events.
     sc: Vec<EventId>,
     /// Accesses among them.
@@ -82,6 +88,7 @@ impl Graph {
             rows: Vec::new(),
             locations: Vec::new(),
             queues: Vec::new(),
+            initial: Vec::new(),
             sc: Vec::new(),
             sc_accesses: 0,
             deaths: 0,
@@ -133,6 +140,29 @@ impl Graph {
         self.locations.get(loc as usize).unwrap_or(&NEVER_TOUCHED)
     }
 
+    /// Says what a location holds at first.
+    pub(crate) fn set_initial(&mut self, loc: Loc, value: u64) {
+        if self.initial.len() <= loc as usize {
+            self.initial.resize(loc as usize + 1, 0);
+        }
+        self.initial[loc as usize] = value;
+    }
+
+    /// What a location holds at first.
+    pub(crate) fn initial(&self, loc: Loc) -> u64 {
+        self.initial.get(loc as usize).copied().unwrap_or(0)
+    }
+
+    /// What a write wrote; `NONE` is the initial write.
+    pub(crate) fn value(&self, loc: Loc, write: EventId) -> u64 {
+        if write == NONE { self.initial(loc) } else { self.event(write).value }
+    }
+
+    /// What comes of an operation that reads from `source`.
+    pub(crate) fn effect(&self, update: Update, loc: Loc, source: EventId) -> Effect {
+        update.effect(self.value(loc, source), self.queue(source))
+    }
+
     /// Sequentially consistent events.
     pub(crate) fn sc(&self) -> &[EventId] {
         &self.sc
@@ -178,10 +208,47 @@ impl Graph {
         rank.checked_sub(1).map_or(NONE, |place| self.location(loc).writes[place])
     }
 
-    /// The rank of the write that an access writes or reads from.
-    pub(crate) fn rank_of_access(&self, access: EventId) -> usize {
+    /// The ranks of the writes after which an access stands, from the first to the last: of a write its own, of a read
+    /// that of its source; an idle operation stands anywhere between the writes that made it one and those that would
+    /// give it something to do.
+    pub(crate) fn span(&self, access: EventId) -> (usize, usize) {
         let event = self.event(access);
-        self.rank(if event.is_write() { access } else { event.link })
+        let rank = self.rank(if event.is_write() { access } else { event.link });
+        if !event.is_idle() {
+            return (rank, rank);
+        }
+        let is_idle_at = |&rank: &usize| self.is_idle_after(event.update, event.loc, self.at_rank(event.loc, rank));
+        let first = (0..rank).rev().take_while(is_idle_at).last().unwrap_or(rank);
+        let last = (rank + 1..=self.location(event.loc).writes.len()).take_while(is_idle_at).last().unwrap_or(rank);
+        (first, last)
+    }
+
+    /// Whether an operation does nothing if it reads from `source`.
+    pub(crate) fn is_idle_after(&self, update: Update, loc: Loc, source: EventId) -> bool {
+        update.can_be_idle() && self.effect(update, loc, source) == Effect::Read
+    }
+
+    /// The first rank, from `least` on, at which reading means the same to an operation as at `rank`.
+    pub(crate) fn first_alike(&self, update: Update, loc: Loc, least: usize, rank: usize) -> usize {
+        let is_idle_at = |&rank: &usize| self.is_idle_after(update, loc, self.at_rank(loc, rank));
+        if self.faults.idle_apart || !is_idle_at(&rank) {
+            return rank;
+        }
+        (least..rank).rev().take_while(is_idle_at).last().unwrap_or(rank)
+    }
+
+    /// The last rank at which reading means the same to a read as at that of its source.
+    pub(crate) fn last_alike(&self, read: EventId) -> usize {
+        if self.faults.idle_apart { self.rank(self.event(read).link) } else { self.span(read).1 }
+    }
+
+    /// Whether reading from `write`, of a location on which threads wait, means the same to an operation as reading what
+    /// `write` itself read.
+    pub(crate) fn means_nothing_new(&self, update: Update, write: EventId) -> bool {
+        let Event { loc, link, .. } = *self.event(write);
+        !self.faults.idle_apart
+            && self.is_idle_after(update, loc, write)
+            && self.is_idle_after(update, loc, self.event(link).link)
     }
 
     /// The queue of a location after `write`.
@@ -298,6 +365,8 @@ impl Graph {
             Kind::Read if event.link != NONE => {
                 self.clocks.join((id, Porf), (event.link, Porf));
                 match self.causality {
+                    // Where it reads is of no consequence, so it receives nothing.
+                    Causality::ReleaseAcquire if event.is_idle() => {}
                     Causality::Everything => self.clocks.join((id, Hb), (event.link, Hb)),
                     Causality::ReleaseAcquire => {
                         let into = if acquires(event.order) { Hb } else { Pending };

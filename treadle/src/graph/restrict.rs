@@ -24,6 +24,7 @@ impl Graph {
             location.accesses.clear();
         }
         into.queues.clear();
+        into.initial.clone_from(&self.initial);
         into.sc.clear();
         into.sc_accesses = 0;
         into.deaths = 0;

@@ -131,6 +131,12 @@ impl Update {
         matches!(self, Self::Await { .. } | Self::AwaitExchange { .. })
     }
 
+    /// Whether it shows nothing of what it reads when it writes nothing, but that: a wake that finds nobody, a wait that
+    /// does not sleep, a wait that need not leave a queue.
+    pub(crate) fn can_be_idle(self) -> bool {
+        matches!(self, Self::Wait { .. } | Self::Glance { .. } | Self::Wake { .. } | Self::Leave(_))
+    }
+
     /// Whether what it writes continues the release sequence of what it reads.
     pub(crate) fn continues_release(self) -> bool {
         !matches!(self, Self::Blind(_))

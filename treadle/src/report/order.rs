@@ -60,7 +60,7 @@ impl Teller<'_> {
         is_started
             && is_enabled
             && (!strictly || write.is_none_or(|write| self.is_next_in_coherence(write)))
-            && (!strictly || !event.is_read() || self.reads_newest(event))
+            && (!strictly || !event.is_read() || self.reads_newest(id))
     }
 
     fn is_next_in_coherence(&self, write: EventId) -> bool {
@@ -68,12 +68,12 @@ impl Teller<'_> {
         let rank = self.graph.rank(write);
         self.graph.location(event.loc).accesses.iter().all(|&access| {
             let is_own = access == write || access == event.link;
-            is_own || self.graph.rank_of_access(access) >= rank || self.is_done(access)
+            is_own || self.graph.span(access).1 >= rank || self.is_done(access)
         })
     }
 
-    fn reads_newest(&self, event: &Event) -> bool {
-        self.graph.location(event.loc).writes[self.graph.rank(event.link)..].iter().all(|&write| !self.is_done(write))
+    fn reads_newest(&self, read: EventId) -> bool {
+        self.told_from(self.graph.event(read), self.graph.span(read).1) == 0
     }
 
     fn tell_next(&mut self, thread: usize) {
@@ -81,7 +81,7 @@ impl Teller<'_> {
         let event = self.graph.event(id);
         let writes = event.rmw.then(|| self.graph.row(thread)[self.next[thread] + 1]);
         let behind = match event.kind {
-            Kind::Read => self.told_from(event, self.graph.rank(event.link)),
+            Kind::Read => self.told_from(event, self.graph.span(id).1),
             Kind::Write => self.told_from(event, self.graph.rank(id)),
             _ => 0,
         };

@@ -90,7 +90,7 @@ fn lanes(x: &Execution, told: &[Told]) -> String {
     for loc in words {
         let made = x.site_of(loc).map(place).unwrap_or_default();
         let last = graph.location(loc).writes.last().copied().unwrap_or(NONE);
-        let (first, last) = (number(x.explorer.initial(loc)), number(x.explorer.value(loc, last)));
+        let (first, last) = (number(x.explorer.graph().initial(loc)), number(x.explorer.value(loc, last)));
         let _ = writeln!(page, "w{loc}: made at {made}, {first} at first, {last} at last");
     }
     page

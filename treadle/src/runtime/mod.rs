@@ -299,7 +299,7 @@ impl Execution {
             return false;
         }
         let value = self.explorer.value(event.loc, event.link);
-        graph.location(event.loc).writes[graph.rank(event.link)..].iter().all(|&write| {
+        graph.location(event.loc).writes[graph.span(read).1..].iter().all(|&write| {
             let write = graph.event(write);
             let of_a_spinner = match self.threads[usize::from(write.thread)].status {
                 Status::Spinning { from } => usize::from(write.pos) >= from,
