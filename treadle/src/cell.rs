@@ -1,6 +1,7 @@
 //! Memory without synchronisation of its own: races on it are reported.
 
-use crate::runtime::{Access, Fault, Step, is_inside, operate};
+use crate::runtime::{Access, Fault, Step, Writing, is_inside, operate};
+use crate::thread::death_point_at;
 use core::panic::Location;
 use std::cell::RefCell;
 
@@ -21,7 +22,8 @@ use std::cell::RefCell;
 /// assert_eq!(failure.unwrap_err().problem, Problem::DataRace);
 /// ```
 ///
-/// An access is no event: it costs no execution. It belongs to the point between two operations of its thread.
+/// An access is no event: it costs no execution. It belongs to the point between two operations of its thread. (A thread
+/// that [may be killed](crate::thread::spawn_mortal) can be killed before each write.)
 #[derive(Debug)]
 pub struct UnsafeCell<T: ?Sized> {
     past: RefCell<Past>,
@@ -34,6 +36,8 @@ pub struct UnsafeCell<T: ?Sized> {
 struct Past {
     run: u64,
     write: Option<Epoch>,
+    /// The same write, for a search over states.
+    contents: Option<Writing>,
     /// The last read of each thread that has read since the last write.
     reads: Vec<Epoch>,
 }
@@ -51,7 +55,7 @@ impl<T> UnsafeCell<T> {
     /// A cell that holds `value`.
     #[must_use]
     pub const fn new(value: T) -> Self {
-        let past = RefCell::new(Past { run: 0, write: None, reads: Vec::new() });
+        let past = RefCell::new(Past { run: 0, write: None, contents: None, reads: Vec::new() });
         Self { past, value: core::cell::UnsafeCell::new(value) }
     }
 
@@ -90,6 +94,9 @@ impl<T: ?Sized> UnsafeCell<T> {
 
     fn check(&self, writes: bool, site: &'static Location<'static>) {
         if is_inside() {
+            if writes {
+                death_point_at(site);
+            }
             operate(|x| {
                 let mut past = self.past.borrow_mut();
                 if past.run != x.run {
@@ -107,6 +114,8 @@ impl<T: ?Sized> UnsafeCell<T> {
                     let other = Access { thread: now.at.0, writes, site };
                     return x.fail(Fault::Race { one, other });
                 }
+                past.contents = x.note_cell(past.contents, writes);
+                x.has_accessed(writes);
                 if writes {
                     past.write = Some(now);
                     past.reads.clear();

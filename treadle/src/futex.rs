@@ -7,6 +7,10 @@
 //! before: lost wake-ups are the program's, never the model's. A sleeper goes on after the write that took it from the
 //! queue. All of this is relaxed: a wake orders no other memory, as the kernel promises nothing of the kind.
 //!
+//! **What does nothing.** A wake that finds nobody and a wait that finds another value show no more than that. Which of
+//! several writes they read is not told apart, and they receive nothing by it: who needs to know what was published with the
+//! value loads it.
+//!
 //! **What leaves late.** A wait that ends by itself, by time or for no reason, leaves the queue by an operation of its
 //! own, after its end. Until then a wake finds it there and is eaten; whoever was taken returns as woken, whatever else
 //! happened. So it is with the other words of a [`waitv`], which joins and leaves one queue after the other. A thread
@@ -216,13 +220,16 @@ impl Queue {
     }
 }
 
-/// What the kernel does when a sleeper has been killed: the running thread leaves all queues in which it still stands.
+/// What the kernel does when a sleeper has been killed: the running thread leaves all queues which it has joined and not
+/// left. Returns how many those are; a wake may have taken it from some of them.
 #[track_caller]
-pub fn leave_all() {
+pub fn leave_all() -> usize {
     let site = Location::caller();
-    for (loc, waiter) in with(|x| x.queues_of_running()) {
+    let queues = with(|x| x.queues_of_running());
+    for &(loc, waiter) in &queues {
         leave(loc, waiter, site);
     }
+    queues.len()
 }
 
 /// Takes up to `count` waiters from the queue of `word`, the longest asleep first, and returns how many those were.

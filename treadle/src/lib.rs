@@ -115,7 +115,7 @@ mod faults;
 pub mod futex;
 mod graph;
 pub mod hint;
-mod model;
+pub mod model;
 mod report;
 mod runtime;
 mod share;
@@ -164,6 +164,13 @@ pub fn abort(why: &str) -> ! {
         runtime::operate(|x| x.fail::<()>(runtime::Fault::Aborted(why.to_owned())));
         assert!(thread::is_alive(), "the thread unwinds already");
     }
+}
+
+/// Takes what the last thread of a model panicked with, of those that this OS thread has run: for harnesses that panic with
+/// more than a message. With one [worker](Builder::workers) that is the thread that called for the check.
+#[must_use]
+pub fn take_panic() -> Option<Box<dyn std::any::Any + Send>> {
+    runtime::take_panic()
 }
 
 /// The README's code, run as a test.

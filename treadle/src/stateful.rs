@@ -1,7 +1,7 @@
 //! The second search: all states under sequential consistency, breadth first.
 //!
-//! What a thread does next is a function of what it has read. So the values of all words, their queues, and what each
-//! thread has read, identify a state; two ways to it need not be told apart from there on. The search keeps 128 bits of
+//! What a thread does next is a function of what it has read. So the values of all words and cells, their queues, and what
+//! each thread has read, identify a state; two ways to it need not be told apart from there on. The search keeps 128 bits of
 //! each state that it has seen, and how it came there first, which is a shortest way.
 //!
 //! It cannot see weak memory. But it goes further where many ways lead to few states, as deaths do; its counterexamples
@@ -20,7 +20,8 @@ use crate::faults::Faults;
 use crate::graph::{Graph, Kind, Update};
 use crate::report::{Script, ScriptStep, draw};
 use crate::runtime::{
-    Execution, Fault, Names, Pool, Schedule, Status, Task, install_hook, is_inside, operate, run_and_look, with,
+    Cells, Execution, Fault, Names, Pool, Schedule, Status, Task, Writing, install_hook, is_inside, operate,
+    run_and_look, with,
 };
 use core::hash::{Hash, Hasher};
 use core::panic::Location;
@@ -98,8 +99,8 @@ pub fn non_blocking<R>(operation: impl FnOnce() -> R) -> R {
 /// same before, or another thread with the same code. The stateful search forgets what it has read before that, so that a
 /// loop can come back to a state; a circle of states in which no thread ends is reported as one without progress.
 ///
-/// Memory that is not made of this crate's words (a [cell](crate::cell), say) is not part of a state. A model with
-/// phases has to keep what matters in words, or in `knows`.
+/// What was written to a [cell](crate::cell) before its writer's last phase is not part of a state: a model with phases has
+/// to keep what matters in words, or in `knows`.
 #[track_caller]
 pub fn phase(knows: u64) {
     let site = Location::caller();
@@ -183,7 +184,7 @@ impl Search<'_> {
         let mut seen: Vec<Seen> = Vec::new();
         let mut edges: Vec<(u32, u32)> = Vec::new();
         let mut frontier: Vec<(u32, Vec<ScriptStep>, bool)> = Vec::new();
-        let first = self.look(Script::new(), None)?;
+        let first = self.look(Script::default(), None)?;
         let start = ScriptStep { thread: 0, number: 0, spurious: false, death: false };
         seen.push(Seen { parent: ROOT, step: start, finished: first.finished });
         known.insert(first.fingerprint, 0);
@@ -194,7 +195,7 @@ impl Search<'_> {
                 let mut only_awaits = !steps.is_empty() && !waits_elsewhere;
                 for step in steps {
                     let mut script = path(&seen, state);
-                    script.push_back(step);
+                    script.steps.push_back(step);
                     let look = self.look(script, None)?;
                     if look.vain {
                         continue;
@@ -266,6 +267,7 @@ impl Search<'_> {
             let names = Names::new(self.queued.clone());
             let mut execution = Box::new(Execution::new(explorer, Schedule::Leftmost, names, 60_000));
             execution.schedule_each = true;
+            execution.cells = Some(Cells::default());
             execution
         });
         execution.explorer.start_over();
@@ -287,9 +289,9 @@ impl Search<'_> {
 
 /// The steps from the start to a state.
 fn path(seen: &[Seen], mut state: u32) -> Script {
-    let mut script = Script::new();
+    let mut script = Script::default();
     while let Some(entry) = seen.get(state as usize).filter(|entry| entry.parent != ROOT) {
-        script.push_front(entry.step);
+        script.steps.push_front(entry.step);
         state = entry.parent;
     }
     script
@@ -346,11 +348,11 @@ fn inspect(x: &mut Execution) -> Look {
     for (thread, state) in x.threads.iter().enumerate().filter(|(thread, _)| x.is_enabled(*thread)) {
         let step = |number, death| ScriptStep { thread, number, spurious: false, death };
         next.extend((0..state.bound.max(1)).map(|number| step(number, false)));
-        if state.mortal && may_die {
+        if state.mortal && !state.carries_through && may_die {
             next.push(step(0, true));
         }
     }
-    let all_ended = x.threads.iter().all(|thread| thread.status == Status::Finished);
+    let all_ended = x.threads.iter().all(|thread| matches!(thread.status, Status::Finished | Status::Unborn));
     let waits_elsewhere = (0..x.threads.len()).any(|thread| x.may_go_on_elsewhere(thread));
     let mut fault = fault;
     if next.is_empty() && !all_ended && !waits_elsewhere && !vain {
@@ -408,6 +410,9 @@ fn feed(x: &Execution, graph: &Graph, hasher: &mut impl Hasher) {
         }
         core::mem::discriminant(&x.threads[thread].status).hash(hasher);
     }
+    if let Some(cells) = &x.cells {
+        feed_cells(cells, &begins, hasher);
+    }
     for (loc, location) in graph.locations().iter().enumerate() {
         let Some(&last) = location.writes.last() else { continue };
         (loc, graph.event(last).value).hash(hasher);
@@ -416,4 +421,20 @@ fn feed(x: &Execution, graph: &Graph, hasher: &mut impl Hasher) {
             (waiter.thread, usize::from(waiter.pos).checked_sub(begin)).hash(hasher);
         }
     }
+}
+
+/// Writes are told by how far from their thread's last phase they are; those before it are forgotten.
+fn feed_cells(cells: &Cells, begins: &[usize], hasher: &mut impl Hasher) {
+    let name = |write: &Writing| {
+        let since = write.executed.checked_sub(begins.get(write.thread).copied().unwrap_or(0))?;
+        Some((write.thread, since, write.nth))
+    };
+    for (thread, &begin) in begins.iter().enumerate() {
+        for found in cells.found_by(thread).iter().filter(|found| found.executed >= begin) {
+            (thread, found.executed - begin, found.contents.as_ref().and_then(name)).hash(hasher);
+        }
+    }
+    let mut contents: Vec<_> = cells.contents().filter_map(name).collect();
+    contents.sort_unstable();
+    contents.hash(hasher);
 }

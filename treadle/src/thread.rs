@@ -133,7 +133,8 @@ where
 }
 
 /// Starts a thread that may be killed before any of its operations, as often in an execution as
-/// [`Builder::deaths`](crate::Builder::deaths) allows in all.
+/// [`Builder::deaths`](crate::Builder::deaths) allows in all. A write to a [cell](crate::cell::UnsafeCell) counts as an
+/// operation, a read of one does not: nobody could tell a death before it from one at what comes next, be it the thread's end.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -227,7 +228,14 @@ impl Builder {
         if let Some(child) = child {
             let into = Rc::clone(&result);
             let mortal = on_death.is_some();
-            let task: Task = Box::new(move || live_and_die(|| into.replace(Some(body())), on_death));
+            let live = move || {
+                let value = body();
+                if with(|x| x.has_read_since()) {
+                    death_point_at(site);
+                }
+                into.replace(Some(value));
+            };
+            let task: Task = Box::new(move || live_and_die(live, on_death));
             with(|x| {
                 x.threads[child].mortal = mortal;
                 x.threads[child].name = name.clone();
@@ -242,7 +250,11 @@ impl Builder {
 fn live_and_die<T>(body: impl FnOnce() -> T, on_death: Option<Task>) {
     let Err(payload) = catch_unwind(AssertUnwindSafe(body)) else { return };
     let Some(on_death) = on_death.filter(|_| payload.is::<Killed>()) else { resume_unwind(payload) };
-    with(|x| x.threads[x.running].dying = false);
+    with(|x| {
+        let running = x.running;
+        x.threads[running].dying = false;
+        x.threads[running].killed = false;
+    });
     on_death();
 }
 
@@ -250,6 +262,25 @@ fn live_and_die<T>(body: impl FnOnce() -> T, on_death: Option<Task>) {
 #[track_caller]
 pub fn yield_now() {
     crate::hint::spin_loop();
+}
+
+/// A point at which a thread that may be killed can be killed, between operations of other kinds. Writes to
+/// [cells](crate::cell::UnsafeCell) have such a point before them.
+#[track_caller]
+pub fn death_point() {
+    death_point_at(Location::caller());
+}
+
+pub(crate) fn death_point_at(site: &'static Location<'static>) {
+    if try_with(|x| x.threads[x.running].mortal) == Some(true) {
+        operate(|x| x.choose(1, site));
+    }
+}
+
+/// Whether the calling thread has been killed and unwinds.
+#[must_use]
+pub fn is_killed() -> bool {
+    crate::runtime::is_inside() && try_with(|x| x.threads[x.running].killed).unwrap_or(false)
 }
 
 /// Whether the calling thread is one of a model and not being killed or given up.

@@ -238,7 +238,12 @@ fn who_dies_asleep_eats_a_wake_until_the_kernel_has_removed_it() {
         builder.explore(|| {
             let word = word();
             let (mortal, other) = (Arc::clone(&word), Arc::clone(&word));
-            let dying = thread::spawn_mortal(move || wait(&mortal, 0, Until::Woken), leave_all);
+            let dying = thread::spawn_mortal(
+                move || wait(&mortal, 0, Until::Woken),
+                || {
+                    leave_all();
+                },
+            );
             let waiter = thread::spawn(move || wait(&other, 0, Until::Woken));
             word.store(1, Relaxed);
             wake(&word, 1);
@@ -319,4 +324,82 @@ fn a_futex_mutex_has_known_numbers_of_executions() {
     assert_eq!((count(2, 1), count(2, 2), count(3, 1)), (8, 258, 1_674));
     let lost = futex_mutex(2, 1, false).expect_err("nobody wakes the sleeper");
     assert_eq!(lost.problem, Problem::Deadlock);
+}
+
+#[test]
+fn threads_are_started_in_some_executions_only() {
+    let seen = outcomes_of(1, || {
+        let word = word();
+        let starters: Vec<_> = (1..=2)
+            .map(|number| {
+                let (word, repaired) = (Arc::clone(&word), Arc::clone(&word));
+                let after = move || {
+                    let child = thread::spawn(move || repaired.fetch_add(100, Relaxed));
+                    child.join().expect("it ends");
+                };
+                thread::spawn_mortal(move || word.fetch_add(number, Relaxed), after)
+            })
+            .collect();
+        starters.into_iter().for_each(|starter| {
+            starter.join_killed();
+        });
+        word.load(Relaxed)
+    });
+    assert_eq!(seen, BTreeSet::from([3, 101, 102]));
+}
+
+/// Whoever is killed in the system call that wakes somebody has woken them: the sleeper is out of the queues.
+fn killed_waker() {
+    let words = Arc::new([AtomicU32::new(0), AtomicU32::new(0)]);
+    let (dying, repaired) = (Arc::clone(&words), Arc::clone(&words));
+    let publish = |words: &[AtomicU32; 2]| {
+        words[0].store(1, Release);
+        wake(&words[0], 1);
+    };
+    thread::spawn_mortal(move || publish(&dying), move || publish(&repaired));
+    while words[0].load(Acquire) == 0 {
+        waitv(&[(&words[0], 0), (&words[1], 0)], Until::Woken);
+    }
+}
+
+#[test]
+fn a_wake_that_has_taken_somebody_is_carried_through() {
+    outcomes_of(1, killed_waker);
+    let mut search = treadle::Stateful::new();
+    search.deaths = 1;
+    assert!(search.explore(killed_waker).expect("nobody sleeps for ever").complete);
+}
+
+#[test]
+fn a_death_can_come_between_two_writes_to_cells() {
+    let seen = outcomes_of(1, || {
+        let cells = Arc::new([UnsafeCell::new(0), UnsafeCell::new(0)]);
+        let own = Arc::clone(&cells);
+        let body = move || {
+            for cell in own.iter() {
+                // SAFETY: nobody else has access before the thread has ended.
+                cell.with_mut(|value| unsafe { *value = 1 });
+            }
+        };
+        thread::spawn_mortal(body, || ()).join_killed();
+        // SAFETY: it has ended.
+        [0, 1].map(|index| cells[index].with(|value| unsafe { *value }))
+    });
+    assert_eq!(seen, BTreeSet::from([[0, 0], [1, 0], [1, 1]]));
+}
+
+#[test]
+fn a_death_can_come_after_the_last_read_of_a_cell() {
+    let seen = outcomes_of(1, || {
+        let shared = Arc::new((word(), UnsafeCell::new(0)));
+        let own = Arc::clone(&shared);
+        let body = move || {
+            own.0.store(1, Relaxed);
+            // SAFETY: nobody writes.
+            own.1.with(|value| unsafe { *value })
+        };
+        let lived = thread::spawn_mortal(body, || ()).join_killed().is_some();
+        (lived, shared.0.load(Relaxed))
+    });
+    assert_eq!(seen, BTreeSet::from([(true, 1), (false, 0), (false, 1)]));
 }

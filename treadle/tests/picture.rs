@@ -89,3 +89,61 @@ fn an_id_of_something_else_is_refused() {
         assert!(refused, "{id}");
     }
 }
+
+/// Two threads that may be killed, after each of whom another one repairs.
+fn repaired_after(word: &Arc<AtomicU32>, own: u32, child: u32) -> thread::JoinHandle<u32> {
+    let (word, repaired) = (Arc::clone(word), Arc::clone(word));
+    let after = move || {
+        let child = thread::spawn(move || repaired.fetch_add(child, Relaxed));
+        child.join().expect("it ends");
+    };
+    thread::spawn_mortal(move || word.fetch_add(own, Relaxed), after)
+}
+
+#[test]
+fn an_execution_whose_threads_are_started_in_any_order_is_replayed() {
+    let body = || {
+        let word = Arc::new(AtomicU32::new(0));
+        let threads = [(1, 100), (10, 1000)].map(|(own, child)| repaired_after(&word, own, child));
+        threads.into_iter().for_each(|thread| {
+            thread.join_killed();
+        });
+        // In the execution that is replayed, the second one's child may have been the first that was ever started.
+        assert_ne!(word.load(Relaxed), 1001);
+    };
+    for schedule in [treadle::Schedule::Leftmost, treadle::Schedule::Rightmost, treadle::Schedule::Shuffled(1)] {
+        let mut builder = Builder::new();
+        (builder.deaths, builder.schedule) = (2, schedule);
+        let failure = builder.explore(body).expect_err("the first lives and the second does not");
+        builder.replay = Some(failure.picture.id.clone());
+        let again = builder.show(body).expect_err("the same");
+        assert_eq!(again.problem, Problem::Panic, "{schedule:?}: {}", failure.picture.id);
+        assert!(again.picture.id.contains("t2-1"), "{}", again.picture.id);
+    }
+}
+
+#[test]
+fn an_execution_in_which_others_go_on_after_a_death_is_replayed() {
+    let body = || {
+        let word = Arc::new(AtomicU32::new(0));
+        let (dying, after, other) = (Arc::clone(&word), Arc::clone(&word), Arc::clone(&word));
+        let mortal = thread::spawn_mortal(
+            move || dying.store(1, Relaxed),
+            move || {
+                after.fetch_add(10, Relaxed);
+            },
+        );
+        let thread = thread::spawn(move || other.swap(2, Relaxed));
+        let killed = mortal.join_killed().is_none();
+        // Killed, and then the other one came before what follows.
+        assert!(!killed || thread.join().expect("it ends") == 10);
+    };
+    for schedule in [treadle::Schedule::Leftmost, treadle::Schedule::Rightmost, treadle::Schedule::Shuffled(1)] {
+        let mut builder = Builder::new();
+        (builder.deaths, builder.schedule) = (1, schedule);
+        let failure = builder.explore(body).expect_err("it can come there");
+        builder.replay = Some(failure.picture.id.clone());
+        let again = builder.show(body).expect_err("the same");
+        assert_eq!((again.problem, &again.picture.id), (Problem::Panic, &failure.picture.id), "{schedule:?}");
+    }
+}

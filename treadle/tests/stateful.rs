@@ -7,6 +7,7 @@ use rc11_oracle::{Model, outcomes};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use support::clients::{awaited_lock, buffer, mutex, semaphore, spin_lock, store_buffering, ticket_lock};
+use treadle::cell::UnsafeCell;
 use treadle::futex::{Until, wait, wake};
 use treadle::sync::atomic::{AtomicU32, Ordering};
 use treadle::{Failure, Problem, Stateful, StatefulReport, non_blocking, phase, thread};
@@ -63,6 +64,71 @@ fn lost_update() {
     word.store(seen + 1, SeqCst);
     thread.join().expect("it ends");
     assert_eq!(word.load(SeqCst), 2);
+}
+
+/// What a cell holds after two threads have written to it under a lock: their numbers, the last one's first.
+fn last_writers(read_between: bool) -> BTreeSet<u32> {
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    let into = Arc::clone(&seen);
+    passes(move || {
+        let shared = Arc::new((AtomicU32::new(0), UnsafeCell::new(0)));
+        let writers: Vec<_> = (1..=2)
+            .map(|number| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    shared.0.await_exchange(0, 1, SeqCst, SeqCst);
+                    shared.1.with_mut(|value| {
+                        // SAFETY: under the lock.
+                        let found = unsafe { *value };
+                        // SAFETY: as above.
+                        unsafe { *value = if read_between { found * 10 } else { 0 } + number };
+                    });
+                    shared.0.store(0, SeqCst);
+                })
+            })
+            .collect();
+        writers.into_iter().for_each(|writer| writer.join().expect("it ends"));
+        // SAFETY: both have ended.
+        into.lock().expect("not poisoned").insert(shared.1.with(|value| unsafe { *value }));
+    });
+    let seen = seen.lock().expect("not poisoned");
+    seen.clone()
+}
+
+#[test]
+fn what_cells_hold_is_part_of_a_state() {
+    assert_eq!(last_writers(false), BTreeSet::from([1, 2]));
+    assert_eq!(last_writers(true), BTreeSet::from([12, 21]));
+}
+
+/// A thread reads a cell before or after another one has written it, and both let go of the lock the same way; what it
+/// has read shows only later.
+#[test]
+fn what_was_read_from_cells_is_part_of_a_state() {
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    let into = Arc::clone(&seen);
+    passes(move || {
+        let shared = Arc::new((AtomicU32::new(0), UnsafeCell::new(0)));
+        let other = Arc::clone(&shared);
+        let locked = |shared: &(AtomicU32, UnsafeCell<u32>), f: &dyn Fn(*mut u32)| {
+            shared.0.await_exchange(0, 1, SeqCst, SeqCst);
+            shared.1.with_mut(f);
+            shared.0.store(0, SeqCst);
+        };
+        // SAFETY: under the lock.
+        let writer = thread::spawn(move || locked(&other, &|value| unsafe { *value = 7 }));
+        let found = std::cell::Cell::new(0);
+        locked(&shared, &|value| {
+            // SAFETY: under the lock.
+            found.set(unsafe { *value });
+            // SAFETY: as above.
+            unsafe { *value = 9 };
+        });
+        writer.join().expect("it ends");
+        locked(&shared, &|_| ());
+        into.lock().expect("not poisoned").insert(found.get());
+    });
+    assert_eq!(*seen.lock().expect("not poisoned"), BTreeSet::from([0, 7]));
 }
 
 #[test]

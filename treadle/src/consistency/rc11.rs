@@ -19,7 +19,8 @@ use crate::graph::{Clock, EventId, Graph, Kind, Loc};
 /// Whether `psc` is acyclic.
 pub(crate) fn is_sc_order_acyclic(graph: &Graph) -> bool {
     let events = graph.sc();
-    if events.len() < 2 {
+    // Those of one thread are in its order.
+    if events.windows(2).all(|pair| graph.event(pair[0]).thread == graph.event(pair[1]).thread) {
         return true;
     }
     let mut order = Matrix::new(events.len());
@@ -34,7 +35,9 @@ pub(crate) fn is_sc_order_acyclic(graph: &Graph) -> bool {
 /// A relation between sequentially consistent events, by their index in [`Graph::sc`].
 struct Matrix {
     size: usize,
-    rows: Vec<Bits>,
+    /// Words of 64 bits in a row.
+    width: usize,
+    bits: Vec<u64>,
 }
 
 type Bits = Vec<u64>;
@@ -61,23 +64,34 @@ fn meet(one: &Bits, other: &Bits) -> bool {
 
 impl Matrix {
     fn new(size: usize) -> Self {
-        Self { size, rows: vec![bits(size); size] }
+        let width = size.div_ceil(64);
+        Self { size, width, bits: vec![0; size * width] }
+    }
+
+    fn insert(&mut self, from: usize, to: usize) {
+        self.bits[from * self.width + to / 64] |= 1 << (to % 64);
+    }
+
+    fn contains(&self, from: usize, to: usize) -> bool {
+        self.bits[from * self.width + to / 64] >> (to % 64) & 1 == 1
     }
 
     fn has_no_cycle(mut self) -> bool {
         for middle in 0..self.size {
-            let reached = self.rows[middle].clone();
-            for row in &mut self.rows {
-                if contains(row, middle) {
-                    unite(row, &reached);
+            for row in 0..self.size {
+                if self.contains(row, middle) {
+                    for word in 0..self.width {
+                        self.bits[row * self.width + word] |= self.bits[middle * self.width + word];
+                    }
                 }
             }
         }
-        (0..self.size).all(|event| !contains(&self.rows[event], event))
+        (0..self.size).all(|event| !self.contains(event, event))
     }
 }
 
 /// The lowest ranks of a location's accesses that happen after a fence, and the highest of those before it.
+#[derive(Clone, Copy)]
 struct Reach {
     least_write: usize,
     least_read: usize,
@@ -85,22 +99,31 @@ struct Reach {
     most_read: usize,
 }
 
-fn reach(graph: &Graph, fence: EventId, loc: Loc) -> Reach {
-    const NOTHING: usize = usize::MAX;
-    let mut reach = Reach { least_write: NOTHING, least_read: NOTHING, most_write: 0, most_read: 0 };
+/// The reaches of fences, with these clocks, into a location.
+fn reach(graph: &Graph, fences: &[(EventId, &[u16])], loc: Loc, reaches: &mut Vec<Reach>) {
+    const NOTHING: Reach = Reach { least_write: usize::MAX, least_read: usize::MAX, most_write: 0, most_read: 0 };
+    reaches.clear();
+    reaches.resize(fences.len(), NOTHING);
     for &access in &graph.location(loc).accesses {
         let (first, last) = graph.span(access);
         let is_write = graph.event(access).is_write();
-        if graph.is_before(fence, access, Clock::Hb) {
-            let least = if is_write { &mut reach.least_write } else { &mut reach.least_read };
-            *least = last.min(*least);
-        }
-        if graph.is_before(access, fence, Clock::Hb) {
-            let most = if is_write { &mut reach.most_write } else { &mut reach.most_read };
-            *most = first.max(*most);
+        let past = graph.clock(access, Clock::Hb);
+        for (&(fence, clock), reach) in fences.iter().zip(&mut *reaches) {
+            if graph.covers(past, fence) {
+                let least = if is_write { &mut reach.least_write } else { &mut reach.least_read };
+                *least = last.min(*least);
+            }
+            if graph.covers(clock, access) {
+                let most = if is_write { &mut reach.most_write } else { &mut reach.most_read };
+                *most = first.max(*most);
+            }
         }
     }
-    reach
+}
+
+/// Whether accesses of more than one thread are among these.
+fn is_shared(graph: &Graph, accesses: &[EventId]) -> bool {
+    accesses.windows(2).any(|pair| graph.event(pair[0]).thread != graph.event(pair[1]).thread)
 }
 
 /// `psc_F`.
@@ -109,16 +132,19 @@ fn relate_fences(graph: &Graph, order: &mut Matrix) {
     for (from, &one) in fences.iter().enumerate() {
         for (to, &other) in fences.iter().enumerate() {
             if graph.is_before(one, other, Clock::Hb) {
-                insert(&mut order.rows[from], to);
+                order.insert(from, to);
             }
         }
     }
+    let fences: Vec<_> = fences.iter().map(|&fence| (fence, graph.clock(fence, Clock::Hb))).collect();
+    let mut reaches: Vec<Reach> = Vec::with_capacity(fences.len());
     for (index, location) in graph.locations().iter().enumerate() {
-        if location.writes.is_empty() {
+        // Accesses of one thread are in its order, and so are the fences between which they stand.
+        if location.writes.is_empty() || !is_shared(graph, &location.accesses) {
             continue;
         }
         let loc = Loc::try_from(index).expect("locations are counted in 32 bits");
-        let reaches: Vec<Reach> = fences.iter().map(|&fence| reach(graph, fence, loc)).collect();
+        reach(graph, &fences, loc, &mut reaches);
         for (from, one) in reaches.iter().enumerate() {
             for (to, other) in reaches.iter().enumerate() {
                 // eco from a write of rank i: to writes above i, to reads from i on. From a read of i (that is rb):
@@ -127,7 +153,7 @@ fn relate_fences(graph: &Graph, order: &mut Matrix) {
                     || other.most_read >= one.least_write
                     || other.most_read > one.least_read;
                 if from != to && related {
-                    insert(&mut order.rows[from], to);
+                    order.insert(from, to);
                 }
             }
         }
@@ -175,7 +201,7 @@ fn relate_all(graph: &Graph, order: &mut Matrix) {
             }
             let through_fences = ends_in_fence && between.as_ref().is_some_and(|set| contains(set, other as usize));
             if meet(&reached, &targets) || through_fences {
-                insert(&mut order.rows[from], to);
+                order.insert(from, to);
             }
         }
     }

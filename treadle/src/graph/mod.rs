@@ -211,12 +211,14 @@ impl Graph {
     /// The ranks of the writes after which an access stands, from the first to the last: of a write its own, of a read
     /// that of its source; an idle operation stands anywhere between the writes that made it one and those that would
     /// give it something to do.
+    #[inline]
     pub(crate) fn span(&self, access: EventId) -> (usize, usize) {
         let event = self.event(access);
         let rank = self.rank(if event.is_write() { access } else { event.link });
-        if !event.is_idle() {
-            return (rank, rank);
-        }
+        if event.is_idle() { self.span_of_idle(event, rank) } else { (rank, rank) }
+    }
+
+    fn span_of_idle(&self, event: &Event, rank: usize) -> (usize, usize) {
         let is_idle_at = |&rank: &usize| self.is_idle_after(event.update, event.loc, self.at_rank(event.loc, rank));
         let first = (0..rank).rev().take_while(is_idle_at).last().unwrap_or(rank);
         let last = (rank + 1..=self.location(event.loc).writes.len()).take_while(is_idle_at).last().unwrap_or(rank);

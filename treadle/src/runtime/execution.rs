@@ -8,6 +8,7 @@
 //! **Identity.** Locations, threads and pointers are known by who made them and how many that thread had made before;
 //! so they are the same in every run, whatever addresses the allocator gives out.
 
+use super::cells::{Cells, Writing};
 use super::fault::{Access, Fault};
 use super::names::Names;
 use super::schedule::Schedule;
@@ -21,7 +22,9 @@ use std::collections::{BTreeMap, HashMap};
 /// What a thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// It has yet to be started in this run.
+    /// Nobody has started it in this run; in another execution it is somebody's child.
+    Unborn,
+    /// It has been started, and has yet to run.
     Fresh,
     /// It can be resumed.
     Runnable,
@@ -67,6 +70,8 @@ pub(crate) struct Thread {
     pub(crate) dying: bool,
     /// It may be killed.
     pub(crate) mortal: bool,
+    /// It has been killed, and unwinds.
+    pub(crate) killed: bool,
     pub(crate) name: Option<std::rc::Rc<str>>,
     /// The location of the token by which it is unparked.
     pub(crate) token: Loc,
@@ -81,6 +86,10 @@ pub(crate) struct Thread {
     pub(crate) solo: bool,
     /// In how many ways its next event can be added.
     pub(crate) bound: u32,
+    /// Its next event belongs to one that it has executed: it cannot be killed in between.
+    pub(crate) carries_through: bool,
+    /// How many events it had executed when it last read from a cell.
+    last_read: Option<usize>,
 }
 
 /// What a step of an operation asks for.
@@ -134,6 +143,8 @@ pub(crate) struct Execution {
     pub(crate) alone: Option<(usize, usize)>,
     /// There are more threads than clocks have room for.
     pub(crate) wants_threads: bool,
+    /// What is in the cells; none unless states are told apart by it.
+    pub(crate) cells: Option<Cells>,
     /// What is left of the script, when an execution is replayed from it.
     pub(crate) script: Option<Script>,
     /// Where locations were made.
@@ -170,6 +181,7 @@ impl Execution {
             limit,
             alone: None,
             wants_threads: false,
+            cells: None,
             script: None,
             sites: Vec::new(),
             tracked: BTreeMap::new(),
@@ -190,6 +202,7 @@ impl Execution {
         self.threads.clear();
         self.threads.push(Thread::new());
         self.running = 0;
+        self.threads[0].status = Status::Fresh;
         self.threads[0].token = self.new_location(0, None);
         self.turn = None;
         self.recheck = false;
@@ -199,6 +212,7 @@ impl Execution {
         self.pointers.clear();
         self.addresses.clear();
         self.tracked_count = 0;
+        self.cells.iter_mut().for_each(Cells::clear);
     }
 
     fn me(&mut self) -> &mut Thread {
@@ -215,6 +229,7 @@ impl Execution {
         let me = self.me();
         me.status = status;
         me.bound = 1;
+        me.carries_through = false;
         Step::Suspend
     }
 
@@ -298,13 +313,13 @@ impl Execution {
         let mortal = self.threads[self.running].mortal && may_die;
         let death = self.event(Kind::Death, Ordering::Relaxed, site);
         if let Some(script) = &mut self.script {
-            let Some(step) = script.pop_front() else { return false };
+            let Some(step) = script.steps.pop_front() else { return false };
+            self.recheck = true;
             if step.death {
                 self.explorer.add(death);
                 return true;
             }
             self.explorer.dictate(Dictated { number: step.number, spurious: step.spurious });
-            self.recheck = true;
         } else if mortal && self.explorer.offer_death(death) {
             return true;
         }
@@ -418,12 +433,15 @@ impl Execution {
         }
         let Some(id) = self.next_in_graph() else {
             if !self.may_add() {
-                return self.waits(Status::Pending);
+                let step = self.waits(Status::Pending);
+                self.me().carries_through = silent;
+                return step;
             }
             if !self.count_step() {
                 return Step::Suspend;
             }
-            if self.could_die(true, site) {
+            // A wake that has taken somebody from a queue is carried through, even if its thread has been killed.
+            if self.could_die(!silent, site) {
                 return self.store_as(loc, value, order, silent, site);
             }
             let mut event = self.event(Kind::Write, order, site);
@@ -532,6 +550,7 @@ impl Execution {
             while self.threads.len() <= child {
                 self.threads.push(Thread::new());
             }
+            self.threads[child].status = Status::Fresh;
             self.threads[child].token = self.new_location(0, None);
             self.recheck = true;
         }
@@ -615,7 +634,7 @@ impl Execution {
                 return Step::Suspend;
             }
             if let Some(script) = &mut self.script {
-                script.pop_front();
+                script.steps.pop_front();
             }
             let counts = self.settled();
             let event = self.event(Kind::Quiet, Ordering::Relaxed, site);
@@ -713,12 +732,23 @@ impl Execution {
         let nth = self.threads[me].locations;
         self.threads[me].locations += 1;
         let loc = self.names.location(me, nth);
+        self.make_location(loc, value, site);
+        loc
+    }
+
+    /// Makes a location that is known by a number, whoever makes it.
+    pub(crate) fn numbered_location(&mut self, number: u32, value: u64, site: &'static Location<'static>) -> Loc {
+        let loc = self.names.numbered(number);
+        self.make_location(loc, value, Some(site));
+        loc
+    }
+
+    fn make_location(&mut self, loc: Loc, value: u64, site: Option<&'static Location<'static>>) {
         self.explorer.set_initial(loc, value);
         if self.sites.len() <= loc as usize {
             self.sites.resize(loc as usize + 1, None);
         }
         self.sites[loc as usize] = site;
-        loc
     }
 
     /// Where a location was made, if it is one of the program's.
@@ -802,6 +832,26 @@ impl Execution {
         (self.running, self.threads[self.running].executed)
     }
 
+    /// Notes that the running thread has accessed a cell.
+    pub(crate) fn has_accessed(&mut self, writes: bool) {
+        if !writes {
+            let me = self.me();
+            me.last_read = Some(me.executed);
+        }
+    }
+
+    /// Whether the running thread has read from a cell since its last event.
+    pub(crate) fn has_read_since(&mut self) -> bool {
+        let me = self.me();
+        !me.dying && me.last_read == Some(me.executed)
+    }
+
+    /// Notes an access of the running thread to a cell with these contents; returns what it holds now.
+    pub(crate) fn note_cell(&mut self, contents: Option<Writing>, writes: bool) -> Option<Writing> {
+        let epoch = self.epoch();
+        self.cells.as_mut()?.access(epoch, contents, writes)
+    }
+
     /// Whether something that happened at `epoch` happens before what the running thread does now.
     pub(crate) fn has_seen(&self, (thread, executed): (usize, usize)) -> bool {
         if thread == self.running {
@@ -877,10 +927,11 @@ impl Execution {
 impl Thread {
     fn new() -> Self {
         Self {
-            status: Status::Fresh,
+            status: Status::Unborn,
             executed: 0,
             dying: false,
             mortal: false,
+            killed: false,
             name: None,
             token: 0,
             locations: 0,
@@ -890,6 +941,8 @@ impl Thread {
             ending: Ending::Never,
             solo: false,
             bound: 1,
+            carries_through: false,
+            last_read: None,
         }
     }
 }

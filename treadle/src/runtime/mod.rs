@@ -1,5 +1,6 @@
 //! The runtime: threads of the program as coroutines of one OS thread, replayed and extended run by run.
 
+mod cells;
 mod execution;
 mod fault;
 mod names;
@@ -7,6 +8,7 @@ mod panics;
 mod pool;
 mod schedule;
 
+pub(crate) use cells::{Cells, Writing};
 pub(crate) use execution::{Ending, Execution, Got, Status, Step};
 pub(crate) use fault::{Access, Fault};
 pub(crate) use names::Names;
@@ -71,6 +73,7 @@ pub(crate) fn operate<T>(mut attempt: impl FnMut(&mut Execution) -> Step<T>) -> 
                 with(|x| {
                     let running = x.running;
                     x.threads[running].dying = true;
+                    x.threads[running].killed = true;
                 });
                 resume_unwind(Box::new(Killed));
             }
@@ -147,8 +150,8 @@ fn next_to_run(x: &mut Execution) -> Option<usize> {
         return Some(thread);
     }
     let next = match &x.script {
-        Some(script) => match script.front() {
-            Some(step) => Some(step.thread),
+        Some(script) => match script.next_thread(&x.names) {
+            Some(thread) => thread,
             None => Some(x.goes_on_alone()?),
         },
         None => x.next_thread(),
@@ -204,7 +207,10 @@ fn ended(x: &mut Execution, thread: usize, result: Result<(), Box<dyn Any + Send
     x.threads[thread].status = Status::Finished;
     if let Err(payload) = result {
         let (message, location) = panics::describe(payload.as_ref());
-        x.fault.get_or_insert(Fault::Panic { thread, message, location });
+        if x.fault.is_none() {
+            x.fault = Some(Fault::Panic { thread, message, location });
+            panics::keep(payload);
+        }
     } else if x.threads[thread].executed < in_graph {
         let id = x.explorer.graph().row(thread)[x.threads[thread].executed];
         let event = x.explorer.graph().event(id);
@@ -221,7 +227,7 @@ fn judge(x: &mut Execution) -> End {
     let mut end = End::Complete;
     for thread in 0..x.threads.len() {
         match x.threads[thread].status {
-            Status::Finished => {}
+            Status::Finished | Status::Unborn => {}
             // The script has ended before the program.
             Status::Pending | Status::PendingAwait => return End::Fault(Fault::Misfit),
             Status::Behind { .. } | Status::BehindEnd { .. } => {
@@ -310,4 +316,4 @@ impl Execution {
     }
 }
 
-pub(crate) use panics::install_hook;
+pub(crate) use panics::{install_hook, take as take_panic};

@@ -6,6 +6,8 @@ use crate::graph::Loc;
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     makers: Vec<Maker>,
+    /// Locations that a number of the model's own names.
+    numbered: Vec<Option<Loc>>,
     locations: Loc,
     pointers: u64,
     /// Locations on which threads wait.
@@ -22,7 +24,7 @@ struct Maker {
 impl Names {
     /// Nothing is known but the thread that runs the model, and the locations on which threads wait.
     pub(crate) fn new(queued: Vec<bool>) -> Self {
-        Self { makers: vec![Maker::default()], locations: 0, pointers: 0, queued }
+        Self { makers: vec![Maker::default()], numbered: Vec::new(), locations: 0, pointers: 0, queued }
     }
 
     /// The `nth` location that `thread` makes.
@@ -36,6 +38,18 @@ impl Names {
         self.locations - 1
     }
 
+    /// The location with this number.
+    pub(crate) fn numbered(&mut self, number: u32) -> Loc {
+        let index = number as usize;
+        if self.numbered.len() <= index {
+            self.numbered.resize(index + 1, None);
+        }
+        *self.numbered[index].get_or_insert_with(|| {
+            self.locations += 1;
+            self.locations - 1
+        })
+    }
+
     /// The `nth` thread that `thread` starts.
     pub(crate) fn child(&mut self, thread: usize, nth: usize) -> usize {
         if let Some(&child) = self.makers[thread].children.get(nth) {
@@ -45,6 +59,11 @@ impl Names {
         self.makers.push(Maker::default());
         self.makers[thread].children.push(child);
         child
+    }
+
+    /// The same, if it has been started.
+    pub(crate) fn known_child(&self, thread: usize, nth: usize) -> Option<usize> {
+        self.makers.get(thread)?.children.get(nth).copied()
     }
 
     /// The `nth` pointer that `thread` hands to an atomic first.

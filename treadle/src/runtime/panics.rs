@@ -6,6 +6,17 @@ use std::sync::Once;
 
 std::thread_local! {
     static LAST: RefCell<Option<String>> = const { RefCell::new(None) };
+    static PAYLOAD: RefCell<Option<Box<dyn Any + Send>>> = const { RefCell::new(None) };
+}
+
+/// Keeps what a thread panicked with.
+pub(super) fn keep(payload: Box<dyn Any + Send>) {
+    PAYLOAD.set(Some(payload));
+}
+
+/// What was kept last.
+pub(crate) fn take() -> Option<Box<dyn Any + Send>> {
+    PAYLOAD.take()
 }
 
 /// Has panics inside of models noted; all others go where they went before.

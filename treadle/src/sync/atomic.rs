@@ -45,6 +45,12 @@ impl Word {
         with(|x| Self { loc: x.new_location(value, Some(site)), run: x.run })
     }
 
+    #[track_caller]
+    fn numbered(number: u32, value: u64) -> Self {
+        let site = Location::caller();
+        with(|x| Self { loc: x.numbered_location(number, value, site), run: x.run })
+    }
+
     /// The location, for operations of the engine's own.
     pub(crate) fn loc(self, site: &'static Location<'static>) -> Loc {
         operate(|x| if x.run == self.run { Step::Ready(()) } else { x.fail(Fault::Misuse(stranger(site))) });
@@ -141,6 +147,15 @@ macro_rules! atomic {
             #[track_caller]
             pub fn new(value: $value) -> Self {
                 Self(Word::new(Self::pack(value)), PhantomData)
+            }
+
+            /// A new word that holds `value` and is known by `number`, whoever makes it: for words that are made when
+            /// they are first used, by whichever thread that is. No two of an execution may have one number, and each
+            /// has to hold the same at first in every execution.
+            #[must_use]
+            #[track_caller]
+            pub fn numbered(number: u32, value: $value) -> Self {
+                Self(Word::numbered(number, Self::pack(value)), PhantomData)
             }
 
             /// Reads the value.
