@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use selvedge_models::catalogue::Deviations;
 use selvedge_models::compare::{self, Contender};
 use selvedge_models::ledger::{self, Row};
 use selvedge_models::sweep::{Settings, prove};
@@ -30,6 +31,9 @@ struct Arguments {
     /// Deviations from the plain execution that are allowed, in place of what each model can afford (treadle).
     #[arg(long)]
     deviations: Option<u32>,
+    /// Every execution of every model, however many deviations it has (treadle).
+    #[arg(long, conflicts_with = "deviations")]
+    unbounded: bool,
     /// List the models instead of running them.
     #[arg(long)]
     list: bool,
@@ -155,7 +159,9 @@ fn run_models(models: &[Model], arguments: &Arguments) -> std::io::Result<bool> 
     }
     if asked_for(Engines::Treadle) {
         let time = Duration::from_secs(arguments.seconds);
-        settings.push(Settings { time, deviations: arguments.deviations, ..Settings::treadle() });
+        let any = arguments.unbounded.then_some(Deviations::ANY);
+        let deviations = arguments.deviations.map(Deviations::up_to).or(any);
+        settings.push(Settings { time, deviations, ..Settings::treadle() });
     }
     if asked_for(Engines::Shuttle) {
         settings.push(Settings::shuttle(arguments.schedules));

@@ -53,6 +53,10 @@ pub struct Measured {
     pub peak_kib: u64,
     /// Whether it came to an end by itself.
     pub complete: bool,
+    /// How many outcomes the executions have: what each operation of each thread returned.
+    pub outcomes: usize,
+    /// A digest of their set.
+    pub digest: u64,
 }
 
 /// Explores `model` in this process.
@@ -63,13 +67,16 @@ pub fn measure(model: &Model, contender: Contender, time: Duration) -> Measured 
         Contender::Treadle => Effort::treadle(),
     };
     let effort = Effort { executions: u64::MAX, time, ..effort };
-    let plan = Plan { shadow: contender == Contender::Shadowed, ..Plan::default() };
+    let plan = Plan { shadow: contender == Contender::Shadowed, outcomes: true, ..Plan::default() };
     let explored = explore(model, plan, effort);
+    let outcomes = explored.run.outcomes();
     Measured {
         executions: explored.executions(),
         seconds: explored.time.as_secs_f64(),
         peak_kib: peak_kib(),
         complete: explored.complete && matches!(explored.verdict, Verdict::Pass),
+        outcomes: outcomes.len(),
+        digest: outcomes.iter().fold(0, |sum, outcome| sum.wrapping_add(*outcome)),
     }
 }
 
@@ -108,10 +115,12 @@ pub fn run(models: &[Model], time: Duration, mut done: impl FnMut(&str)) -> std:
         }
     }
     let mut header = vec!["model".to_owned()];
-    header.extend(Contender::ALL.iter().flat_map(|contender| [contender.name(), "s", "MiB"]).map(str::to_owned));
+    header.extend(
+        Contender::ALL.iter().flat_map(|contender| [contender.name(), "s", "MiB", "outcomes"]).map(str::to_owned),
+    );
     header.push("fewer".to_owned());
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let numbers: Vec<usize> = (1..=10).collect();
+    let numbers: Vec<usize> = (1..=13).collect();
     let lines = rows.iter().map(|(name, measured)| {
         let mut cells = vec![(*name).to_owned()];
         for one in measured {
@@ -119,12 +128,16 @@ pub fn run(models: &[Model], time: Duration, mut done: impl FnMut(&str)) -> std:
             cells.push(format!("{}{more}", one.executions));
             cells.push(format!("{:.2}", one.seconds));
             cells.push(format!("{:.0}", one.peak_kib as f64 / 1024.0));
+            cells.push(format!("{}{more}", one.outcomes));
         }
         cells.push(ratio(measured).map_or_else(String::new, |ratio| format!("{ratio:.1}")));
         cells
     });
     let mut page = aligned(&header, &numbers, lines);
-    page.push_str("\n+: not at its end after the time allowed. fewer: executions of loom with shadow words to those of treadle.\n");
+    page.push_str(
+        "\n+: not at its end after the time allowed. outcomes: what each operation of each thread returned. \
+         fewer: executions of loom with shadow words to those of treadle.\n",
+    );
     page.push_str(&summary(&rows));
     Ok(page)
 }
@@ -134,18 +147,36 @@ fn ratio([_, shadowed, treadle]: &[Measured; 3]) -> Option<f64> {
     (shadowed.complete && treadle.complete).then(|| shadowed.executions as f64 / treadle.executions.max(1) as f64)
 }
 
+/// Whether loom with shadow words and treadle have the same outcomes.
+fn agree([_, shadowed, treadle]: &[Measured; 3]) -> bool {
+    (shadowed.outcomes, shadowed.digest) == (treadle.outcomes, treadle.digest)
+}
+
 fn summary(rows: &[(&str, [Measured; 3])]) -> String {
-    let mut ratios: Vec<f64> = rows.iter().filter_map(|(_, measured)| ratio(measured)).collect();
-    ratios.sort_by(f64::total_cmp);
     let complete = |index: usize| rows.iter().filter(|(_, measured)| measured[index].complete).count();
-    let both = rows.iter().filter(|(_, measured)| ratio(measured).is_some());
-    let seconds = |index: usize| both.clone().map(|(_, measured)| measured[index].seconds).sum::<f64>();
     let [bare, shadowed, treadle] = [0, 1, 2].map(complete);
-    let (Some(least), Some(median)) = (ratios.first(), ratios.get(ratios.len() / 2)) else { return String::new() };
+    let both: Vec<&[Measured; 3]> =
+        rows.iter().map(|(_, measured)| measured).filter(|measured| ratio(measured).is_some()).collect();
+    let equal: Vec<&[Measured; 3]> = both.iter().copied().filter(|measured| agree(measured)).collect();
+    let mut text = format!(
+        "At its end: loom {bare}, loom with shadow words {shadowed}, treadle {treadle} of {} models.\n",
+        rows.len()
+    );
+    text.push_str(&side_by_side("Where the latter two are", &both));
+    text.push_str(&side_by_side("Where their outcomes are the same, too", &equal));
+    text
+}
+
+fn side_by_side(which: &str, rows: &[&[Measured; 3]]) -> String {
+    let mut ratios: Vec<f64> = rows.iter().filter_map(|measured| ratio(measured)).collect();
+    ratios.sort_by(f64::total_cmp);
+    let seconds = |index: usize| rows.iter().map(|measured| measured[index].seconds).sum::<f64>();
+    let (Some(least), Some(median)) = (ratios.first(), ratios.get(ratios.len() / 2)) else {
+        return format!("{which}: none.\n");
+    };
     format!(
-        "At its end: loom {bare}, loom with shadow words {shadowed}, treadle {treadle} of {} models.\n\
-         Where the latter two are: {median:.1} times fewer executions in the median, {least:.1} at least; {:.1} s against \
-         {:.1} s, {:.1} times less.\n",
+        "{which} ({}): {median:.1} times fewer executions in the median, {least:.1} at least; {:.1} s against {:.1} s, \
+         {:.1} times less.\n",
         rows.len(),
         seconds(1),
         seconds(2),

@@ -5,7 +5,7 @@ use crate::panics;
 use crate::world::{Aftermath, Death, KERNEL, Model, UNDERTAKER, World};
 use selvedge::sync::model::{
     Deadlock, Engine, JoinHandle, Killed, LaneState, Plan, Restart, Run, Site, SiteRecord, SoloLimit, current_run,
-    keeping_panics, set_current_lane, spawn, take_panic, with_engine,
+    set_current_lane, spawn, spawn_mortal, with_engine,
 };
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -206,6 +206,7 @@ fn drive_treadle(execution: impl Fn() + Send + Sync + 'static, effort: Effort) -
     let mut builder = treadle::Builder::new();
     builder.max_runs = Some(effort.executions);
     builder.max_duration = Some(effort.time);
+    builder.deaths = run.as_ref().map_or(0, |run| run.plan.deaths);
     builder.schedule = match effort.seed {
         0 => treadle::Schedule::Leftmost,
         1 => treadle::Schedule::Rightmost,
@@ -214,7 +215,7 @@ fn drive_treadle(execution: impl Fn() + Send + Sync + 'static, effort: Effort) -
     if let Some(bound) = effort.bound {
         builder.search = treadle::Search::Deviations(u32::try_from(bound).unwrap_or(u32::MAX));
     }
-    let found = builder.explore(move || keeping_panics(|| once()));
+    let found = builder.explore(move || once());
     let failure = match found {
         Ok(treadle::Report { inconclusive: Some(why), .. }) => std::panic::panic_any(OutOfBudget(why)),
         Ok(report) => return Explored { complete: report.complete, graphs: report.executions },
@@ -223,17 +224,12 @@ fn drive_treadle(execution: impl Fn() + Send + Sync + 'static, effort: Effort) -
     if failure.problem == treadle::Problem::TooLong {
         std::panic::panic_any(OutOfBudget(failure.message));
     }
-    if failure.problem == treadle::Problem::Aborted
-        && let Some(payload) = take_panic()
-    {
-        resume_unwind(payload);
-    }
-    let _: Option<_> = take_panic();
+    let _: Option<_> = treadle::take_panic();
     trace(true);
     builder.replay = Some(failure.picture.id.clone());
-    let again = builder.show(move || keeping_panics(|| execution()));
+    let again = builder.show(move || execution());
     let Err(again) = again else { panic!("{} (and when it was run again it did not fail)", failure.message) };
-    if let Some(payload) = take_panic() {
+    if let Some(payload) = treadle::take_panic() {
         resume_unwind(payload);
     }
     match run {
@@ -259,12 +255,23 @@ fn execute(build: &dyn Fn(&mut World), run: &Rc<Run>) {
         .into_iter()
         .enumerate()
         .map(|(lane, (_, body))| {
-            let on_death = on_death.clone();
-            spawn(move || {
+            let (on_death, aftermath) = (on_death.clone(), on_death.clone());
+            let live = move || {
                 set_current_lane(lane);
                 // Coroutines run on the OS thread that explores: the run is that thread's.
                 if let Some(run) = current_run() {
                     live_and_die(&run, lane, body, on_death.as_ref());
+                }
+            };
+            if !run.plan.mortal.contains(&lane) {
+                return spawn(live);
+            }
+            spawn_mortal(live, move |asleep| {
+                if let Some(run) = current_run() {
+                    run.was_killed(lane, asleep);
+                    if let Some(aftermath) = aftermath {
+                        bury_natively(&run, Death { victim: lane, undertakers_lost: 0 }, aftermath);
+                    }
                 }
             })
         })
@@ -276,9 +283,15 @@ fn execute(build: &dyn Fn(&mut World), run: &Rc<Run>) {
     for check in finally {
         check();
     }
+    run.end_execution();
 }
 
 fn live_and_die(run: &Run, lane: usize, body: Box<dyn FnOnce() + Send>, on_death: Option<&Aftermath>) {
+    if run.plan.kills.is_empty() && run.plan.freezes.is_empty() {
+        body();
+        run.finish_lane(lane);
+        return;
+    }
     let Err(payload) = catch_unwind(AssertUnwindSafe(body)) else {
         run.finish_lane(lane);
         return;
@@ -309,6 +322,34 @@ fn bury(run: &Run, victim: usize, aftermath: &Aftermath) {
             Err(payload) => resume_unwind(payload),
         }
     }
+}
+
+/// The same on an engine with deaths of its own, in the victim's place.
+fn bury_natively(run: &Run, mut death: Death, aftermath: Aftermath) {
+    let kernel = run.add_lane(KERNEL);
+    set_current_lane(kernel);
+    (aftermath.kernel)(death);
+    run.finish_lane(kernel);
+    let undertaker = run.add_lane(UNDERTAKER);
+    let next = aftermath.clone();
+    let work = move || {
+        set_current_lane(undertaker);
+        (aftermath.undertaker)(death);
+        if let Some(run) = current_run() {
+            run.finish_lane(undertaker);
+        }
+    };
+    if !run.plan.undertakers_die {
+        return work();
+    }
+    let mortal = spawn_mortal(work, move |asleep| {
+        if let Some(run) = current_run() {
+            run.was_killed(undertaker, asleep);
+            death.undertakers_lost += 1;
+            bury_natively(&run, death, next);
+        }
+    });
+    mortal.join();
 }
 
 fn judge(run: &Run, payload: &(dyn Any + Send)) -> Verdict {

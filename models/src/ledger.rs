@@ -70,6 +70,11 @@ impl Row {
         let engine = engine_name(settings.engine);
         let effort = match settings.engine {
             Engine::Shuttle => format!(" --schedules {}", settings.schedules),
+            Engine::Treadle => match settings.deviations {
+                Some(Deviations { plain: Some(bound), .. }) => format!(" --deviations {bound}"),
+                Some(_) => " --unbounded".to_owned(),
+                None => String::new(),
+            },
             _ if settings.deeper != 0 => format!(" --deeper {}", settings.deeper),
             _ => String::new(),
         };
@@ -157,6 +162,10 @@ fn has_planned_faults(faults: &Faults) -> bool {
 #[must_use]
 pub fn describe(plan: &Plan) -> String {
     let mut parts = Vec::new();
+    if !plan.mortal.is_empty() {
+        let undertakers = if plan.undertakers_die { ", and those who repair after them," } else { "" };
+        parts.push(format!("lanes {:?}{undertakers} may be killed, {} in all", plan.mortal, plan.deaths));
+    }
     for (lane, step) in &plan.kills {
         parts.push(format!("lane {lane} killed before step {step}"));
     }

@@ -102,16 +102,22 @@ impl<O: Repair + Send + Sync + 'static> Scene<O> {
     pub fn kernel(&self, death: Death) {
         self.mark(match death.undertakers_lost {
             0 => death.victim,
-            lost => self.lanes + lost - 1,
+            lost => self.undertaker_of(death.victim, lost - 1),
         });
+    }
+
+    /// The process that looks after a lane when so many others have died of it. Two lanes that are killed, the one
+    /// after the other in number, are looked after by different ones: a process has one keeper and one hazard.
+    fn undertaker_of(&self, victim: usize, lost: usize) -> usize {
+        self.lanes + (victim + lost) % UNDERTAKERS
     }
 
     /// A living undertaker's part: it looks after the lane, and after the undertaker that died before it.
     pub fn undertaker(&self, death: Death) {
-        let undertaker = self.lanes + death.undertakers_lost;
+        let undertaker = self.undertaker_of(death.victim, death.undertakers_lost);
         self.undertake(undertaker, death.victim);
-        if death.undertakers_lost > 0 {
-            self.undertake(undertaker, undertaker - 1);
+        if let Some(lost) = death.undertakers_lost.checked_sub(1) {
+            self.undertake(undertaker, self.undertaker_of(death.victim, lost));
         }
     }
 

@@ -1,8 +1,9 @@
-//! All explorations of one model on one engine: without faults, then every planned fault in turn.
+//! All explorations of one model on one engine: without faults, then every planned fault in turn. Where the engine has
+//! deaths of its own, all points at which a lane can be killed are one exploration.
 
 use crate::catalogue::{self, Deviations};
 use crate::explore::{Effort, Exploration, Failure, Verdict, explore};
-use crate::world::{Bounds, Model};
+use crate::world::{Bounds, Faults, Model};
 use selvedge::sync::model::{Engine, Mutation, Plan, Site, SiteRecord, WakeOrder};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -49,8 +50,8 @@ pub struct Settings {
     pub deeper: i8,
     /// Time that one exploration may take (treadle).
     pub time: Duration,
-    /// Deviations that an execution may have, in place of what the model can afford (treadle).
-    pub deviations: Option<u32>,
+    /// Bounds on the deviations of an execution, in place of those that the model can afford (treadle).
+    pub deviations: Option<Deviations>,
 }
 
 impl Settings {
@@ -93,10 +94,7 @@ impl Settings {
     /// The deviations within which treadle explores the model.
     #[must_use]
     pub fn deviations(&self, model: &Model) -> Deviations {
-        match self.deviations {
-            Some(all) => Deviations { plain: Some(all), faulty: Some(all) },
-            None => catalogue::deviations(model.name),
-        }
+        self.deviations.unwrap_or_else(|| catalogue::deviations(model.name))
     }
 }
 
@@ -149,6 +147,28 @@ pub fn prove(model: &Model, settings: Settings) -> Report {
     report
 }
 
+fn count(points: usize) -> u64 {
+    u64::try_from(points).unwrap_or(u64::MAX)
+}
+
+/// The plans for an engine with deaths of its own: each has every point at which somebody can be killed.
+#[must_use]
+pub fn death_plans(faults: &Faults, base: &Plan) -> Vec<Plan> {
+    let Faults { victims, pairs, second_death, .. } = *faults;
+    // Who dies in a pair dies alone, too.
+    let in_pair = |victim: &&usize| pairs.iter().any(|&(one, other)| one == **victim || other == **victim);
+    let alone: Vec<usize> = victims.iter().filter(|victim| !in_pair(victim)).copied().collect();
+    let mut plans: Vec<(Vec<usize>, usize)> = pairs.iter().map(|&(one, other)| (vec![one, other], 2)).collect();
+    if second_death {
+        // After each of them an undertaker may die, but not another one of them.
+        plans.extend(alone.into_iter().map(|victim| (vec![victim], 2)));
+    } else if !alone.is_empty() {
+        plans.push((alone, 1));
+    }
+    let plan = |(mortal, deaths)| Plan { mortal, deaths, undertakers_die: second_death, ..base.clone() };
+    plans.into_iter().map(plan).collect()
+}
+
 /// The verdict is in: no more explorations.
 struct Decided;
 
@@ -184,11 +204,15 @@ impl Sweep<'_> {
                 self.one(Plan { timeouts: vec![(lane, n)], ..self.base() }, true)?;
             }
         }
-        for &victim in faults.victims {
-            self.kill_at_each_step(victim)?;
-        }
-        for &(one, other) in faults.pairs {
-            self.kill_both(one, other)?;
+        if self.settings.engine == Engine::Treadle {
+            self.kill_natively()?;
+        } else {
+            for &victim in faults.victims {
+                self.kill_at_each_step(victim)?;
+            }
+            for &(one, other) in faults.pairs {
+                self.kill_both(one, other)?;
+            }
         }
         for &lane in faults.frozen {
             for step in 0.. {
@@ -198,6 +222,16 @@ impl Sweep<'_> {
                 }
                 self.report.kill_points += 1;
             }
+        }
+        Ok(())
+    }
+
+    /// On an engine with deaths of its own.
+    fn kill_natively(&mut self) -> Result<(), Decided> {
+        for plan in death_plans(&self.model.faults, &self.base()) {
+            let killed = self.one(plan, true)?.run;
+            self.report.kill_points += count(killed.points_hit());
+            self.report.second_kill_points += count(killed.pairs_hit());
         }
         Ok(())
     }

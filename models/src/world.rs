@@ -28,7 +28,7 @@ impl Model {
     }
 }
 
-/// The faults that are swept over a model, one exploration for each.
+/// The faults that are swept over a model, one exploration for each, or for each kind where the engine chooses.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
     /// Lanes that are killed before each of their steps, one at a time.
@@ -118,7 +118,7 @@ impl World {
     /// What the kernel, and then an undertaker of another process, do after a lane was killed.
     ///
     /// They run as lanes of their own, one after the other, from the victim's last step on, concurrently to all others.
-    /// If the undertaker is killed in turn, both run again. They run in the victim's thread, so all that it did comes
+    /// If the undertaker is killed in turn, both run again. They run in the victim's thread, or in one that it starts, so all that it did comes
     /// before them: whether an undertaker acquires what a mark publishes is shown by models whose undertakers have lanes
     /// of their own.
     pub fn on_death(

@@ -156,6 +156,81 @@ fn kills_hit_every_step_and_no_more() {
     assert_eq!(report.explorations, STEPS + 2);
 }
 
+fn explored_with_deaths(build: fn(&mut World), mortal: Vec<usize>, deaths: usize) -> Exploration {
+    explore(&model(build), Plan { mortal, deaths, ..Plan::default() }, Effort::treadle())
+}
+
+#[test]
+fn an_engine_with_deaths_hits_every_step_that_shows() {
+    let found = explored_with_deaths(eight_steps, vec![0], 1);
+    assert!(matches!(found.verdict, Verdict::Pass), "{:?}", found.verdict);
+    let hit: Vec<u64> = (0..10).filter(|&step| found.run.hits(0, step) > 0).collect();
+    // The wait does not sleep: killed after it is killed before the wake.
+    assert_eq!(hit, [0, 1, 2, 3, 4, 5, 7]);
+    let report =
+        prove(&Model { faults: Faults { victims: &[0], ..Faults::NONE }, ..model(eight_steps) }, Settings::treadle());
+    assert!(matches!(report.verdict, Verdict::Pass), "{:?}", report.verdict);
+    assert_eq!((report.kill_points, report.explorations), (7, 2));
+}
+
+/// Somebody who can be killed asleep, and a wake that may take the dead.
+fn killed_asleep(world: &mut World) {
+    let word = Arc::new(AtomicU32::new(0));
+    let own = Arc::clone(&word);
+    world.thread("victim", move || {
+        futex_wait(&own, 0, None);
+    });
+    world.thread("waker", move || {
+        word.fetch_add(1, Ordering::Relaxed);
+        verify!(futex_wake(&word, 1) <= 1);
+    });
+    world.on_death(|_| {}, |_| {});
+}
+
+#[test]
+fn an_engine_with_deaths_kills_sleepers() {
+    let found = explored_with_deaths(killed_asleep, vec![0], 1);
+    assert!(matches!(found.verdict, Verdict::Pass), "{:?}", found.verdict);
+    let hit: Vec<u64> = (0..10).filter(|&step| found.run.hits(0, step) > 0).collect();
+    assert_eq!(hit, [0, 1], "before the wait, and asleep");
+    // Awake: the wake takes it, or it does not sleep. Killed before the wait. Killed asleep: its kernel takes it from the
+    // queue before the word is changed, before the wake, or after the wake has.
+    assert_eq!(found.graphs, 2 + 1 + 3);
+}
+
+/// What repairs can be killed, too, and then the next one does.
+fn two_repair(world: &mut World) {
+    let repaired = Arc::new(AtomicU32::new(0));
+    let by = Arc::clone(&repaired);
+    let word = AtomicU32::new(0);
+    world.thread("victim", move || {
+        word.store(1, Ordering::Relaxed);
+    });
+    world.on_death(
+        |_| {},
+        move |death| {
+            by.fetch_add(1, Ordering::Relaxed);
+            by.fetch_add(10 * u32::try_from(death.undertakers_lost + 1).expect("few"), Ordering::Relaxed);
+        },
+    );
+    world.finally(move || {
+        // Nobody was killed; one repaired; the first was killed before it began, or in the middle.
+        let sum = repaired.load(Ordering::Relaxed);
+        verify!([0, 11, 21, 22].contains(&sum), "{sum}");
+    });
+}
+
+#[test]
+fn an_engine_with_deaths_kills_those_who_repair() {
+    let plan = Plan { mortal: vec![0], deaths: 2, undertakers_die: true, ..Plan::default() };
+    let found = explore(&model(two_repair), plan, Effort::treadle());
+    assert!(matches!(found.verdict, Verdict::Pass), "{:?}", found.verdict);
+    // Nobody; the victim; the victim, and who repairs before each of two steps.
+    assert_eq!((found.graphs, found.run.points_hit(), found.run.pairs_hit()), (1 + 1 + 2, 3, 2));
+    let sums = explored_with_deaths(two_repair, vec![0], 1);
+    assert_eq!(sums.graphs, 2, "those who repair are not mortal unless the plan says so");
+}
+
 /// A child of this test, killed and reaped whatever happens.
 struct Reaped(Child);
 
@@ -170,13 +245,21 @@ impl Drop for Reaped {
 #[test]
 fn a_destructor_that_touches_payload_after_a_kill_aborts() {
     const CHILD: &str = "SELVEDGE_HARNESS_CHILD";
-    if std::env::var_os(CHILD).is_some() {
-        explored(destructor_touches_payload, Plan { kills: vec![(0, 0)], ..Plan::default() });
-        return;
+    match std::env::var(CHILD).as_deref() {
+        Ok("planned") => {
+            explored(destructor_touches_payload, Plan { kills: vec![(0, 0)], ..Plan::default() });
+        }
+        Ok(_) => {
+            explored_with_deaths(destructor_touches_payload, vec![0], 1);
+        }
+        Err(_) => ["planned", "chosen"].into_iter().for_each(|kill| child_aborts(CHILD, kill)),
     }
+}
+
+fn child_aborts(variable: &str, kill: &str) {
     let child = Command::new(std::env::current_exe().expect("the test's own path"))
         .args(["--exact", "a_destructor_that_touches_payload_after_a_kill_aborts", "--nocapture"])
-        .env(CHILD, "1")
+        .env(variable, kill)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -211,10 +211,11 @@ impl RawMutex {
             // dead here: WAITERS is set for nobody; the next unlock makes a system call in vain.
             let outcome = caller.sleep(object, &self.word, held | WAITERS, deadline);
             keep = WAITERS;
-            // Relaxed: as above.
-            found = self.word.load(Ordering::Relaxed);
+            // Whoever was woken finds it unlocked as a rule; the compare-and-swap in attempt tells if not.
+            found = UNLOCKED;
             if outcome == WaitOutcome::TimedOut {
-                return match self.attempt(found, me, keep)? {
+                // Relaxed: as above.
+                return match self.attempt(self.word.load(Ordering::Relaxed), me, keep)? {
                     Step::Acquired(how) => Ok(how),
                     Step::Retry(_) | Step::Held(_) => Err(LockError::TimedOut),
                 };

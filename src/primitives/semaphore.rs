@@ -94,6 +94,12 @@ impl RawSemaphore {
         if n > Self::MAX {
             return Err(AcquireError::TooMany);
         }
+        self.attempt(n).map_err(|_| AcquireError::WouldBlock)
+    }
+
+    /// Takes `n` permits, or returns the word that has too few.
+    #[inline]
+    fn attempt(&self, n: u32) -> Result<(), u32> {
         // Relaxed: only a candidate for the compare-and-swap.
         let mut found = self.word.load(Ordering::Relaxed);
         while found & COUNT >= n {
@@ -103,7 +109,7 @@ impl RawSemaphore {
                 Err(newer) => found = newer,
             }
         }
-        Err(AcquireError::WouldBlock)
+        Err(found)
     }
 
     /// Takes `n` permits, all or none, waiting as long as it takes or until `deadline`.
@@ -118,9 +124,12 @@ impl RawSemaphore {
         n: u32,
         deadline: Option<Deadline>,
     ) -> Result<(), AcquireError> {
-        match self.try_acquire(n) {
-            Err(AcquireError::WouldBlock) => self.acquire_slow(caller, object, n, deadline),
-            done => done,
+        if n > Self::MAX {
+            return Err(AcquireError::TooMany);
+        }
+        match self.attempt(n) {
+            Ok(()) => Ok(()),
+            Err(found) => self.acquire_slow(caller, object, n, deadline, found),
         }
     }
 
@@ -131,13 +140,12 @@ impl RawSemaphore {
         object: ObjectId,
         n: u32,
         deadline: Option<Deadline>,
+        mut found: u32,
     ) -> Result<(), AcquireError> {
         let flags = if n > 1 { WAITERS | MANY } else { WAITERS };
         let mut keep = 0;
         let mut spins = caller.spins();
         let mut timed_out = false;
-        // Relaxed: only a candidate for the compare-and-swaps.
-        let mut found = self.word.load(Ordering::Relaxed);
         loop {
             if found & COUNT >= n {
                 let left = (found - n) | keep;
@@ -160,6 +168,7 @@ impl RawSemaphore {
             if spins > 0 && found & WAITERS == 0 {
                 spins -= 1;
                 spin_loop();
+                // Relaxed: only a candidate for the compare-and-swaps.
                 found = self.word.load(Ordering::Relaxed);
                 continue;
             }
@@ -177,6 +186,7 @@ impl RawSemaphore {
             }
             timed_out = caller.sleep(object, &self.word, found | flags, deadline) == WaitOutcome::TimedOut;
             keep = WAITERS;
+            // Relaxed: as above.
             found = self.word.load(Ordering::Relaxed);
         }
     }

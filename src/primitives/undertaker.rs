@@ -236,11 +236,17 @@ impl<'a> Undertaker<'a> {
         // dead here: repaired, nobody woken; the word is still DEAD and the next walker wakes them.
         // SeqCst: pairs with the fence in waiting::Caller::sleep.
         fence(Ordering::SeqCst);
+        let mut woken = None;
         for thread in self.table.threads() {
             // Relaxed: the fences order it.
             match Waiting::from_bits(thread.waiting.load(Ordering::Relaxed)) {
                 Waiting::Nothing => {}
-                Waiting::Object(object) => self.objects.wake(object),
+                // Whoever slept on it before it was repaired has been woken with the one before.
+                Waiting::Object(object) if woken == Some(object) => {}
+                Waiting::Object(object) => {
+                    self.objects.wake(object);
+                    woken = Some(object);
+                }
                 Waiting::Several => {
                     // Release: pairs with the Acquire load of the bell before its owner looked at its objects.
                     thread.bell.fetch_add(1, Ordering::Release);

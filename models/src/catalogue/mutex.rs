@@ -46,9 +46,9 @@ impl<L: Lock> Of<L> {
         Model {
             name: "mutex/owner_dies_heir_is_told",
             properties: "M1 M2 M3 M4 M5 F1 F2 G4",
-            client: "2 processes × 1 lock, either killed, the undertaker too",
-            build: |world| lockers::<L>(world, 2, 1, 1),
-            faults: Faults { victims: &[0, 1], second_death: true, ..NO_FAULTS },
+            client: "2 processes × 1 lock, either killed or both, the undertaker too",
+            build: |world| lockers::<L>(world, 2, 1, 2),
+            faults: Faults { victims: &[0, 1], pairs: &[(0, 1)], second_death: true, ..NO_FAULTS },
             bounds: Bounds { plain: Some(3), faulty: Some(2) },
         },
         Model {
@@ -62,9 +62,9 @@ impl<L: Lock> Of<L> {
         Model {
             name: "mutex/waiters_survive_takeover",
             properties: "M2 M6",
-            client: "3 processes × 1 lock, the first killed",
+            client: "3 processes × 1 lock, one of them killed",
             build: |world| lockers::<L>(world, 3, 1, 1),
-            faults: Faults { victims: &[0], lifo: true, ..NO_FAULTS },
+            faults: Faults { victims: &[0, 1, 2], lifo: true, ..NO_FAULTS },
             bounds: Bounds { plain: Some(2), faulty: Some(2) },
         },
         Model {

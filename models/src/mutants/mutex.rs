@@ -201,7 +201,7 @@ impl<S: Steps> Repair for Copied<S> {
         if S::WOKEN_BEFORE_DEAD > 0 {
             futex_wake(&self.word, S::WOKEN_BEFORE_DEAD);
         }
-        let mut found = self.word.load(Ordering::Relaxed);
+        let mut found = self.word.fetch_or(0, Ordering::Relaxed);
         while found & DEAD == 0 && named_slot(found).is_some_and(|slot| dead.includes(slot)) {
             match self.word.compare_exchange(found, found | DEAD, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return,

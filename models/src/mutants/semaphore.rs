@@ -204,7 +204,9 @@ impl<S: Steps> Permits for Copied<S> {
 }
 
 impl<S: Steps> Repair for Copied<S> {
-    fn bury(&self, _dead: &Dead<'_>) {}
+    fn bury(&self, _dead: &Dead<'_>) {
+        self.word.fetch_or(0, Ordering::Relaxed);
+    }
 
     fn wake_all(&self) {
         if S::WOKEN_BY_WALK > 0 {

@@ -63,6 +63,13 @@ fn record_read(run: Option<&Run>, location: &'static Location<'static>, word: Wo
     }
 }
 
+/// Notes what an operation showed its lane.
+pub(super) fn saw(run: Option<&Run>, value: u64) {
+    if let Some(run) = run.filter(|run| run.plan.outcomes) {
+        run.saw(value);
+    }
+}
+
 fn order_for(
     run: Option<&Run>,
     location: &'static Location<'static>,
@@ -101,7 +108,7 @@ macro_rules! model_atomic {
                 let made_at = if current_engine() == Engine::Plain {
                     None
                 } else {
-                    current_run().map(|run| (location, run.number_word(location)))
+                    current_run().filter(|run| run.is_tracing()).map(|run| (location, run.number_word(location)))
                 };
                 Self {
                     word: as_myself(|| $word::new(value)),
@@ -120,10 +127,14 @@ macro_rules! model_atomic {
             /// Reads the word.
             #[track_caller]
             pub fn load(&self, order: Ordering) -> $value {
+                if let Some(value) = self.word.in_preparation() {
+                    return value.get();
+                }
                 let location = Location::caller();
                 let Start::Go(run) = start() else { return 0 };
                 let (order, _) = order_for(run.as_deref(), location, SiteKind::Load, order, None);
                 let value = as_myself(|| self.word.load(order));
+                saw(run.as_deref(), value.into());
                 let stale = run.as_ref().is_some_and(|run| run.is_tracing()) && value != self.peek();
                 let action = Action::Load(order, value.into());
                 record_read(run.as_deref(), location, self.made_at, stale, action);
@@ -133,6 +144,10 @@ macro_rules! model_atomic {
             /// Writes the word.
             #[track_caller]
             pub fn store(&self, value: $value, order: Ordering) {
+                if let Some(known) = self.word.in_preparation() {
+                    self.latest.set(value);
+                    return known.set(value);
+                }
                 let location = Location::caller();
                 let Start::Go(run) = start() else { return };
                 let (order, _) = order_for(run.as_deref(), location, SiteKind::Store, order, None);
@@ -143,11 +158,16 @@ macro_rules! model_atomic {
 
             #[track_caller]
             fn rmw(&self, update: Rmw<$value>, order: Ordering, name: &'static str) -> $value {
+                if let Some(known) = self.word.in_preparation() {
+                    self.latest.set(update.apply(known.get()));
+                    return known.replace(self.latest.get());
+                }
                 let location = Location::caller();
                 let Start::Go(run) = start() else { return 0 };
                 let (order, _) = order_for(run.as_deref(), location, SiteKind::Rmw, order, None);
                 let old = as_myself(|| self.word.rmw(update, order));
                 let new = update.apply(old);
+                saw(run.as_deref(), old.into());
                 self.note_latest(new);
                 let action = Action::Rmw(name, order, old.into(), new.into());
                 record(run.as_deref(), location, self.made_at, action);
@@ -172,6 +192,13 @@ macro_rules! model_atomic {
                 success: Ordering,
                 failure: Ordering,
             ) -> Result<$value, $value> {
+                if let Some(known) = self.word.in_preparation() {
+                    if known.get() != current {
+                        return Err(known.get());
+                    }
+                    self.latest.set(new);
+                    return Ok(known.replace(new));
+                }
                 let location = Location::caller();
                 // A dead thread's retry loops end at the first try.
                 let Start::Go(run) = start() else { return Ok(current) };
@@ -179,6 +206,7 @@ macro_rules! model_atomic {
                     order_for(run.as_deref(), location, SiteKind::CompareExchange, success, Some(failure));
                 let failure = failure.unwrap_or(Ordering::Relaxed);
                 let result = as_myself(|| self.word.compare_exchange(current, new, success, failure));
+                saw(run.as_deref(), result.unwrap_or_else(|found| found).into());
                 if result.is_ok() {
                     self.note_latest(new);
                 }
@@ -262,6 +290,9 @@ impl AtomicU32 {
     /// The newest value, at a point where other threads may run first: a compare-exchange that stores nothing new.
     pub(super) fn read_newest(&self) -> u32 {
         const NEVER: u32 = u32::MAX;
+        if let Some(value) = self.word.in_preparation() {
+            return value.get();
+        }
         match as_myself(|| self.word.compare_exchange(NEVER, NEVER, Ordering::Relaxed, Ordering::Relaxed)) {
             Ok(value) | Err(value) => value,
         }

@@ -1,8 +1,8 @@
 //! Payload as instrumented steps: a kill can fall between two accesses, and loom reports races.
 
 use super::atomic::{Start, as_myself, record, start};
-use super::engine::{Payload, switch_at_payload};
-use super::run::{LaneState, current_lane, current_run};
+use super::engine::{Engine, Payload, current_engine, is_killed, switch_at_payload};
+use super::run::{LaneState, current_lane, current_run, set_current_lane};
 use super::trace::Action;
 use core::panic::Location;
 
@@ -25,6 +25,9 @@ fn touched_by_the_dead(location: &Location<'_>) -> ! {
 }
 
 fn is_dead() -> bool {
+    if current_engine() == Engine::Treadle && is_killed() {
+        return true;
+    }
     current_run()
         .and_then(|run| run.with_lane(current_lane(), |lane| matches!(lane.state, LaneState::Dead)))
         .unwrap_or(false)
@@ -64,7 +67,12 @@ impl<T> Cell<T> {
                 record(run.as_deref(), location, None, Action::WritesPayload);
                 // Without race detection a race shows only as a torn payload, which needs a switch between two accesses.
                 as_myself(switch_at_payload);
-                self.payload.with_mut(f)
+                // An engine with deaths of its own may run others before the access.
+                let me = current_lane();
+                self.payload.with_mut(|pointer| {
+                    set_current_lane(me);
+                    f(pointer)
+                })
             }
         }
     }

@@ -28,7 +28,7 @@
 //!
 //! `models/tests/futex_kernel.rs` compares all this with the kernel, on small random and chosen programs.
 
-use super::atomic::{AtomicU32, Start, as_myself, record, start};
+use super::atomic::{AtomicU32, Start, as_myself, record, saw, start};
 use super::engine::{Ends, Engine, Parked, current_engine, wait_on_treadle, wake_on_treadle, yield_now};
 use super::plan::{Mutation, WakeOrder};
 use super::run::{LaneState, Run, Sleeper, current_lane, current_run};
@@ -136,6 +136,7 @@ fn wait_on(on: &[WaitOn<'_>], deadline: Option<Deadline>, location: &'static Loc
             entry.ended.set(entry.ended.get().or(Some(WaitOutcome::Changed)));
             leave_one_by_one(on.get(..joined).unwrap_or_default(), &entry);
             second_step(run.as_deref());
+            saw(run.as_deref(), entry.outcome() as u64);
             return entry.outcome();
         }
         word.queue.join(&entry);
@@ -152,6 +153,7 @@ fn wait_on(on: &[WaitOn<'_>], deadline: Option<Deadline>, location: &'static Loc
         }
     }
     let outcome = entry.outcome();
+    saw(run.as_deref(), outcome as u64);
     record(run.as_deref(), location, name, Action::Waited(outcome));
     outcome
 }
@@ -195,6 +197,7 @@ fn wait_natively(
         }
     }
     second_step(run.map(Rc::as_ref));
+    saw(run.map(Rc::as_ref), outcome as u64);
     record(run.map(Rc::as_ref), location, name, Action::Waited(outcome));
     outcome
 }
@@ -296,12 +299,14 @@ pub fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
     }
     if current_engine() == Engine::Treadle {
         let woken = as_myself(|| wake_on_treadle(word.word(), count, order));
+        saw(run.as_deref(), woken.into());
         record(run.as_deref(), location, word.name(), Action::Wake(count, woken));
         return woken;
     }
     word.read_newest();
     let taken = word.queue.take(count, order);
     let woken = u32::try_from(taken.len()).unwrap_or(u32::MAX);
+    saw(run.as_deref(), woken.into());
     record(run.as_deref(), location, word.name(), Action::Wake(count, woken));
     for entry in taken {
         entry.taken.set(true);

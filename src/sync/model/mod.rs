@@ -23,7 +23,9 @@ mod atomic;
 mod cell;
 mod engine;
 mod futex;
+mod kills;
 mod life;
+mod outcome;
 mod plan;
 mod run;
 mod trace;
@@ -33,7 +35,7 @@ compile_error!("selvedge under `--cfg loom` needs its feature `model`, which bri
 
 pub use atomic::{AtomicU32, AtomicU64, fence};
 pub use cell::Cell;
-pub use engine::{Engine, JoinHandle, current_engine, keeping_panics, spawn, take_panic, thread_key, with_engine};
+pub use engine::{Engine, JoinHandle, current_engine, spawn, spawn_mortal, thread_key, with_engine};
 pub use futex::{futex_wait, futex_waitv, futex_wake};
 pub use life::{LifeWord, life_id};
 pub use plan::{Mutation, OrderSlot, Plan, WakeOrder};

@@ -40,6 +40,14 @@ pub enum Mutation {
 pub struct Plan {
     /// (lane, step): the lane is killed before that step.
     pub kills: Vec<(usize, u64)>,
+    /// Lanes that may be killed before any of their steps (treadle).
+    pub mortal: Vec<usize>,
+    /// How many of them may be killed in one execution, those that repair after others included (treadle).
+    pub deaths: usize,
+    /// Whether whoever repairs after a mortal lane is mortal, too (treadle).
+    pub undertakers_die: bool,
+    /// Whether to note the [outcome](super::Run::outcomes) of each execution.
+    pub outcomes: bool,
     /// (lane, step): the lane stops for good before that step, as if it were never scheduled again.
     pub freezes: Vec<(usize, u64)>,
     /// (lane, n): the lane's n-th timed wait, from 0, runs out as early as it can.
@@ -64,6 +72,10 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             kills: Vec::new(),
+            mortal: Vec::new(),
+            deaths: 0,
+            undertakers_die: false,
+            outcomes: false,
             freezes: Vec::new(),
             timeouts: Vec::new(),
             spurious: Vec::new(),

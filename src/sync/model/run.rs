@@ -74,6 +74,8 @@ pub struct Lane {
     pub timed_waits: u32,
     /// What it is doing.
     pub state: LaneState,
+    /// A digest of what its operations showed it, if the plan asks for outcomes.
+    pub seen: u64,
 }
 
 /// Fired when a sleeper's deadline is let pass because nothing else can run.
@@ -83,23 +85,31 @@ type TimerHook = Box<dyn Fn()>;
 pub struct Run {
     /// What is planned.
     pub plan: Plan,
-    lanes: RefCell<Vec<Lane>>,
-    trace: RefCell<Vec<Event>>,
+    pub(super) lanes: RefCell<Vec<Lane>>,
+    pub(super) trace: RefCell<Vec<Event>>,
     /// Where words were made, and how many at each place.
     words: RefCell<Vec<(&'static Location<'static>, u32)>>,
     timers: RefCell<Vec<(usize, TimerHook)>>,
     /// Words of this execution that wait for the lanes to start; none once they have.
     late: RefCell<Option<Vec<Rc<dyn Late>>>>,
+    /// How many words of this execution have been numbered.
+    numbered: Cell<u32>,
     /// Those, by the order in which they are made, that lanes touch.
     touched: RefCell<BTreeSet<usize>>,
     sites: RefCell<BTreeMap<Site, SiteRecord>>,
     executions: Cell<u64>,
     /// Whether events are recorded.
     tracing: Cell<bool>,
-    hits: RefCell<BTreeMap<(usize, u64), u64>>,
+    pub(super) hits: RefCell<BTreeMap<(usize, u64), u64>>,
+    /// The deaths of this execution that the engine chose: lane and step.
+    pub(super) deaths: RefCell<Vec<(usize, u64)>>,
+    /// All pairs of deaths that fell into one execution.
+    pub(super) pairs_hit: RefCell<BTreeSet<[(usize, u64); 2]>>,
     most_steps: RefCell<Vec<u64>>,
     most_waits: RefCell<Vec<(u32, u32)>>,
     assertions: Cell<u64>,
+    /// What executions that came to their ends showed to their lanes.
+    pub(super) outcomes: RefCell<BTreeSet<u64>>,
 }
 
 std::thread_local! {
@@ -132,14 +142,18 @@ impl Run {
             words: RefCell::default(),
             timers: RefCell::default(),
             late: RefCell::default(),
+            numbered: Cell::new(0),
             touched: RefCell::default(),
             sites: RefCell::default(),
             executions: Cell::new(0),
             tracing: Cell::new(true),
             hits: RefCell::default(),
+            deaths: RefCell::default(),
+            pairs_hit: RefCell::default(),
             most_steps: RefCell::default(),
             most_waits: RefCell::default(),
             assertions: Cell::new(0),
+            outcomes: RefCell::default(),
         })
     }
 
@@ -171,6 +185,8 @@ impl Run {
         self.trace.borrow_mut().clear();
         self.words.borrow_mut().clear();
         self.timers.borrow_mut().clear();
+        self.deaths.borrow_mut().clear();
+        self.numbered.set(0);
         self.late.replace(Some(Vec::new()));
     }
 
@@ -195,6 +211,13 @@ impl Run {
         let late = late.get_or_insert_default();
         late.push(word);
         late.len() - 1
+    }
+
+    /// A word that is made in the preparation and needs no more than a number.
+    pub(super) fn number_late(&self) -> u32 {
+        let number = self.numbered.get();
+        self.numbered.set(number + 1);
+        number
     }
 
     /// A lane touches that word, which no lane was known to touch.
@@ -258,11 +281,6 @@ impl Run {
     /// Executions begun so far.
     pub fn executions(&self) -> u64 {
         self.executions.get()
-    }
-
-    /// In how many executions so far the planned kill or freeze of `lane` before `step` took place.
-    pub fn hits(&self, lane: usize, step: u64) -> u64 {
-        self.hits.borrow().get(&(lane, step)).copied().unwrap_or(0)
     }
 
     /// The most steps that each lane took in any execution.
@@ -343,14 +361,6 @@ impl Run {
             std::panic::panic_any(SoloLimit { lane: me, limit: self.plan.step_limit });
         }
         true
-    }
-
-    #[track_caller]
-    fn stop_lane(&self, lane: usize, step: u64, frozen: bool) {
-        *self.hits.borrow_mut().entry((lane, step)).or_insert(0) += 1;
-        self.remark(lane, if frozen { "FROZEN before this".to_owned() } else { "KILLED before this".to_owned() });
-        self.set_state(lane, LaneState::Dead);
-        std::panic::resume_unwind(Box::new(Killed { frozen }));
     }
 
     pub(super) fn record(&self, event: Event) {

@@ -12,14 +12,14 @@ mod on_shuttle;
 mod on_treadle;
 
 use crate::sync::Ordering;
+use crate::sync::model::run::current_lane;
 use crate::sync::native;
-use early::Early;
+use early::{Early, Lazy};
 use std::cell::Cell;
 use std::rc::Rc;
 
 pub(super) use early::Late;
-pub(super) use on_treadle::{Ends, wait as wait_on_treadle, wake as wake_on_treadle};
-pub use on_treadle::{keeping_panics, take_panic};
+pub(super) use on_treadle::{Ends, is_killed, wait as wait_on_treadle, wake as wake_on_treadle};
 
 /// Who executes the operations of this OS thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,7 @@ macro_rules! dispatch_word {
             Shuttle(on_shuttle::$name),
             Treadle(on_treadle::$name),
             Early(Rc<Early<$value, $name>>),
+            Lazy(Lazy<$value, on_treadle::$name>),
         }
 
         impl Rmw<$value> {
@@ -98,6 +99,7 @@ macro_rules! dispatch_word {
         impl $name {
             pub(super) fn new(value: $value) -> Self {
                 match early::run_in_preparation() {
+                    Some(run) if current_engine() == Engine::Treadle => Self::Lazy(Lazy::in_run(&run, value)),
                     Some(run) => Self::Early(Early::in_run(&run, value)),
                     None => Self::of_engine(value),
                 }
@@ -107,7 +109,17 @@ macro_rules! dispatch_word {
             pub(super) fn newest(&self) -> Option<$value> {
                 match self {
                     Self::Treadle(word) => Some(word.newest()),
-                    Self::Early(early) => early.made().and_then(Self::newest),
+                    Self::Lazy(lazy) => Some(lazy.made().map_or(lazy.value().get(), on_treadle::$name::newest)),
+                    Self::Early(early) => early.made().map_or(Some(early.value().get()), Self::newest),
+                    _ => None,
+                }
+            }
+
+            /// The value of a word of the preparation while no lane runs and none has touched it.
+            pub(super) fn in_preparation(&self) -> Option<&Cell<$value>> {
+                match self {
+                    Self::Lazy(lazy) if lazy.made().is_none() && current_lane() == usize::MAX => Some(lazy.value()),
+                    Self::Early(early) if early.made().is_none() && current_lane() == usize::MAX => Some(early.value()),
                     _ => None,
                 }
             }
@@ -127,10 +139,8 @@ macro_rules! dispatch_word {
                     Self::Loom(word) => word.load(order),
                     Self::Shuttle(word) => word.load(order),
                     Self::Treadle(word) => word.load(order),
-                    Self::Early(early) => match early.word() {
-                        Some(word) => word.load(order),
-                        None => early.load(),
-                    },
+                    Self::Early(early) => early.word().load(order),
+                    Self::Lazy(lazy) => lazy.word(on_treadle::$name::numbered).load(order),
                 }
             }
 
@@ -140,10 +150,8 @@ macro_rules! dispatch_word {
                     Self::Loom(word) => word.store(value, order),
                     Self::Shuttle(word) => word.store(value, order),
                     Self::Treadle(word) => word.store(value, order),
-                    Self::Early(early) => match early.word() {
-                        Some(word) => word.store(value, order),
-                        None => early.store(value),
-                    },
+                    Self::Early(early) => early.word().store(value, order),
+                    Self::Lazy(lazy) => lazy.word(on_treadle::$name::numbered).store(value, order),
                 }
             }
 
@@ -159,10 +167,10 @@ macro_rules! dispatch_word {
                     Self::Loom(word) => word.compare_exchange(current, new, success, failure),
                     Self::Shuttle(word) => word.compare_exchange(current, new, success, failure),
                     Self::Treadle(word) => word.compare_exchange(current, new, success, failure),
-                    Self::Early(early) => match early.word() {
-                        Some(word) => word.compare_exchange(current, new, success, failure),
-                        None => early.compare_exchange(current, new),
-                    },
+                    Self::Early(early) => early.word().compare_exchange(current, new, success, failure),
+                    Self::Lazy(lazy) => {
+                        lazy.word(on_treadle::$name::numbered).compare_exchange(current, new, success, failure)
+                    }
                 }
             }
 
@@ -179,10 +187,8 @@ macro_rules! dispatch_word {
                     Self::Loom(word) => word.rmw(update, order),
                     Self::Shuttle(word) => word.rmw(update, order),
                     Self::Treadle(word) => word.rmw(update, order),
-                    Self::Early(early) => match early.word() {
-                        Some(word) => word.rmw(update, order),
-                        None => early.rmw(|old| update.apply(old)),
-                    },
+                    Self::Early(early) => early.word().rmw(update, order),
+                    Self::Lazy(lazy) => lazy.word(on_treadle::$name::numbered).rmw(update, order),
                 }
             }
         }
@@ -196,16 +202,6 @@ dispatch_word! {
 dispatch_word! {
     /// A 64-bit word of whichever engine was running when it was made.
     Word64, AtomicU64, u64
-}
-
-impl Word32 {
-    /// The word itself, once it is one of an engine.
-    fn made(&self) -> &Self {
-        match self {
-            Self::Early(early) => early.word().unwrap_or(self),
-            _ => self,
-        }
-    }
 }
 
 /// A read-modify-write that always stores.
@@ -345,12 +341,21 @@ pub fn spawn(body: impl FnOnce() + Send + 'static) -> JoinHandle {
         Engine::Plain => Joinable::Plain(std::thread::spawn(body)),
         Engine::Loom => Joinable::Loom(loom::thread::spawn(body)),
         Engine::Shuttle => Joinable::Shuttle(shuttle::thread::spawn(body)),
-        Engine::Treadle => Joinable::Treadle(treadle::thread::spawn(|| on_treadle::keeping_panics(body))),
+        Engine::Treadle => Joinable::Treadle(treadle::thread::spawn(body)),
     })
 }
 
+/// Starts a thread that may be killed before any of its steps, on an engine with deaths of its own; `on_death` then runs in
+/// its place, after all that it did, and is told whether it was asleep. On other engines it is a thread like any other.
+pub fn spawn_mortal(body: impl FnOnce() + Send + 'static, on_death: impl FnOnce(bool) + Send + 'static) -> JoinHandle {
+    match current_engine() {
+        Engine::Treadle => JoinHandle(Joinable::Treadle(on_treadle::spawn_mortal(body, on_death))),
+        _ => spawn(body),
+    }
+}
+
 impl JoinHandle {
-    /// Waits for the thread to end.
+    /// Waits for the thread to end, or for the end of what runs in its place when it was killed.
     ///
     /// # Panics
     /// If the thread panicked.
@@ -359,7 +364,10 @@ impl JoinHandle {
             Joinable::Plain(thread) => thread.join(),
             Joinable::Loom(thread) => thread.join(),
             Joinable::Shuttle(thread) => thread.join(),
-            Joinable::Treadle(thread) => thread.join(),
+            Joinable::Treadle(thread) => {
+                let _: Option<()> = thread.join_killed();
+                Ok(())
+            }
         };
         if let Err(payload) = ended {
             std::panic::resume_unwind(payload);

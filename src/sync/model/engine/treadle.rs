@@ -6,11 +6,7 @@
 
 use super::Rmw;
 use crate::sync::model::plan::WakeOrder;
-use crate::sync::model::run::Restart;
 use crate::sync::{Ordering, WaitOutcome};
-use std::any::Any;
-use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use treadle::futex;
 use treadle::sync::atomic;
 
@@ -22,6 +18,11 @@ macro_rules! treadle_word {
         impl $name {
             pub(super) fn new(value: $value) -> Self {
                 Self(atomic::$inner::new(value))
+            }
+
+            /// A word that is made when a lane first touches it: the one with this number of those of the preparation.
+            pub(super) fn numbered(number: u32, value: $value) -> Self {
+                Self(atomic::$inner::numbered(number, value))
             }
 
             pub(super) fn load(&self, order: Ordering) -> $value {
@@ -91,8 +92,9 @@ pub(super) fn yield_now() {
 
 /// The engine's own word; none while no lane runs.
 fn inner(word: &super::Word32) -> Option<&atomic::AtomicU32> {
-    match word.made() {
+    match word {
         super::Word32::Treadle(word) => Some(&word.0),
+        super::Word32::Lazy(lazy) if word.in_preparation().is_none() => Some(&lazy.word(Word32::numbered).0),
         _ => None,
     }
 }
@@ -137,27 +139,16 @@ pub(in crate::sync::model) fn wake(word: &super::Word32, count: u32, order: Wake
     inner(word).map_or(0, |word| futex::wake_in_order(word, count, order))
 }
 
-std::thread_local! {
-    /// What the last thread that panicked did it with.
-    static PANIC: RefCell<Option<Box<dyn Any + Send>>> = const { RefCell::new(None) };
+/// Starts a thread that may be killed. Then `on_death` runs in its place, when the kernel has taken it from all queues; it is
+/// told whether there were any.
+pub(super) fn spawn_mortal(
+    body: impl FnOnce() + Send + 'static,
+    on_death: impl FnOnce(bool) + Send + 'static,
+) -> treadle::thread::JoinHandle<()> {
+    treadle::thread::spawn_mortal(body, || on_death(futex::leave_all() > 0))
 }
 
-/// Takes the payload of the last panic of a model's thread.
-#[must_use]
-pub fn take_panic() -> Option<Box<dyn Any + Send>> {
-    PANIC.take()
-}
-
-/// Runs a thread's body, and keeps what it panics with: the engine passes on no more than its message.
-pub fn keeping_panics(body: impl FnOnce()) {
-    let Err(payload) = catch_unwind(AssertUnwindSafe(body)) else { return };
-    if !treadle::thread::is_alive() {
-        resume_unwind(payload);
-    }
-    let is_restart = payload.is::<Restart>();
-    PANIC.set(Some(payload));
-    if is_restart {
-        treadle::abort("more words are touched than was known");
-    }
-    resume_unwind(Box::new("a lane panicked"));
+/// Whether the calling thread has been killed and unwinds.
+pub(in crate::sync::model) fn is_killed() -> bool {
+    treadle::thread::is_killed()
 }
