@@ -2,7 +2,6 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use selvedge_models::catalogue::Deviations;
 use selvedge_models::compare::{self, Contender};
 use selvedge_models::ledger::{self, Row};
 use selvedge_models::sweep::{Settings, prove};
@@ -28,11 +27,8 @@ struct Arguments {
     /// Time for each exploration, after which it is inconclusive (treadle).
     #[arg(long, default_value_t = 600)]
     seconds: u64,
-    /// Deviations from the plain execution that are allowed, in place of what each model can afford (treadle).
+    /// Every execution of every model, however many there are (treadle).
     #[arg(long)]
-    deviations: Option<u32>,
-    /// Every execution of every model, however many deviations it has (treadle).
-    #[arg(long, conflicts_with = "deviations")]
     unbounded: bool,
     /// List the models instead of running them.
     #[arg(long)]
@@ -46,8 +42,9 @@ struct Common {
     /// Only models whose name contains this; `=NAME` for exactly that one.
     #[arg(long, global = true, default_value = "", value_name = "SUBSTRING")]
     filter: String,
-    /// So many preemptions more than when a change is checked, in every model that is bounded (loom); negative: fewer.
-    #[arg(long, global = true, default_value_t = 0, allow_negative_numbers = true, value_name = "PREEMPTIONS")]
+    /// So many preemptions (loom) or deviations (treadle) more than when a change is checked, in every model that is
+    /// bounded; negative: fewer.
+    #[arg(long, global = true, default_value_t = 0, allow_negative_numbers = true, value_name = "NUMBER")]
     deeper: i8,
     /// Models that run at the same time [default: as many as there are cores].
     #[arg(long, global = true)]
@@ -159,9 +156,8 @@ fn run_models(models: &[Model], arguments: &Arguments) -> std::io::Result<bool> 
     }
     if asked_for(Engines::Treadle) {
         let time = Duration::from_secs(arguments.seconds);
-        let any = arguments.unbounded.then_some(Deviations::ANY);
-        let deviations = arguments.deviations.map(Deviations::up_to).or(any);
-        settings.push(Settings { time, deviations, ..Settings::treadle() });
+        let Common { deeper, .. } = arguments.common;
+        settings.push(Settings { time, deeper, unbounded: arguments.unbounded, ..Settings::treadle() });
     }
     if asked_for(Engines::Shuttle) {
         settings.push(Settings::shuttle(arguments.schedules));

@@ -70,11 +70,7 @@ impl Row {
         let engine = engine_name(settings.engine);
         let effort = match settings.engine {
             Engine::Shuttle => format!(" --schedules {}", settings.schedules),
-            Engine::Treadle => match settings.deviations {
-                Some(Deviations { plain: Some(bound), .. }) => format!(" --deviations {bound}"),
-                Some(_) => " --unbounded".to_owned(),
-                None => String::new(),
-            },
+            Engine::Treadle if settings.unbounded => " --unbounded".to_owned(),
             _ if settings.deeper != 0 => format!(" --deeper {}", settings.deeper),
             _ => String::new(),
         };

@@ -46,12 +46,12 @@ pub struct Settings {
     pub record_sites: bool,
     /// Shadow words on loom.
     pub shadow: bool,
-    /// Preemptions more than the model's bounds say (loom).
+    /// Preemptions (loom) or deviations (treadle) more than the model's bounds say.
     pub deeper: i8,
+    /// No bounds at all (treadle).
+    pub unbounded: bool,
     /// Time that one exploration may take (treadle).
     pub time: Duration,
-    /// Bounds on the deviations of an execution, in place of those that the model can afford (treadle).
-    pub deviations: Option<Deviations>,
 }
 
 impl Settings {
@@ -65,8 +65,8 @@ impl Settings {
             record_sites: false,
             shadow: true,
             deeper: 0,
+            unbounded: false,
             time: Duration::from_secs(600),
-            deviations: None,
         }
     }
 
@@ -94,7 +94,12 @@ impl Settings {
     /// The deviations within which treadle explores the model.
     #[must_use]
     pub fn deviations(&self, model: &Model) -> Deviations {
-        self.deviations.unwrap_or_else(|| catalogue::deviations(model.name))
+        if self.unbounded {
+            return Deviations::default();
+        }
+        let deeper = |bound: Option<u32>| bound.map(|bound| bound.saturating_add_signed(self.deeper.into()));
+        let Deviations { plain, faulty } = catalogue::deviations(model.name);
+        Deviations { plain: deeper(plain), faulty: deeper(faulty) }
     }
 }
 

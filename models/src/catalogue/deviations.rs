@@ -12,17 +12,6 @@ pub struct Deviations {
     pub faulty: Option<u32>,
 }
 
-impl Deviations {
-    /// No bounds: every execution.
-    pub const ANY: Self = Self { plain: None, faulty: None };
-
-    /// The same bound for all.
-    #[must_use]
-    pub const fn up_to(bound: u32) -> Self {
-        Self { plain: Some(bound), faulty: Some(bound) }
-    }
-}
-
 /// The bounds of the model with this name.
 #[must_use]
 pub fn deviations(name: &str) -> Deviations {

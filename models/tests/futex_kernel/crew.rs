@@ -10,7 +10,7 @@ use super::worker::{Part, spin, work};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
 use rustix::thread::futex::{self, ClockId};
-use rustix::thread::sched_yield;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, sched_yield};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -92,8 +92,10 @@ impl<'a> Crew<'a> {
         for word in &self.page.words {
             word.0.store(0, Relaxed);
         }
-        // Some rounds are close races, some are spread out, and some come to pass on a single processor as well.
-        let (longest, sleep) = [(1, 0), (10, 0), (100, 0), (1_000, 0), (100_000, SLEEP)][self.random.below(5)];
+        // Some rounds are close races, some are spread out, and some come to pass on a single processor as well. In the
+        // last kind one waits in vain before another begins, however late timers are.
+        let kinds = [(1, 0), (10, 0), (100, 0), (1_000, 0), (100_000, SLEEP), (1_000_000, SLEEP)];
+        let (longest, sleep) = kinds[self.random.below(kinds.len())];
         for index in 0..self.parts.len() {
             let fillers = [0, 8, 126][self.random.below(3)];
             let timeout = self.draw(1 + (100 * longest).min(200_000));
@@ -130,10 +132,22 @@ impl<'a> Crew<'a> {
             work(page, part, round, test);
         }
         let pid = Pid::from_raw(pid).filter(|_| pid > 0).expect("a process can be forked");
+        self.give_processor(index, pid);
         let syscall = File::open(format!("/proc/{}/syscall", pid.as_raw_nonzero()));
         // Without the file the process is still there, and nobody would end it.
         let syscall = syscall.inspect_err(|_| end(pid)).expect("a child's system call can be read");
         Process { pid, syscall }
+    }
+
+    /// Neighbours run on different processors. Left to itself, the kernel may keep all of them on one and leave the
+    /// other to the test, which looks at them all the time; then they never race.
+    fn give_processor(&self, index: usize, pid: Pid) {
+        let Ok(allowed) = sched_getaffinity(None) else { return };
+        let processors: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&processor| allowed.is_set(processor)).collect();
+        let mut own = CpuSet::new();
+        own.set(processors[index % processors.len()]);
+        // Refused, it runs where the kernel likes.
+        let _ = sched_setaffinity(Some(pid), &own);
     }
 
     fn kill(&mut self, index: usize) {

@@ -3,8 +3,8 @@
 //! The events are listed in one order that causality allows: how many are added in the most ordinary way (a read of the
 //! newest value, a write at the end of coherence order, a choice of 0), and between them, by a letter, what is not: `t2`
 //! goes on with the second thread that the first one starts, `t2-1` with the first that this one starts, and `t0` with
-//! the first one itself (who is started by whom is the same in every run; numbers of threads are not); `r1` reads the value before the newest; `p1` writes before the newest; `f0` fails for no
-//! reason; `c3` chooses 3; `d` is a death.
+//! the first one itself (who is started by whom is the same in every run; numbers of threads are not); `r1` reads the
+//! value before the newest; `p1` writes before the newest; `f0` fails for no reason; `c3` chooses 3; `d` is a death.
 
 use super::order::{Told, tell};
 use crate::graph::{Graph, Kind};
