@@ -11,7 +11,9 @@ use place::Place;
 use selvedge::primitives::participants::{Membership, ProcessEntry, ProcessState, ProcessWord, ThreadEntry};
 use selvedge::primitives::registry::{self, Extent, RegistryEntry, Shape};
 use selvedge::primitives::waiting::Waiting;
-use selvedge::primitives::{ObjectId, RawMutex, RawRing, RawRole, RawSemaphore, participants};
+use selvedge::primitives::{
+    ObjectId, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawRing, RawRole, RawSemaphore, participants,
+};
 use selvedge::region::{LockError, ObjectErrorKind, Region, RegionOptions, Shared};
 use selvedge::sync::{LIFE_DIED, LIFE_ID_MASK, LIFE_WAITERS, LifeWord};
 use selvedge::{Deadline, region};
@@ -56,6 +58,10 @@ fn control_blocks() {
             RawSemaphore {}
             RawRole {}
             RawRing {}
+            RawEvent {}
+            RawCondvar {}
+            RawBarrier {}
+            RawOnce {}
             LifeWord {}
         }
         let life = LifeWord::new();
@@ -85,6 +91,10 @@ fn numbers_and_tags() {
     region.ring::<u64>("ring", 4).unwrap();
     region.stream("stream", 4).unwrap();
     region.segment("segment", 4).unwrap();
+    region.event("event").unwrap();
+    region.condvar("condvar").unwrap();
+    region.barrier("barrier", 2).unwrap();
+    region.once::<u8>("once").unwrap();
     let shown = text(|into| {
         for object in region.objects().unwrap() {
             writeln!(into, "kind {} {}", kind_number(&region, &object.name), object.name)?;

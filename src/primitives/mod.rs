@@ -4,7 +4,11 @@
 //! name in the workspace member `models`. Nothing here knows of mapped memory, files or threads: who calls is a
 //! [`Caller`], what the dead leave behind is repaired through [`Objects`].
 
+pub mod barrier;
+pub mod condvar;
+pub mod event;
 pub mod mutex;
+pub mod once;
 pub mod participants;
 pub mod registry;
 pub mod ring;
@@ -14,7 +18,11 @@ pub mod stream;
 pub mod undertaker;
 pub mod waiting;
 
+pub use barrier::RawBarrier;
+pub use condvar::RawCondvar;
+pub use event::RawEvent;
 pub use mutex::RawMutex;
+pub use once::RawOnce;
 pub use participants::{Participants, ThreadSlot};
 pub use registry::Registry;
 pub use ring::RawRing;

@@ -16,10 +16,25 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An object: its control block and its slots.
+struct Block<C, S> {
+    control: C,
+    slots: Box<[S]>,
+}
+
+/// The same, as far as repairing goes.
+trait Repaired: Send + Sync {
+    fn repair(&self, visit: &mut dyn FnMut(&dyn Repair));
+}
+
+impl<C: Control<S>, S: Send + Sync> Repaired for Block<C, S> {
+    fn repair(&self, visit: &mut dyn FnMut(&dyn Repair)) {
+        self.control.repair(&self.slots, visit);
+    }
+}
+
 struct HeapObject {
-    control: Arc<dyn Repair + Send + Sync>,
-    typed_control: Arc<dyn Any + Send + Sync>,
-    slots: Arc<dyn Any + Send + Sync>,
+    repaired: Arc<dyn Repaired>,
+    typed: Arc<dyn Any + Send + Sync>,
 }
 
 /// A region on the heap.
@@ -63,20 +78,19 @@ impl Memory {
         Registry::new(&self.lock, &self.entries, self.arena)
     }
 
-    pub(crate) fn write<C: Control, S: Send + Sync + 'static>(
+    pub(crate) fn write<C: Control<S>, S: Send + Sync + 'static>(
         &self,
         extent: Extent,
         control: C,
         count: usize,
         slot: &mut dyn FnMut(usize) -> S,
     ) {
-        let control = Arc::new(control);
-        let slots: Arc<Box<[S]>> = Arc::new((0..count).map(slot).collect());
-        let object = HeapObject { control: control.clone(), typed_control: control, slots };
+        let block: Arc<Block<C, S>> = Arc::new(Block { control, slots: (0..count).map(slot).collect() });
+        let object = HeapObject { repaired: block.clone(), typed: block };
         self.objects().entry(extent.offset).or_default().push(object);
     }
 
-    pub(crate) fn find<C: Control, S: Send + Sync + 'static>(
+    pub(crate) fn find<C: Control<S>, S: Send + Sync + 'static>(
         &self,
         _index: usize,
         extent: Extent,
@@ -84,13 +98,15 @@ impl Memory {
     ) -> Option<(NonNull<C>, NonNull<[S]>)> {
         let objects = self.objects();
         let object = objects.get(&extent.offset)?.last()?;
-        let control = object.typed_control.downcast_ref::<C>()?;
-        let slots = object.slots.downcast_ref::<Box<[S]>>()?;
+        let Block { control, slots } = object.typed.downcast_ref::<Block<C, S>>()?;
         Some((NonNull::from(control), NonNull::from(&**slots)))
     }
 
-    fn repair(&self, extent: Extent) -> Option<Arc<dyn Repair + Send + Sync>> {
-        self.objects().get(&extent.offset)?.last().map(|object| Arc::clone(&object.control))
+    fn repair(&self, extent: Extent, visit: &mut dyn FnMut(&dyn Repair)) {
+        let object = self.objects().get(&extent.offset).and_then(|all| Some(Arc::clone(&all.last()?.repaired)));
+        if let Some(object) = object {
+            object.repair(visit);
+        }
     }
 }
 
@@ -99,9 +115,7 @@ impl Objects for Memory {
         let registry = self.registry();
         visit(&registry);
         registry.for_each(&mut |_, extent| {
-            if let Some(object) = self.repair(extent) {
-                visit(&*object);
-            }
+            self.repair(extent, visit);
         });
     }
 
@@ -109,10 +123,8 @@ impl Objects for Memory {
         let registry = self.registry();
         if object == registry::LOCK {
             registry.wake_all();
-        } else if let Some(extent) = registry::index_of(object).and_then(|index| registry.extent(index))
-            && let Some(object) = self.repair(extent)
-        {
-            object.wake_all();
+        } else if let Some(extent) = registry::index_of(object).and_then(|index| registry.extent(index)) {
+            self.repair(extent, &mut |object| object.wake_all());
         }
     }
 }

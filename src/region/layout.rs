@@ -11,15 +11,16 @@
 //! | [`RegistryEntry`] | `objects` |
 //! | arena: extents of objects | `arena` bytes |
 //!
-//! The layout hash in the header is over the sizes, alignments and places of all of these, and over the sizes of the
-//! control blocks: two builds that would see a region differently refuse each other's.
+//! The layout hash in the header is over the sizes, alignments and places of all of these, over the sizes of the
+//! control blocks and how many kinds of them there are: two builds that would see a region differently refuse each other's.
 
 use super::error::RegionErrorKind;
 use super::header::BODY_OFFSET;
 use super::limits::{Layout, Limits};
+use super::object::Kind;
 use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
 use crate::primitives::registry::RegistryEntry;
-use crate::primitives::{RawMutex, RawRing, RawSemaphore};
+use crate::primitives::{RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawRing, RawSemaphore};
 
 /// Extents begin on a cache-line pair, so that neighbours do not share what the prefetcher fetches together.
 pub(crate) const ARENA_ALIGN: u64 = 128;
@@ -103,6 +104,12 @@ pub(crate) fn layout_of(limits: &Limits) -> Result<Layout, RegionErrorKind> {
         size_of::<RawMutex>(),
         size_of::<RawSemaphore>(),
         size_of::<RawRing>(),
+        size_of::<RawEvent>(),
+        size_of::<RawCondvar>(),
+        size_of::<RawBarrier>(),
+        size_of::<RawOnce>(),
+        // Who does not know a kind cannot repair what the dead leave of it.
+        Kind::ALL.len(),
     ];
     let bytes: Vec<u8> = parts.into_iter().flat_map(|part| (part as u64).to_le_bytes()).collect();
     Ok(Layout { hash: fnv(&bytes), body: (end - BODY_OFFSET) as u64 })

@@ -16,7 +16,10 @@ use super::os::memory::Mapping;
 use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
 use crate::primitives::registry::{self, Extent, Registry, RegistryEntry};
 use crate::primitives::waiting::ObjectId;
-use crate::primitives::{Objects, Participants, RawMutex, RawRing, RawSemaphore, Repair};
+use crate::primitives::{
+    Objects, Participants, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawRing, RawSemaphore, Repair,
+};
+use crate::sync::AtomicU32;
 use core::ptr::NonNull;
 use core::slice;
 
@@ -104,7 +107,7 @@ impl Memory {
     }
 
     /// Initialises an object in a new extent: its control block and `count` slots.
-    pub(crate) fn write<C: Control, S>(
+    pub(crate) fn write<C: Control<S>, S>(
         &self,
         extent: Extent,
         control: C,
@@ -124,7 +127,7 @@ impl Memory {
     }
 
     /// The control block and slots of an object, which has the shape that the handle asked for.
-    pub(crate) fn find<C: Control, S>(
+    pub(crate) fn find<C: Control<S>, S>(
         &self,
         _index: usize,
         extent: Extent,
@@ -147,22 +150,32 @@ impl Memory {
         Some((mapping.at(start)?, mapping.array_at(start.checked_add(slots)?, count)?))
     }
 
-    /// The control block of an object, as far as repairing goes.
-    fn repair(&self, extent: Extent) -> Option<&dyn Repair> {
-        let offset = usize::try_from(extent.offset).ok().filter(|_| {
-            extent.offset.checked_add(extent.shape.bytes).is_some_and(|end| end <= self.offsets.arena_bytes)
-        })?;
-        let start = self.offsets.arena.checked_add(offset)?;
-        let mapping = self.file.mapping();
-        Some(match Kind::from_number(extent.shape.kind)? {
-            // SAFETY: an extent of that kind holds that control block (I2), mapped as long as `self` (I3).
-            Kind::Mutex => unsafe { mapping.at::<RawMutex>(start)?.as_ref() },
-            // SAFETY: see above.
-            Kind::Semaphore => unsafe { mapping.at::<RawSemaphore>(start)?.as_ref() },
-            // SAFETY: see above.
-            Kind::Ring | Kind::Stream => unsafe { mapping.at::<RawRing>(start)?.as_ref() },
-            Kind::Segment => return None,
-        })
+    /// Calls `visit` with what there is to repair of an object.
+    fn repair(&self, extent: Extent, visit: &mut dyn FnMut(&dyn Repair)) {
+        // What slots a control block does not need for that are not looked for.
+        let repaired = match Kind::from_number(extent.shape.kind) {
+            Some(Kind::Mutex) => self.repair_as::<RawMutex, ()>(extent, visit),
+            Some(Kind::Semaphore) => self.repair_as::<RawSemaphore, ()>(extent, visit),
+            Some(Kind::Ring | Kind::Stream) => self.repair_as::<RawRing, ()>(extent, visit),
+            Some(Kind::Event) => self.repair_as::<RawEvent, ()>(extent, visit),
+            Some(Kind::Condvar) => self.repair_as::<RawCondvar, ()>(extent, visit),
+            Some(Kind::Once) => self.repair_as::<RawOnce, ()>(extent, visit),
+            Some(Kind::Barrier) => self.repair_as::<RawBarrier, AtomicU32>(extent, visit),
+            Some(Kind::Segment) | None => None,
+        };
+        // An extent that contradicts itself is damaged memory: its handles say so.
+        let _: Option<()> = repaired;
+    }
+
+    fn repair_as<C: Control<S>, S>(&self, extent: Extent, visit: &mut dyn FnMut(&dyn Repair)) -> Option<()> {
+        let count = if size_of::<S>() == 0 { 0 } else { usize::try_from(extent.shape.capacity).ok()? };
+        let (control, slots) = self.places::<C, S>(extent, count)?;
+        // SAFETY: an extent of that kind holds that control block (I2), mapped as long as `self` (I3).
+        let control = unsafe { control.as_ref() };
+        // SAFETY: and that many slots, which lie in the extent (`places`).
+        let slots = unsafe { slice::from_raw_parts(slots.as_ptr(), count) };
+        control.repair(slots, visit);
+        Some(())
     }
 }
 
@@ -171,9 +184,7 @@ impl Objects for Memory {
         let registry = self.registry();
         visit(&registry);
         registry.for_each(&mut |_, extent| {
-            if let Some(object) = self.repair(extent) {
-                visit(object);
-            }
+            self.repair(extent, visit);
         });
     }
 
@@ -181,10 +192,8 @@ impl Objects for Memory {
         let registry = self.registry();
         if object == registry::LOCK {
             registry.wake_all();
-        } else if let Some(extent) = registry::index_of(object).and_then(|index| registry.extent(index))
-            && let Some(object) = self.repair(extent)
-        {
-            object.wake_all();
+        } else if let Some(extent) = registry::index_of(object).and_then(|index| registry.extent(index)) {
+            self.repair(extent, &mut |object| object.wake_all());
         }
     }
 }

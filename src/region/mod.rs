@@ -2,8 +2,8 @@
 //!
 //! A [`Region`] is a piece of memory that several processes have mapped. It is *named* (a file in a private directory
 //! under `/dev/shm`, found by its name) or *anonymous* (a sealed memfd, passed on as a descriptor or inherited). In it
-//! lie named objects: a [`Mutex`] with a value, a [`Semaphore`], a [`Ring`] of messages, a [`ByteStream`], a plain
-//! [`Segment`].
+//! lie named objects: a [`Mutex`] with a value, a [`Condvar`], a [`Semaphore`], an [`Event`], a [`Barrier`], a value that is
+//! made [`Once`], a [`Ring`] of messages, a [`ByteStream`], a plain [`Segment`].
 //!
 //! Each process that has a region attached runs one small thread for it, the keeper, which learns of the death of
 //! others and repairs what they left. See `ARCHITECTURE.md`.
@@ -11,14 +11,18 @@
 //! Under `--cfg loom` a region is a stand-in on the heap of one process, with the same handles and without files, so
 //! that an embedder's own model can use them.
 
+mod barrier;
+mod condvar;
 mod core;
 #[cfg_attr(loom, expect(dead_code, reason = "some errors are of files only"))]
 mod error;
+mod event;
 mod handle;
 mod layout;
 mod limits;
 mod mutex;
 mod object;
+mod once;
 mod ring;
 mod segment;
 mod semaphore;
@@ -53,10 +57,13 @@ mod threads;
 #[cfg(not(loom))]
 mod uuid;
 
+pub use barrier::{Barrier, BarrierError, Member, Passed};
+pub use condvar::{Condvar, NotNotified, TimedWait};
 pub use error::{
     DirectoryError, DirectoryFault, ObjectError, ObjectErrorKind, OsError, RegionError, RegionErrorKind, Unfit,
     Unusable,
 };
+pub use event::{Event, EventError};
 #[cfg(not(loom))]
 pub use handle::Participant;
 pub use handle::{ObjectEntry, Region, RegionOptions};
@@ -65,6 +72,7 @@ pub use limits::Limits;
 pub use mutex::{LockError, Mutex, MutexGuard};
 pub use name::{BadName, NameFault, RegionName};
 pub use object::{Kind, ObjectName, Shared, Tag};
+pub use once::{Once, OnceError};
 pub use ring::{Batch, Loan, Receiver, RecvError, Ring, SendError, Sender};
 pub use segment::{OutOfRange, Segment};
 pub use semaphore::{AcquireError, ReleaseError, Semaphore};

@@ -1,10 +1,12 @@
 //! The robust mutex as its users hold it.
 
-use super::core::NoCaller;
+use super::condvar::TimedWait;
+use super::core::{Core, NoCaller};
 use super::error::{ObjectError, Unusable};
 use super::handle::Region;
 use super::object::{Kind, ObjectName, Placed, Request, Shared, obtain};
 use crate::primitives::ThreadSlot;
+use crate::primitives::condvar::{Locked, Waited};
 use crate::primitives::mutex::{Acquired, Leaves, LockError as RawLockError, RawMutex};
 use crate::primitives::registry::Mode;
 use crate::primitives::waiting::Wait;
@@ -13,6 +15,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::time::Duration;
+use std::sync::Arc;
 
 /// A value in a region that one thread of all processes can use at a time.
 ///
@@ -67,6 +70,8 @@ pub enum LockError<G> {
         /// How many that are.
         limit: u32,
     },
+    /// It is of another region than the condition variable of this name.
+    OtherRegion(ObjectName),
     /// The region of the mutex can be used no longer.
     Unusable(Unusable, ObjectName),
 }
@@ -80,6 +85,7 @@ impl<G> fmt::Debug for LockError<G> {
             Self::Relocked => f.write_str("Relocked"),
             Self::NotRecoverable => f.write_str("NotRecoverable"),
             Self::TooManyThreads { limit } => write!(f, "TooManyThreads({limit})"),
+            Self::OtherRegion(condvar) => write!(f, "OtherRegion({condvar:?})"),
             Self::Unusable(why, mutex) => write!(f, "Unusable({why:?}, {mutex:?})"),
         }
     }
@@ -96,6 +102,9 @@ impl<G> fmt::Display for LockError<G> {
             Self::TooManyThreads { limit } => {
                 write!(f, "the region's {limit} places for threads of this process are taken")
             }
+            Self::OtherRegion(condvar) => {
+                write!(f, "the mutex is of another region than condition variable {condvar}")
+            }
             Self::Unusable(why, mutex) => write!(f, "mutex {mutex}: {why}"),
         }
     }
@@ -107,13 +116,19 @@ impl<G> LockError<G> {
     /// The error without the guard, for `?` beyond the mutex's life. A mutex that was inherited from the dead is given up
     /// with it: nobody gets it any more until it is [`reset`](Mutex::reset).
     pub fn give_up(self) -> LockError<()> {
+        self.map(drop)
+    }
+
+    /// The same error with something else made of the guard.
+    pub(super) fn map<H>(self, f: impl FnOnce(G) -> H) -> LockError<H> {
         match self {
-            Self::OwnerDied(_) => LockError::OwnerDied(()),
+            Self::OwnerDied(guard) => LockError::OwnerDied(f(guard)),
             Self::WouldBlock => LockError::WouldBlock,
             Self::TimedOut => LockError::TimedOut,
             Self::Relocked => LockError::Relocked,
             Self::NotRecoverable => LockError::NotRecoverable,
             Self::TooManyThreads { limit } => LockError::TooManyThreads { limit },
+            Self::OtherRegion(condvar) => LockError::OtherRegion(condvar),
             Self::Unusable(why, mutex) => LockError::Unusable(why, mutex),
         }
     }
@@ -129,7 +144,7 @@ impl<G> LockError<G> {
 
 impl<G> LockError<G> {
     #[cold]
-    fn no_caller(error: NoCaller, mutex: &ObjectName) -> Self {
+    pub(super) fn no_caller(error: NoCaller, mutex: &ObjectName) -> Self {
         match error {
             NoCaller::Unusable(why) => Self::Unusable(why, mutex.clone()),
             NoCaller::TooManyThreads(limit) => Self::TooManyThreads { limit },
@@ -276,10 +291,30 @@ pub struct MutexGuard<'a, T: Shared> {
 // SAFETY: a shared guard gives `&T` only, and `T: Shared` is `Sync`.
 unsafe impl<T: Shared> Sync for MutexGuard<'_, T> {}
 
-impl<T: Shared> MutexGuard<'_, T> {
+impl<'a, T: Shared> MutexGuard<'a, T> {
     /// Declares the value consistent, after its last holder died.
     pub fn mark_consistent(&mut self) {
         self.leaves = Leaves::Consistent;
+    }
+
+    /// Lets `wait` unlock and lock the mutex again, for a condition variable of the region of `core`.
+    pub(super) fn release_while(
+        self,
+        core: &Arc<Core>,
+        condvar: &ObjectName,
+        wait: impl FnOnce(Locked<'_>) -> Waited,
+    ) -> TimedWait<'a, T> {
+        let mutex = self.mutex;
+        if !Arc::ptr_eq(core, mutex.placed.core()) {
+            return Err(LockError::OtherRegion(condvar.clone()));
+        }
+        let locked = Locked { mutex: mutex.placed.control(), object: mutex.placed.id(), leaves: self.leaves };
+        core::mem::forget(self);
+        let Waited { timed_out, mutex: answer } = wait(locked);
+        match mutex.granted(answer) {
+            Ok(guard) => Ok((guard, timed_out)),
+            Err(error) => Err(error.map(|guard| (guard, timed_out))),
+        }
     }
 
     fn pointer(&self) -> *mut T {

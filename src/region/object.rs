@@ -3,20 +3,34 @@
 use super::core::{Attached, Core};
 use super::error::{ObjectError, ObjectErrorKind};
 use super::layout::{ARENA_ALIGN, fnv};
-use crate::primitives::Repair;
 use crate::primitives::mutex::LockError;
 use crate::primitives::registry::{Found, Mode, NAME_MAX, Name, RegistryError, Shape};
 use crate::primitives::waiting::ObjectId;
-use crate::sync::Deadline;
+use crate::primitives::{RawBarrier, Repair};
+use crate::sync::{AtomicU32, Deadline};
 use core::fmt;
 use core::ptr::NonNull;
 use std::sync::Arc;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// A control block of `primitives`, which begins an object's extent.
-pub(crate) trait Control: Repair + Send + Sync + 'static {}
+/// A control block of `primitives`, which begins an object's extent; `S` is what its slots are.
+pub(crate) trait Control<S>: Send + Sync + 'static {
+    /// Calls `visit` with what there is to repair.
+    fn repair(&self, slots: &[S], visit: &mut dyn FnMut(&dyn Repair));
+}
 
-impl<T: Repair + Send + Sync + 'static> Control for T {}
+/// Most repair themselves without their slots.
+impl<T: Repair + Send + Sync + 'static, S> Control<S> for T {
+    fn repair(&self, _slots: &[S], visit: &mut dyn FnMut(&dyn Repair)) {
+        visit(self);
+    }
+}
+
+impl Control<AtomicU32> for RawBarrier {
+    fn repair(&self, slots: &[AtomicU32], visit: &mut dyn FnMut(&dyn Repair)) {
+        visit(&self.with(slots));
+    }
+}
 
 /// What an object is; the numbers are part of the shared format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +45,30 @@ pub enum Kind {
     Stream,
     /// A plain segment of bytes.
     Segment,
+    /// An event.
+    Event,
+    /// A condition variable.
+    Condvar,
+    /// A barrier with the places of its members.
+    Barrier,
+    /// A value that is made once.
+    Once,
 }
 
 impl Kind {
+    /// All of them.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Mutex,
+        Self::Semaphore,
+        Self::Ring,
+        Self::Stream,
+        Self::Segment,
+        Self::Event,
+        Self::Condvar,
+        Self::Barrier,
+        Self::Once,
+    ];
+
     pub(crate) fn number(self) -> u32 {
         match self {
             Self::Mutex => 1,
@@ -41,13 +76,15 @@ impl Kind {
             Self::Ring => 3,
             Self::Stream => 4,
             Self::Segment => 5,
+            Self::Event => 6,
+            Self::Condvar => 7,
+            Self::Barrier => 8,
+            Self::Once => 9,
         }
     }
 
     pub(crate) fn from_number(number: u32) -> Option<Self> {
-        [Self::Mutex, Self::Semaphore, Self::Ring, Self::Stream, Self::Segment]
-            .into_iter()
-            .find(|kind| kind.number() == number)
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
     }
 }
 
@@ -59,6 +96,10 @@ impl fmt::Display for Kind {
             Self::Ring => "ring",
             Self::Stream => "stream",
             Self::Segment => "segment",
+            Self::Event => "event",
+            Self::Condvar => "condition variable",
+            Self::Barrier => "barrier",
+            Self::Once => "value made once",
         })
     }
 }
@@ -251,7 +292,7 @@ pub(crate) struct Request<'a> {
 }
 
 /// Makes or opens an object with control block `C` and slots `S`.
-pub(crate) fn obtain<C: Control, S: Send + Sync + 'static>(
+pub(crate) fn obtain<C: Control<S>, S: Send + Sync + 'static>(
     core: &Arc<Core>,
     request: &Request<'_>,
     control: impl Fn() -> C,

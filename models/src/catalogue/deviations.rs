@@ -23,6 +23,13 @@ pub fn deviations(name: &str) -> Deviations {
 
 /// Models, with their bounds without and with a planned fault.
 const BOUNDED: &[(&str, Option<u32>, Option<u32>)] = &[
+    ("barrier/one_of_three_dies_both_others_are_told", None, Some(11)),
+    ("condvar/notifier_dies_what_it_added_is_found", Some(14), Some(6)),
+    ("condvar/notifiers_race_and_none_is_lost", Some(14), None),
+    ("condvar/notify_all_ends_all_waits", Some(12), None),
+    ("condvar/timed_wait_leaves_no_trace", Some(11), None),
+    ("condvar/two_items_two_notifications_two_waiters", Some(10), None),
+    ("condvar/waiter_dies_nobody_hangs", Some(10), Some(9)),
     ("mutex/heir_dies_next_is_told", None, Some(9)),
     ("ring/consumer_dies_successor_reads_again", None, Some(18)),
     ("ring/producer_dies_while_consumer_waits_for_any", Some(14), Some(14)),

@@ -1,7 +1,11 @@
 //! The models, one file for each file of `src/primitives/`.
 
+mod barrier;
+mod condvar;
 mod deviations;
+mod event;
 pub(crate) mod mutex;
+mod once;
 mod participants;
 mod registry;
 mod ring;
@@ -19,7 +23,11 @@ use crate::world::Model;
 #[must_use]
 pub fn all() -> Vec<Model> {
     [
+        barrier::MODELS,
+        condvar::MODELS,
+        event::MODELS,
         mutex::MODELS,
+        once::MODELS,
         participants::MODELS,
         registry::MODELS,
         ring::MODELS,

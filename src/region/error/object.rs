@@ -48,7 +48,7 @@ pub enum ObjectErrorKind {
         /// The elements that were asked for.
         expected: u64,
     },
-    /// No ring has that many elements.
+    /// No object of its kind has that many elements.
     BadCapacity {
         /// The elements that were asked for.
         given: u64,
