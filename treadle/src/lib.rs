@@ -1,7 +1,7 @@
 //! A stateless model checker for Rust: every execution of a small concurrent program, each exactly once.
 //!
 //! The treadle is what drives a loom. A *model* is a closure that starts a few threads, lets them use this crate's
-//! atomics, cells, locks and futexes, and asserts what must hold. [`model`] runs it in every execution that the memory
+//! atomics, cells, locks and futexes, and asserts what must hold. [`model()`] runs it in every execution that the memory
 //! model allows, and fails with the shortest bad one that it has found.
 //!
 //! ```
