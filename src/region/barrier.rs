@@ -3,7 +3,7 @@
 use super::core::NoCaller;
 use super::error::{ObjectError, ObjectErrorKind, Unusable};
 use super::handle::Region;
-use super::object::{Kind, ObjectName, Placed, Request, obtain};
+use super::object::{Kind, ObjectName, Placed, Request, named_and_waiting, obtain};
 use crate::primitives::barrier::{self, BarrierError as RawBarrierError, Membership, RawBarrier};
 use crate::primitives::registry::Mode;
 use crate::primitives::waiting::Wait;
@@ -83,20 +83,9 @@ impl fmt::Display for BarrierError {
 
 impl std::error::Error for BarrierError {}
 
+named_and_waiting!(Barrier; "barrier");
+
 impl Barrier {
-    /// The same barrier with another way to wait.
-    #[must_use]
-    pub fn with_wait(mut self, wait: Wait) -> Self {
-        self.wait = wait;
-        self
-    }
-
-    /// The name by which it was made or opened.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.placed.name().as_str()
-    }
-
     /// How many members meet.
     #[must_use]
     pub fn members(&self) -> usize {

@@ -3,7 +3,7 @@
 use super::error::{ObjectError, Unusable};
 use super::handle::Region;
 use super::mutex::{LockError, MutexGuard};
-use super::object::{Kind, ObjectName, Placed, Request, Shared, obtain};
+use super::object::{Kind, ObjectName, Placed, Request, Shared, named_and_waiting, obtain};
 use crate::primitives::condvar::RawCondvar;
 use crate::primitives::registry::Mode;
 use crate::primitives::waiting::Wait;
@@ -61,20 +61,9 @@ impl std::error::Error for NotNotified {}
 /// The guard again, and whether the deadline passed; or why the mutex was not locked as usual.
 pub type TimedWait<'a, T> = Result<(MutexGuard<'a, T>, bool), LockError<(MutexGuard<'a, T>, bool)>>;
 
+named_and_waiting!(Condvar; "condition variable");
+
 impl Condvar {
-    /// The same condition variable with another way to wait.
-    #[must_use]
-    pub fn with_wait(mut self, wait: Wait) -> Self {
-        self.wait = wait;
-        self
-    }
-
-    /// The name by which it was made or opened.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.placed.name().as_str()
-    }
-
     /// Unlocks the mutex, waits until notified, and locks the mutex again.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use super::core::NoCaller;
 use super::error::{ObjectError, Unusable};
 use super::handle::Region;
-use super::object::{Kind, ObjectName, Placed, Request, obtain};
+use super::object::{Kind, ObjectName, Placed, Request, named_and_waiting, obtain};
 use crate::primitives::event::{RawEvent, TimedOut};
 use crate::primitives::registry::Mode;
 use crate::primitives::waiting::Wait;
@@ -65,20 +65,9 @@ impl fmt::Display for EventError {
 
 impl std::error::Error for EventError {}
 
+named_and_waiting!(Event; "event");
+
 impl Event {
-    /// The same event with another way to wait.
-    #[must_use]
-    pub fn with_wait(mut self, wait: Wait) -> Self {
-        self.wait = wait;
-        self
-    }
-
-    /// The name by which it was made or opened.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.placed.name().as_str()
-    }
-
     #[inline]
     fn check(&self) -> Result<(), EventError> {
         let usable = self.placed.core().attachment().check();

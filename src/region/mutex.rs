@@ -4,7 +4,7 @@ use super::condvar::TimedWait;
 use super::core::{Core, NoCaller};
 use super::error::{ObjectError, Unusable};
 use super::handle::Region;
-use super::object::{Kind, ObjectName, Placed, Request, Shared, obtain};
+use super::object::{Kind, ObjectName, Placed, Request, Shared, named_and_waiting, obtain};
 use crate::primitives::ThreadSlot;
 use crate::primitives::condvar::{Locked, Waited};
 use crate::primitives::mutex::{Acquired, Leaves, LockError as RawLockError, RawMutex};
@@ -152,20 +152,9 @@ impl<G> LockError<G> {
     }
 }
 
+named_and_waiting!(Mutex<T>, T: Shared; "mutex");
+
 impl<T: Shared> Mutex<T> {
-    /// The same mutex with another way to wait.
-    #[must_use]
-    pub fn with_wait(mut self, wait: Wait) -> Self {
-        self.wait = wait;
-        self
-    }
-
-    /// The name by which it was made or opened.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.placed.name().as_str()
-    }
-
     /// Locks it, waiting as long as it takes.
     ///
     /// # Errors

@@ -281,6 +281,28 @@ pub(crate) fn unpadded(name: &Name) -> String {
     String::from_utf8_lossy(name.get(..end).unwrap_or_default()).into_owned()
 }
 
+/// What all handles have that can wait: their name, and how they wait.
+macro_rules! named_and_waiting {
+    ($handle:ty $(, $type:ident: $bound:path)?; $what:literal) => {
+        impl$(<$type: $bound>)? $handle {
+            #[doc = concat!("The same ", $what, " with another way to wait.")]
+            #[must_use]
+            pub fn with_wait(mut self, wait: $crate::primitives::waiting::Wait) -> Self {
+                self.wait = wait;
+                self
+            }
+
+            /// The name by which it was made or opened.
+            #[must_use]
+            pub fn name(&self) -> &str {
+                self.placed.name().as_str()
+            }
+        }
+    };
+}
+
+pub(crate) use named_and_waiting;
+
 /// What is asked for when an object is made or opened.
 pub(crate) struct Request<'a> {
     pub(crate) name: &'a str,

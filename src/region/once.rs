@@ -3,7 +3,7 @@
 use super::core::NoCaller;
 use super::error::{ObjectError, Unusable};
 use super::handle::Region;
-use super::object::{Kind, ObjectName, Placed, Request, Shared, obtain};
+use super::object::{Kind, ObjectName, Placed, Request, Shared, named_and_waiting, obtain};
 use crate::primitives::once::{OnceError as RawOnceError, RawOnce, Turn};
 use crate::primitives::registry::Mode;
 use crate::primitives::waiting::Wait;
@@ -82,20 +82,9 @@ impl<T: Shared> Drop for GivesUp<'_, T> {
     }
 }
 
+named_and_waiting!(Once<T>, T: Shared; "value");
+
 impl<T: Shared> Once<T> {
-    /// The same value with another way to wait for it.
-    #[must_use]
-    pub fn with_wait(mut self, wait: Wait) -> Self {
-        self.wait = wait;
-        self
-    }
-
-    /// The name by which it was made or opened.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.placed.name().as_str()
-    }
-
     /// The value, if it has been made; never waits.
     ///
     /// # Errors

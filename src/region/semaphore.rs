@@ -3,7 +3,7 @@
 use super::core::NoCaller;
 use super::error::{ObjectError, ObjectErrorKind, Unusable};
 use super::handle::Region;
-use super::object::{Kind, ObjectName, Placed, Request, obtain};
+use super::object::{Kind, ObjectName, Placed, Request, named_and_waiting, obtain};
 use crate::primitives::registry::Mode;
 use crate::primitives::semaphore::{AcquireError as RawAcquireError, Overflow, RawSemaphore};
 use crate::primitives::waiting::Wait;
@@ -119,22 +119,11 @@ impl fmt::Display for ReleaseError {
 
 impl std::error::Error for ReleaseError {}
 
+named_and_waiting!(Semaphore; "semaphore");
+
 impl Semaphore {
     /// The most permits that a semaphore holds.
     pub const MAX: u32 = RawSemaphore::MAX;
-
-    /// The same semaphore with another way to wait.
-    #[must_use]
-    pub fn with_wait(mut self, wait: Wait) -> Self {
-        self.wait = wait;
-        self
-    }
-
-    /// The name by which it was made or opened.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.placed.name().as_str()
-    }
 
     /// Takes one permit, waiting as long as it takes.
     ///
