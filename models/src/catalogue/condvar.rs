@@ -52,6 +52,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(2), faulty: Some(0) },
     },
     Model {
+        name: "condvar/woken_one_dies_before_it_passes_on",
+        properties: "C1 C2 F1 G2 G4",
+        client: "1 process adds an item and notifies one; 2 wait until it is there and then notify one, one of them killed",
+        build: passing_on,
+        faults: Faults { victims: &[1], ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: Some(0) },
+    },
+    Model {
         name: "condvar/notifier_dies_what_it_added_is_found",
         properties: "C1 F1 G2 G4",
         client: "2 processes × (add an item, notify one), one of them killed, the undertaker too; 1 takes what the other added",
@@ -123,6 +131,16 @@ impl Market {
 
     /// Takes an item, waiting for one; false if the deadline passed and there is none.
     fn take(&self, caller: &Caller<'_>, deadline: Option<Deadline>) -> bool {
+        let taken = self.see(caller, deadline);
+        if taken {
+            self.change(-1);
+        }
+        self.mutex.unlock(Leaves::Consistent);
+        taken
+    }
+
+    /// Locks the mutex and waits until there is an item; false if the deadline passed and there is none.
+    fn see(&self, caller: &Caller<'_>, deadline: Option<Deadline>) -> bool {
         let locked = Locked { mutex: &self.mutex, object: OBJECT, leaves: Leaves::Consistent };
         self.lock(caller);
         let mut timed_out = false;
@@ -131,12 +149,7 @@ impl Market {
             waited.mutex.expect("a lock without deadline");
             timed_out = waited.timed_out;
         }
-        let taken = self.items() > 0;
-        if taken {
-            self.change(-1);
-        }
-        self.mutex.unlock(Leaves::Consistent);
-        taken
+        self.items() > 0
     }
 }
 
@@ -165,6 +178,23 @@ fn market(world: &mut World, notifications: &'static [Notify], consumers: usize)
         world.thread(["", "one", "other"][lane], move || verify!(scene.object.take(&scene.caller(lane), None)));
     }
     world.finally(move || verify!(scene.object.items() <= 1, "an item was lost or doubled"));
+}
+
+/// Whoever is woken wakes the next, and leaves the item where it is.
+fn passing_on(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Market::new());
+    let producer = Arc::clone(&scene);
+    world.thread("producer", move || producer.object.add(&producer.caller(0), Notify::One));
+    for lane in 1..=2 {
+        let scene = Arc::clone(&scene);
+        world.thread(["", "one", "other"][lane], move || {
+            let (market, caller) = (&scene.object, scene.caller(lane));
+            verify!(market.see(&caller, None));
+            market.mutex.unlock(Leaves::Consistent);
+            market.condvar.notify_one();
+        });
+    }
+    world.finally(move || verify_eq!(scene.object.items(), 1));
 }
 
 fn two_notifiers(world: &mut World) {

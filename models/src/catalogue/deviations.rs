@@ -30,6 +30,7 @@ const BOUNDED: &[(&str, Option<u32>, Option<u32>)] = &[
     ("condvar/timed_wait_leaves_no_trace", Some(11), None),
     ("condvar/two_items_two_notifications_two_waiters", Some(10), None),
     ("condvar/waiter_dies_nobody_hangs", Some(10), Some(9)),
+    ("condvar/woken_one_dies_before_it_passes_on", Some(11), Some(8)),
     ("mutex/heir_dies_next_is_told", None, Some(9)),
     ("ring/consumer_dies_successor_reads_again", None, Some(18)),
     ("ring/producer_dies_while_consumer_waits_for_any", Some(14), Some(14)),
