@@ -4,13 +4,14 @@
 //! When as many have arrived as there are places, all go on and the next round begins. When a member dies, the barrier is
 //! *broken*: whoever waits and whoever comes is told, until somebody resets it.
 //!
-//! **Layout.** One `u32`, which is also the futex word, and a `u32` for each place (a thread slot plus one, or 0).
+//! **Layout.** One `u32`, which is also the futex word, and a `u32` for each place: a thread slot plus one, or 0; in bit 31
+//! `DEAD`, if that member has died.
 //!
 //! | bits | content |
 //! |---|---|
 //! | 31 | `WAITERS`: somebody may sleep |
 //! | 30 | `BROKEN`: a member has died; set by the undertaker, cleared by reset |
-//! | 29 | `RESET`: the last round ended with a reset |
+//! | 29 | `RESET`: the last round ended with a reset, or with another death when it was broken already |
 //! | 28 | `RESET_BEFORE`: so did the one before |
 //! | 14 to 27 | the round, modulo 2¹⁴ |
 //! | 0 to 13 | members that have arrived in this round |
@@ -20,12 +21,15 @@
 //! 2. *wait*: one more has arrived; if these are all, begin the next round and wake all, in one step before the wake. Else
 //!    set `WAITERS` in the same step and sleep on exactly that word while it is the same round and not `BROKEN`.
 //! 3. A wait that runs out takes its arrival back, unless the round is over by then.
-//! 4. *undertaker*: if a place names the dead, set `BROKEN`, then free the place.
-//! 5. *reset*: begin the next round with `RESET`, nobody having arrived, not `BROKEN`; wake all.
+//! 4. *undertaker*: if a place names the dead, mark it `DEAD`; then set `BROKEN`, or, if it is set, begin another broken
+//!    round, in one step from a word that was read before the place was.
+//! 5. *reset*: free the places that are marked; then begin the next round with `RESET`, nobody having arrived, not
+//!    `BROKEN`, in one step from a word that was read before the places were; wake all.
 //!
 //! **Invariants.**
 //! - I1: a member arrives once in a round: it waits until the round is over or takes its arrival back.
-//! - I2: `BROKEN` is set before a dead member's place is freed, so a walker that comes later finds one or the other.
+//! - I2: only a reset frees the place of a dead member, and every death changes the word after the place is marked. So a
+//!   reset that has not seen the mark fails, and looks again; and no place becomes free unless the members were told.
 //! - I3: a round that ended with all having arrived is told so to all of them, and one that was reset to none, unless
 //!   two more rounds were reset before a member looked: then it is told that the barrier was broken.
 //!
@@ -35,11 +39,13 @@
 //! |---|---|---|---|
 //! | arrival, next round | AcqRel | each other, along the word | what each member did before it arrived |
 //! | load after the sleep | Acquire | the next round's swing | |
-//! | join, leave, undertaker's free | AcqRel on the place | each other | a place's use comes after its last |
-//! | `BROKEN`, `WAITERS`, taking back | Relaxed | | nothing; they continue the release sequence |
+//! | join, leave, mark, reset's free | AcqRel on the place | each other | a place's use comes after its last |
+//! | `BROKEN` set | Release | reset's load of the word | the mark |
+//! | taking back | Relaxed | | nothing; it continues the release sequence |
 //!
 //! **Death.** Of a member, at any step: its place names it; the undertaker sets `BROKEN` and wakes all. If it was the last to
-//! arrive and had begun the next round: those who sleep named the object and are woken, and the next round is broken.
+//! arrive and had begun the next round: those who sleep named the object and are woken, and the next round is broken. Of
+//! who resets, having freed places: it is broken still, and the next reset goes on.
 //!
 //! **Models.** `barrier/*`.
 //!
@@ -57,6 +63,8 @@ const RESET_BEFORE: u32 = 1 << 28;
 const ROUND: u32 = ((1 << 14) - 1) << ROUND_SHIFT;
 const ROUND_SHIFT: u32 = 14;
 const ARRIVED: u32 = (1 << ROUND_SHIFT) - 1;
+/// Bit of a place: its member has died.
+const DEAD: u32 = 1 << 31;
 
 /// The control block of a barrier.
 #[derive(Debug)]
@@ -142,6 +150,11 @@ fn next_round(word: u32, reset: bool) -> u32 {
     round | before | if reset { RESET } else { 0 }
 }
 
+/// The word after one more death: another one than before, in any case.
+fn broken(word: u32) -> u32 {
+    if word & BROKEN == 0 { word | BROKEN } else { next_round(word, true) | BROKEN }
+}
+
 /// How many rounds after that of `then` the one of `now` is.
 fn rounds_since(then: u32, now: u32) -> u32 {
     ((now & ROUND).wrapping_sub(then & ROUND) & ROUND) >> ROUND_SHIFT
@@ -152,7 +165,7 @@ impl Barrier<'_> {
     #[must_use]
     pub fn join(&self, slot: ThreadSlot) -> Option<Membership> {
         let free = |place: &AtomicU32| {
-            // AcqRel: pairs with leave and bury, which freed it; whoever finds it named has what was done before.
+            // AcqRel: pairs with leave and reset, which freed it; whoever finds it named has what was done before.
             place.compare_exchange(0, named(slot), Ordering::AcqRel, Ordering::Relaxed).is_ok()
         };
         // dead here: the place names the dead; the undertaker breaks the barrier, which has one member less than it thought.
@@ -242,11 +255,20 @@ impl Barrier<'_> {
     /// Mends a broken barrier: a new round begins in which nobody has arrived. False: it was not broken. Never blocks.
     pub fn reset(&self) -> bool {
         let word = &self.control.word;
-        // Relaxed: only a candidate for the compare-and-swap.
-        let mut found = word.load(Ordering::Relaxed);
+        // Acquire: pairs with the Release of the undertaker, whose mark is to be seen.
+        let mut found = word.load(Ordering::Acquire);
         while found & BROKEN != 0 {
-            // AcqRel: as an arrival.
-            match word.compare_exchange(found, next_round(found, true), Ordering::AcqRel, Ordering::Relaxed) {
+            for place in self.places {
+                // Relaxed: only a candidate for the compare-and-swap.
+                let member = place.load(Ordering::Relaxed);
+                if member & DEAD != 0 {
+                    // AcqRel: pairs with join. A failure: somebody else resets it, too.
+                    let _ = place.compare_exchange(member, 0, Ordering::AcqRel, Ordering::Relaxed);
+                }
+            }
+            // dead here: places are free, and it is broken still.
+            // AcqRel: as an arrival. Acquire, of a failure: as above.
+            match word.compare_exchange(found, next_round(found, true), Ordering::AcqRel, Ordering::Acquire) {
                 // dead here: the undertaker wakes all whom a slot names.
                 Ok(_) => {
                     futex_wake(word, u32::MAX);
@@ -269,29 +291,31 @@ impl Barrier<'_> {
 impl Repair for Barrier<'_> {
     fn bury(&self, dead: &Dead<'_>) {
         let word = &self.control.word;
-        // Relaxed: a write, as I1 of waiting demands.
-        let mut seen = word.fetch_or(0, Ordering::Relaxed);
+        // Acquire: as a reset's load. A write, as I1 of waiting demands.
+        let mut seen = word.fetch_or(0, Ordering::Acquire);
         for place in self.places {
-            // Acquire: pairs with join.
-            let mut member = place.load(Ordering::Acquire);
-            while is_dead(member, dead) {
-                if seen & BROKEN == 0 {
-                    // Relaxed: says only that a member is gone. From a word that was read before the place was: if it has been
-                    // mended meanwhile, the place is looked at again.
-                    match word.compare_exchange(seen, seen | BROKEN, Ordering::Relaxed, Ordering::Relaxed) {
-                        Ok(_) => seen |= BROKEN,
-                        Err(newer) => {
-                            seen = newer;
-                            // Acquire: as above.
-                            member = place.load(Ordering::Acquire);
-                            continue;
-                        }
-                    }
+            loop {
+                // Acquire: pairs with join.
+                let member = place.load(Ordering::Acquire);
+                if !is_dead(member, dead) {
+                    break;
                 }
-                // dead here: broken, and the place names the dead still; the next walker frees it.
-                // AcqRel: pairs with join.
-                let _ = place.compare_exchange(member, 0, Ordering::AcqRel, Ordering::Relaxed);
-                break;
+                // AcqRel: pairs with join and reset.
+                if member & DEAD == 0
+                    && place.compare_exchange(member, member | DEAD, Ordering::AcqRel, Ordering::Relaxed).is_err()
+                {
+                    continue;
+                }
+                // dead here: marked, and nobody told; the next walker tells them.
+                // Release: pairs with the Acquire in reset; hands on the mark. From a word that was read before the place
+                // was: if the barrier has been mended meanwhile, the place is looked at again (I2).
+                match word.compare_exchange(seen, broken(seen), Ordering::Release, Ordering::Acquire) {
+                    Ok(_) => {
+                        seen = broken(seen);
+                        break;
+                    }
+                    Err(newer) => seen = newer,
+                }
             }
         }
     }
@@ -302,5 +326,8 @@ impl Repair for Barrier<'_> {
 }
 
 fn is_dead(member: u32, dead: &Dead<'_>) -> bool {
-    member.checked_sub(1).and_then(|slot| u16::try_from(slot).ok()).is_some_and(|slot| dead.includes(ThreadSlot(slot)))
+    (member & !DEAD)
+        .checked_sub(1)
+        .and_then(|slot| u16::try_from(slot).ok())
+        .is_some_and(|slot| dead.includes(ThreadSlot(slot)))
 }

@@ -17,8 +17,8 @@ pub use crate::primitives::barrier::Passed;
 /// A place where a fixed number of threads, of any processes, wait for each other, again and again.
 ///
 /// A thread becomes a member by [`join`](Self::join). When a member dies, or its place is otherwise lost, the barrier is
-/// *broken*: whoever waits and whoever comes is told, until somebody [resets](Self::reset) it. A member that leaves in good order
-/// leaves a free place; the others wait until somebody joins and arrives.
+/// *broken*: whoever waits and whoever comes is told, until somebody [resets](Self::reset) it, which frees the places of the
+/// dead. A member that leaves in good order leaves a free place; the others wait until somebody joins and arrives.
 ///
 /// **Memory order.** What each member did before it arrived happens before what any of them does after the round.
 ///
@@ -114,8 +114,8 @@ impl Barrier {
         Ok(Member { barrier: self.clone(), membership, not_send: PhantomData })
     }
 
-    /// Mends a barrier that is broken; never waits. A new round begins, in which nobody has arrived; those who waited
-    /// in the old one are told that it was broken. False: it was not broken.
+    /// Mends a barrier that is broken; never waits. The places of the dead become free, and a new round begins, in which nobody
+    /// has arrived; those who waited in the old one are told that it was broken. False: it was not broken.
     ///
     /// # Errors
     /// The region can be used no longer.

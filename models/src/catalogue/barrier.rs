@@ -6,7 +6,7 @@ use crate::{verify, verify_eq};
 use selvedge::primitives::RawBarrier;
 use selvedge::primitives::barrier::{Barrier, BarrierError, Membership, Passed};
 use selvedge::primitives::undertaker::{Dead, Repair};
-use selvedge::sync::{AtomicU32, Cell, Deadline};
+use selvedge::sync::{AtomicU32, Cell, Deadline, Ordering};
 use std::sync::Arc;
 
 pub(super) const MODELS: &[Model] = &[
@@ -51,6 +51,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(2), faulty: Some(0) },
     },
     Model {
+        name: "barrier/a_death_during_a_reset_is_told",
+        properties: "B1 G2 G4",
+        client: "3 members, two of them killed; whoever is told resets the barrier and waits again",
+        build: two_deaths,
+        faults: Faults { pairs: &[(0, 1)], ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
         name: "barrier/timed_wait_takes_its_arrival_back",
         properties: "G3",
         client: "2 members, one waits for some time and then as long as it takes, the other as long as it takes",
@@ -59,6 +67,9 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(2), faulty: Some(1) },
     },
 ];
+
+/// A deadline that passes when nothing else can happen.
+const END: Option<Deadline> = Some(Deadline::at_monotonic_ns(u64::MAX));
 
 /// A barrier with its places, and a cell for each member.
 struct Meeting {
@@ -161,9 +172,8 @@ fn mended(world: &mut World) {
         if barrier.wait(&caller, OBJECT, member, None) == Err(BarrierError::Broken) {
             *by_survivor.lock() = true;
             verify!(barrier.reset());
-            // The undertaker may not have freed the place yet, and the barrier is whole whoever is to come.
-            let until_nothing_happens = Some(Deadline::at_monotonic_ns(u64::MAX));
-            verify_eq!(barrier.wait(&caller, OBJECT, member, until_nothing_happens), Err(BarrierError::TimedOut));
+            // It is whole, whoever is to come.
+            verify_eq!(barrier.wait(&caller, OBJECT, member, END), Err(BarrierError::TimedOut));
         }
     });
     world.finally(move || {
@@ -172,6 +182,32 @@ fn mended(world: &mut World) {
             verify!(!barrier.is_broken(), "it was mended");
             verify!(barrier.join(scene.slot(2)).is_some(), "the place of the dead is free");
         }
+    });
+}
+
+/// The survivor resets the barrier as often as it is told; only that may free a place.
+fn two_deaths(world: &mut World) {
+    let (scene, memberships) = joined(world, 3);
+    let free = Arc::new(Notes::<usize>::default());
+    for (lane, member) in memberships.iter().copied().enumerate().take(2) {
+        let scene = Arc::clone(&scene);
+        world.thread(["one victim", "other victim"][lane], move || {
+            let _ = scene.object.barrier().wait(&scene.caller(lane), OBJECT, member, END);
+        });
+    }
+    let (survivor, by_survivor, member) = (Arc::clone(&scene), Arc::clone(&free), memberships[2]);
+    world.thread("survivor", move || {
+        let (meeting, caller) = (&survivor.object, survivor.caller(2));
+        while meeting.barrier().wait(&caller, OBJECT, member, END) == Err(BarrierError::Broken) {
+            verify!(meeting.barrier().reset());
+            let seen = meeting.places.iter().filter(|place| place.load(Ordering::Relaxed) == 0).count();
+            *by_survivor.lock() = seen;
+        }
+    });
+    world.finally(move || {
+        let places = &scene.object.places;
+        let left = places.iter().filter(|place| place.load(Ordering::Relaxed) == 0).count();
+        verify_eq!(left, *free.lock(), "a place became free, and nobody was told");
     });
 }
 

@@ -23,6 +23,7 @@ pub fn deviations(name: &str) -> Deviations {
 
 /// Models, with their bounds without and with a planned fault.
 const BOUNDED: &[(&str, Option<u32>, Option<u32>)] = &[
+    ("barrier/a_death_during_a_reset_is_told", None, Some(6)),
     ("barrier/one_of_three_dies_both_others_are_told", None, Some(11)),
     ("condvar/notifier_dies_what_it_added_is_found", Some(14), Some(6)),
     ("condvar/notifiers_race_and_none_is_lost", Some(14), None),
