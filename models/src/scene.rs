@@ -6,7 +6,7 @@ use selvedge::primitives::undertaker::{Objects, Repair, Undertaker};
 use selvedge::primitives::waiting::{Caller, ObjectId, Wait};
 use selvedge::primitives::{Participants, ThreadSlot};
 use selvedge::sync::{LifeWord, futex_waitv};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 /// The object of a [`Scene`].
 pub const OBJECT: ObjectId = ObjectId(0);
@@ -158,13 +158,21 @@ impl<O> core::fmt::Debug for Scene<O> {
     }
 }
 
-/// What a model notes down outside of the memory that it checks: no step, no ordering.
+/// What a model notes down outside of the memory that it checks: no step, no ordering. Nobody may hold them over a step: all
+/// lanes run on one OS thread, which would wait for itself.
 #[derive(Debug, Default)]
 pub struct Notes<T>(Mutex<T>);
 
 impl<T> Notes<T> {
     /// The notes.
+    ///
+    /// # Panics
+    /// If a lane holds them over a step.
     pub fn lock(&self) -> MutexGuard<'_, T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        match self.0.try_lock() {
+            Ok(notes) => notes,
+            Err(TryLockError::Poisoned(notes)) => notes.into_inner(),
+            Err(TryLockError::WouldBlock) => panic!("a lane holds notes over a step of the model"),
+        }
     }
 }

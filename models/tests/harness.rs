@@ -537,3 +537,21 @@ fn an_embedders_own_loom_model_includes_the_mutex() {
     let message = caught(Bug::ForgetsToUnlock);
     assert!(message.contains("deadlock"), "{message}");
 }
+
+/// A lane that looks at a word while it holds what another one wants to note.
+fn notes_over_a_step(world: &mut World) {
+    let (word, notes) = (Arc::new(AtomicU32::new(0)), Arc::new(Notes::<Vec<u32>>::default()));
+    for _ in 0..2 {
+        let (word, notes) = (Arc::clone(&word), Arc::clone(&notes));
+        world.thread("careless", move || notes.lock().push(word.fetch_add(1, Ordering::Relaxed)));
+    }
+}
+
+#[test]
+fn notes_that_are_held_over_a_step_are_a_failure_and_no_hang() {
+    for effort in [Effort::loom(None), Effort::treadle()] {
+        let found = explore(&model(notes_over_a_step), Plan::default(), effort);
+        let Verdict::Fail(failure) = &found.verdict else { panic!("{:?}", found.verdict) };
+        assert!(failure.message.contains("holds notes over a step"), "{}", failure.message);
+    }
+}
