@@ -1,7 +1,7 @@
-//! How many executions well-known clients have, and what they cost: `cargo run --release --example scale [NAME]`.
+//! How many executions well-known clients have, and what they cost: `cargo run --release --example scale [NAME [SECONDS]]`.
 //!
-//! The first part explores completely, and so do `buffer 3` and `mpmc 2x2, 2 each`; `mutex 4x1` has more executions than
-//! a minute is long.
+//! Everything is explored completely, given the time: `mutex 4x1` takes longer than the minute that each is given unless the
+//! second argument says otherwise.
 
 #[path = "../tests/support/clients.rs"]
 #[allow(dead_code, reason = "clients of the tests, too")]
