@@ -29,7 +29,7 @@
 //! **Invariants.**
 //! - I1: a member arrives once in a round: it waits until the round is over or takes its arrival back.
 //! - I2: only a reset frees the place of a dead member, and every death changes the word after the place is marked. So a
-//!   reset that has not seen the mark fails, and looks again; and no place becomes free unless the members were told.
+//!   reset that has not seen the mark fails, and looks again; and no place of the dead becomes free unless the members were told.
 //! - I3: a round that ended with all having arrived is told so to all of them, and one that was reset to none, unless
 //!   two more rounds were reset before a member looked: then it is told that the barrier was broken.
 //!

@@ -264,13 +264,7 @@ pub fn yield_now() {
     crate::hint::spin_loop();
 }
 
-/// A point at which a thread that may be killed can be killed, between operations of other kinds. Writes to
-/// [cells](crate::cell::UnsafeCell) have such a point before them.
-#[track_caller]
-pub fn death_point() {
-    death_point_at(Location::caller());
-}
-
+/// A point at which a thread that may be killed can be killed, between operations.
 pub(crate) fn death_point_at(site: &'static Location<'static>) {
     if try_with(|x| x.threads[x.running].mortal) == Some(true) {
         operate(|x| x.choose(1, site));

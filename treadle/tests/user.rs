@@ -581,3 +581,15 @@ fn choices_are_all_made() {
     });
     assert_eq!((count, seen.lock().expect("not poisoned").len()), (6, 6));
 }
+
+#[test]
+fn a_model_can_end_the_whole_check() {
+    let ended = failure(|| {
+        let chosen = treadle::choose(3);
+        if chosen == 1 {
+            treadle::abort("no point in going on");
+        }
+        assert!(chosen < 2, "the check went on");
+    });
+    assert_eq!((ended.problem, ended.message.as_str()), (Problem::Aborted, "no point in going on"));
+}
