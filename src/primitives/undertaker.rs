@@ -89,6 +89,15 @@ impl<'a> Dead<'a> {
             Who::Thread(dead) => dead == slot,
         }
     }
+
+    /// The slots of the dead.
+    pub fn slots(&self) -> impl Iterator<Item = ThreadSlot> + use<> {
+        let (first, count) = match self.who {
+            Who::Process(process) => (process * self.table.threads_per_process(), self.table.threads_per_process()),
+            Who::Thread(ThreadSlot(slot)) => (usize::from(slot), 1),
+        };
+        (first..first + count).filter_map(|slot| u16::try_from(slot).ok().map(ThreadSlot))
+    }
 }
 
 /// An object that the dead may have left unfinished.

@@ -6,6 +6,7 @@ mod deviations;
 mod event;
 pub(crate) mod mutex;
 mod once;
+mod owned_semaphore;
 mod participants;
 mod registry;
 mod ring;
@@ -28,6 +29,7 @@ pub fn all() -> Vec<Model> {
         event::MODELS,
         mutex::MODELS,
         once::MODELS,
+        owned_semaphore::MODELS,
         participants::MODELS,
         registry::MODELS,
         ring::MODELS,
