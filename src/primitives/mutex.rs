@@ -257,6 +257,13 @@ impl RawMutex {
         self.word.compare_exchange(NOT_RECOVERABLE, owner(slot), Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
+    /// Whether its last holder died and nobody has taken it since, as of a moment ago.
+    #[must_use]
+    pub fn is_left_by_the_dead(&self) -> bool {
+        // Relaxed: whoever takes it looks again.
+        self.word.load(Ordering::Relaxed) & DEAD != 0
+    }
+
     /// The thread slot that holds it, as of a moment ago; for people and tests.
     #[must_use]
     pub fn holder(&self) -> Option<ThreadSlot> {

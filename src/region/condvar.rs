@@ -2,8 +2,9 @@
 
 use super::error::{ObjectError, Unusable};
 use super::handle::Region;
+use super::kind::Kind;
 use super::mutex::{LockError, MutexGuard};
-use super::object::{Kind, ObjectName, Placed, Request, Shared, named_and_waiting, obtain};
+use super::object::{ObjectName, Placed, Request, Shared, named_and_waiting, obtain};
 use crate::primitives::condvar::RawCondvar;
 use crate::primitives::registry::Mode;
 use crate::primitives::waiting::Wait;

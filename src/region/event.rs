@@ -3,7 +3,8 @@
 use super::core::NoCaller;
 use super::error::{ObjectError, Unusable};
 use super::handle::Region;
-use super::object::{Kind, ObjectName, Placed, Request, named_and_waiting, obtain};
+use super::kind::Kind;
+use super::object::{ObjectName, Placed, Request, named_and_waiting, obtain};
 use crate::primitives::event::{RawEvent, TimedOut};
 use crate::primitives::registry::Mode;
 use crate::primitives::waiting::Wait;

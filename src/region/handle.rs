@@ -10,6 +10,7 @@ use super::error::{ObjectError, ObjectErrorKind, RegionError};
 use super::file::RegionFile;
 #[cfg(not(loom))]
 use super::header::RegionId;
+use super::kind::Kind;
 use super::layout::layout_of;
 use super::limits::Limits;
 #[cfg(not(loom))]
@@ -17,7 +18,7 @@ use super::memory;
 use super::memory::Memory;
 #[cfg(not(loom))]
 use super::name::RegionName;
-use super::object::{Kind, padded, refusal, unpadded};
+use super::object::{padded, refusal, unpadded};
 #[cfg(not(loom))]
 use super::store::{Entry, Store};
 #[cfg(not(loom))]

@@ -16,11 +16,13 @@
 
 use super::error::RegionErrorKind;
 use super::header::BODY_OFFSET;
+use super::kind::Kind;
 use super::limits::{Layout, Limits};
-use super::object::Kind;
 use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
 use crate::primitives::registry::RegistryEntry;
-use crate::primitives::{RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawRing, RawSemaphore};
+use crate::primitives::{
+    RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawRing, RawSemaphore,
+};
 
 /// Extents begin on a cache-line pair, so that neighbours do not share what the prefetcher fetches together.
 pub(crate) const ARENA_ALIGN: u64 = 128;
@@ -108,6 +110,7 @@ pub(crate) fn layout_of(limits: &Limits) -> Result<Layout, RegionErrorKind> {
         size_of::<RawCondvar>(),
         size_of::<RawBarrier>(),
         size_of::<RawOnce>(),
+        size_of::<RawOwnedSemaphore>(),
         // Who does not know a kind cannot repair what the dead leave of it.
         Kind::ALL.len(),
     ];

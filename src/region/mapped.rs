@@ -9,17 +9,19 @@
 
 use super::error::RegionErrorKind;
 use super::file::RegionFile;
+use super::kind::Kind;
 use super::layout::{ARENA_ALIGN, Offsets};
 use super::limits::Limits;
-use super::object::{Control, Kind, slots_offset};
+use super::object::{Control, slots_offset};
 use super::os::memory::Mapping;
 use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
 use crate::primitives::registry::{self, Extent, Registry, RegistryEntry};
 use crate::primitives::waiting::ObjectId;
 use crate::primitives::{
-    Objects, Participants, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawRing, RawSemaphore, Repair,
+    Objects, Participants, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawRing,
+    RawSemaphore, Repair,
 };
-use crate::sync::AtomicU32;
+use crate::sync::{AtomicU32, AtomicU64};
 use core::ptr::NonNull;
 use core::slice;
 
@@ -161,6 +163,7 @@ impl Memory {
             Some(Kind::Condvar) => self.repair_as::<RawCondvar, ()>(extent, visit),
             Some(Kind::Once) => self.repair_as::<RawOnce, ()>(extent, visit),
             Some(Kind::Barrier) => self.repair_as::<RawBarrier, AtomicU32>(extent, visit),
+            Some(Kind::OwnedSemaphore) => self.repair_as::<RawOwnedSemaphore, AtomicU64>(extent, visit),
             Some(Kind::Segment) | None => None,
         };
         // An extent that contradicts itself is damaged memory: its handles say so.

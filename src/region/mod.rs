@@ -2,7 +2,8 @@
 //!
 //! A [`Region`] is a piece of memory that several processes have mapped. It is *named* (a file in a private directory
 //! under `/dev/shm`, found by its name) or *anonymous* (a sealed memfd, passed on as a descriptor or inherited). In it
-//! lie named objects: a [`Mutex`] with a value, a [`Condvar`], a [`Semaphore`], an [`Event`], a [`Barrier`], a value that is
+//! lie named objects: a [`Mutex`] with a value, a [`Condvar`], a [`Semaphore`], an [`OwnedSemaphore`] whose permits
+//! come home, an [`Event`], a [`Barrier`], a value that is
 //! made [`Once`], a [`Ring`] of messages, a [`ByteStream`], a plain [`Segment`].
 //!
 //! Each process that has a region attached runs one small thread for it, the keeper, which learns of the death of
@@ -18,11 +19,13 @@ mod core;
 mod error;
 mod event;
 mod handle;
+mod kind;
 mod layout;
 mod limits;
 mod mutex;
 mod object;
 mod once;
+mod owned_semaphore;
 mod ring;
 mod segment;
 mod semaphore;
@@ -68,11 +71,13 @@ pub use event::{Event, EventError};
 pub use handle::Participant;
 pub use handle::{ObjectEntry, Region, RegionOptions};
 pub use header::RegionId;
+pub use kind::Kind;
 pub use limits::Limits;
 pub use mutex::{LockError, Mutex, MutexGuard};
 pub use name::{BadName, NameFault, RegionName};
-pub use object::{Kind, ObjectName, Shared, Tag};
+pub use object::{ObjectName, Shared, Tag};
 pub use once::{Once, OnceError};
+pub use owned_semaphore::{OwnedSemaphore, Permit, PermitError};
 pub use ring::{Batch, Loan, Receiver, RecvError, Ring, SendError, Sender};
 pub use segment::{OutOfRange, Segment};
 pub use semaphore::{AcquireError, ReleaseError, Semaphore};

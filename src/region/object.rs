@@ -2,12 +2,13 @@
 
 use super::core::{Attached, Core};
 use super::error::{ObjectError, ObjectErrorKind};
+use super::kind::Kind;
 use super::layout::{ARENA_ALIGN, fnv};
 use crate::primitives::mutex::LockError;
 use crate::primitives::registry::{Found, Mode, NAME_MAX, Name, RegistryError, Shape};
 use crate::primitives::waiting::ObjectId;
-use crate::primitives::{RawBarrier, Repair};
-use crate::sync::{AtomicU32, Deadline};
+use crate::primitives::{RawBarrier, RawOwnedSemaphore, Repair};
+use crate::sync::{AtomicU32, AtomicU64, Deadline};
 use core::fmt;
 use core::ptr::NonNull;
 use std::sync::Arc;
@@ -32,75 +33,9 @@ impl Control<AtomicU32> for RawBarrier {
     }
 }
 
-/// What an object is; the numbers are part of the shared format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A robust mutex and the value that it guards.
-    Mutex,
-    /// A counting semaphore.
-    Semaphore,
-    /// A ring of messages of one type.
-    Ring,
-    /// A ring of bytes.
-    Stream,
-    /// A plain segment of bytes.
-    Segment,
-    /// An event.
-    Event,
-    /// A condition variable.
-    Condvar,
-    /// A barrier with the places of its members.
-    Barrier,
-    /// A value that is made once.
-    Once,
-}
-
-impl Kind {
-    /// All of them.
-    pub(crate) const ALL: [Self; 9] = [
-        Self::Mutex,
-        Self::Semaphore,
-        Self::Ring,
-        Self::Stream,
-        Self::Segment,
-        Self::Event,
-        Self::Condvar,
-        Self::Barrier,
-        Self::Once,
-    ];
-
-    pub(crate) fn number(self) -> u32 {
-        match self {
-            Self::Mutex => 1,
-            Self::Semaphore => 2,
-            Self::Ring => 3,
-            Self::Stream => 4,
-            Self::Segment => 5,
-            Self::Event => 6,
-            Self::Condvar => 7,
-            Self::Barrier => 8,
-            Self::Once => 9,
-        }
-    }
-
-    pub(crate) fn from_number(number: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.number() == number)
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Mutex => "mutex",
-            Self::Semaphore => "semaphore",
-            Self::Ring => "ring",
-            Self::Stream => "stream",
-            Self::Segment => "segment",
-            Self::Event => "event",
-            Self::Condvar => "condition variable",
-            Self::Barrier => "barrier",
-            Self::Once => "value made once",
-        })
+impl Control<AtomicU64> for RawOwnedSemaphore {
+    fn repair(&self, slots: &[AtomicU64], visit: &mut dyn FnMut(&dyn Repair)) {
+        visit(&self.with(slots));
     }
 }
 

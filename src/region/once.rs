@@ -3,7 +3,8 @@
 use super::core::NoCaller;
 use super::error::{ObjectError, Unusable};
 use super::handle::Region;
-use super::object::{Kind, ObjectName, Placed, Request, Shared, named_and_waiting, obtain};
+use super::kind::Kind;
+use super::object::{ObjectName, Placed, Request, Shared, named_and_waiting, obtain};
 use crate::primitives::once::{OnceError as RawOnceError, RawOnce, Turn};
 use crate::primitives::registry::Mode;
 use crate::primitives::waiting::Wait;

@@ -2,7 +2,8 @@
 
 use super::error::{ObjectError, ObjectErrorKind, Unusable};
 use super::handle::Region;
-use super::object::{Kind, ObjectName, Placed, Request, Shared, obtain};
+use super::kind::Kind;
+use super::object::{ObjectName, Placed, Request, Shared, obtain};
 use super::side::{Obstacle, Patience, PeerGone, RoleError, Side};
 use crate::primitives::RawRing;
 use crate::primitives::registry::Mode;

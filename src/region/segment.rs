@@ -2,7 +2,8 @@
 
 use super::error::ObjectError;
 use super::handle::Region;
-use super::object::{Kind, ObjectName, Placed, Request, obtain};
+use super::kind::Kind;
+use super::object::{ObjectName, Placed, Request, obtain};
 use crate::primitives::registry::Mode;
 use crate::primitives::{Dead, Repair};
 use crate::sync::Cell;

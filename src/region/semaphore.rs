@@ -3,7 +3,8 @@
 use super::core::NoCaller;
 use super::error::{ObjectError, ObjectErrorKind, Unusable};
 use super::handle::Region;
-use super::object::{Kind, ObjectName, Placed, Request, named_and_waiting, obtain};
+use super::kind::Kind;
+use super::object::{ObjectName, Placed, Request, named_and_waiting, obtain};
 use crate::primitives::registry::Mode;
 use crate::primitives::semaphore::{AcquireError as RawAcquireError, Overflow, RawSemaphore};
 use crate::primitives::waiting::Wait;

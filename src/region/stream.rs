@@ -2,7 +2,8 @@
 
 use super::error::{ObjectError, Unusable};
 use super::handle::Region;
-use super::object::{Kind, ObjectName, Placed, Request, obtain};
+use super::kind::Kind;
+use super::object::{ObjectName, Placed, Request, obtain};
 use super::ring::check_capacity;
 use super::side::{Obstacle, Patience, PeerGone, RoleError, Side};
 use crate::primitives::RawRing;

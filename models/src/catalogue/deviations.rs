@@ -45,6 +45,13 @@ const BOUNDED: &[(&str, Option<u32>, Option<u32>)] = &[
     ("ring/consumer_dies_successor_reads_again", None, Some(18)),
     ("ring/producer_dies_while_consumer_waits_for_any", Some(14), Some(14)),
     ("role/holders_die_in_turn", None, Some(9)),
+    ("rwlock/one_of_two_readers_dies", Some(7), Some(7)),
+    ("rwlock/reader_and_two_writers", Some(11), None),
+    ("rwlock/reader_dies_and_an_undertaker", Some(8), Some(8)),
+    ("rwlock/reader_that_stands_in_dies_too", Some(5), Some(5)),
+    ("rwlock/timed_calls_leave_no_trace", Some(11), Some(11)),
+    ("rwlock/two_readers_and_a_writer", Some(10), None),
+    ("rwlock/writer_dies_and_an_undertaker", Some(6), Some(6)),
     // With 8 the mutant `cleared_after_vain_wake` is not noticed.
     ("semaphore/four_share_one_permit", Some(9), None),
     ("semaphore/four_share_two_permits", Some(10), None),

@@ -11,6 +11,7 @@ mod participants;
 mod registry;
 mod ring;
 mod role;
+mod rwlock;
 pub(crate) mod semaphore;
 mod stream;
 mod undertaker;
@@ -34,6 +35,7 @@ pub fn all() -> Vec<Model> {
         registry::MODELS,
         ring::MODELS,
         role::MODELS,
+        rwlock::MODELS,
         semaphore::MODELS,
         stream::MODELS,
         undertaker::MODELS,

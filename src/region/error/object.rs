@@ -1,7 +1,7 @@
 //! What went wrong with an object in a region.
 
 use super::Unusable;
-use crate::region::object::Kind;
+use crate::region::kind::Kind;
 use std::error::Error;
 use std::fmt;
 

@@ -1,0 +1,53 @@
+//! What an object is: the kinds, with the numbers and names that they have.
+
+use core::fmt;
+
+macro_rules! kinds {
+    ($($number:literal $kind:ident $name:literal $what:literal,)+) => {
+        /// What an object is; the numbers are part of the shared format.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Kind {
+            $(#[doc = $what] $kind,)+
+        }
+
+        impl Kind {
+            /// All of them.
+            pub(crate) const ALL: &[Self] = &[$(Self::$kind,)+];
+
+            pub(crate) fn number(self) -> u32 {
+                match self {
+                    $(Self::$kind => $number,)+
+                }
+            }
+
+            pub(crate) fn from_number(number: u32) -> Option<Self> {
+                match number {
+                    $($number => Some(Self::$kind),)+
+                    _ => None,
+                }
+            }
+        }
+
+        impl fmt::Display for Kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$kind => $name,)+
+                })
+            }
+        }
+    };
+}
+
+kinds! {
+    1 Mutex "mutex" "A robust mutex and the value that it guards.",
+    2 Semaphore "semaphore" "A counting semaphore.",
+    3 Ring "ring" "A ring of messages of one type.",
+    4 Stream "stream" "A ring of bytes.",
+    5 Segment "segment" "A plain segment of bytes.",
+    6 Event "event" "An event.",
+    7 Condvar "condition variable" "A condition variable.",
+    8 Barrier "barrier" "A barrier with the places of its members.",
+    9 Once "value made once" "A value that is made once.",
+    10 OwnedSemaphore "owned semaphore" "A semaphore whose permits come home.",
+}
