@@ -12,8 +12,8 @@ use selvedge::primitives::participants::{Membership, ProcessEntry, ProcessState,
 use selvedge::primitives::registry::{self, Extent, RegistryEntry, Shape};
 use selvedge::primitives::waiting::Waiting;
 use selvedge::primitives::{
-    ObjectId, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawRing, RawRole, RawSemaphore,
-    participants,
+    ObjectId, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawRing, RawRole, RawRwLock,
+    RawSemaphore, participants,
 };
 use selvedge::region::{LockError, ObjectErrorKind, Region, RegionOptions, Shared};
 use selvedge::sync::{LIFE_DIED, LIFE_ID_MASK, LIFE_WAITERS, LifeWord};
@@ -64,6 +64,7 @@ fn control_blocks() {
             RawBarrier {}
             RawOnce {}
             RawOwnedSemaphore {}
+            RawRwLock {}
             LifeWord {}
         }
         let life = LifeWord::new();
@@ -98,6 +99,7 @@ fn numbers_and_tags() {
     region.barrier("barrier", 2).unwrap();
     region.once::<u8>("once").unwrap();
     region.owned_semaphore("owned semaphore", 2).unwrap();
+    region.rwlock("rwlock", 0_u8).unwrap();
     let shown = text(|into| {
         for object in region.objects().unwrap() {
             writeln!(into, "kind {} {}", kind_number(&region, &object.name), object.name)?;

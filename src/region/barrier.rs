@@ -4,11 +4,11 @@ use super::core::NoCaller;
 use super::error::{ObjectError, ObjectErrorKind, Unusable};
 use super::handle::Region;
 use super::kind::Kind;
-use super::object::{ObjectName, Placed, Request, named_and_waiting, obtain};
+use super::object::{ObjectName, Placed, Request, named_and_waiting, obtain_with};
 use crate::primitives::barrier::{self, BarrierError as RawBarrierError, Membership, RawBarrier};
 use crate::primitives::registry::Mode;
 use crate::primitives::waiting::Wait;
-use crate::sync::{AtomicU32, Deadline};
+use crate::sync::Deadline;
 use core::fmt;
 use core::marker::PhantomData;
 use core::time::Duration;
@@ -37,7 +37,7 @@ pub use crate::primitives::barrier::Passed;
 /// ```
 #[derive(Clone)]
 pub struct Barrier {
-    placed: Placed<RawBarrier, AtomicU32>,
+    placed: Placed<RawBarrier, ()>,
     wait: Wait,
 }
 
@@ -90,11 +90,11 @@ impl Barrier {
     /// How many members meet.
     #[must_use]
     pub fn members(&self) -> usize {
-        self.placed.slots().len()
+        self.placed.words().len()
     }
 
     fn control(&self) -> barrier::Barrier<'_> {
-        self.placed.control().with(self.placed.slots())
+        self.placed.control().with(self.placed.words())
     }
 
     fn no_caller(&self, error: NoCaller) -> BarrierError {
@@ -219,7 +219,7 @@ impl Region {
         }
         let request =
             Request { name, kind: Kind::Barrier, capacity: members, tag: 0, mode: Mode::OpenOrCreate, deadline: None };
-        let (placed, _) = obtain(self.core(), &request, RawBarrier::new, |_| RawBarrier::place())?;
+        let (placed, _) = obtain_with(self.core(), &request, RawBarrier::new, RawBarrier::place, |_| ())?;
         Ok(Barrier { placed, wait: Wait::default() })
     }
 }

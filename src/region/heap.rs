@@ -5,7 +5,7 @@
 
 use super::layout::Offsets;
 use super::limits::Limits;
-use super::object::Control;
+use super::object::{Control, Counts, Parts};
 use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
 use crate::primitives::registry::{self, Extent, Registry, RegistryEntry};
 use crate::primitives::waiting::ObjectId;
@@ -15,9 +15,10 @@ use core::ptr::NonNull;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// An object: its control block and its slots.
-struct Block<C, S> {
+/// An object: its control block, its words and its slots.
+struct Block<C: Control, S> {
     control: C,
+    words: Box<[C::Word]>,
     slots: Box<[S]>,
 }
 
@@ -26,9 +27,9 @@ trait Repaired: Send + Sync {
     fn repair(&self, visit: &mut dyn FnMut(&dyn Repair));
 }
 
-impl<C: Control<S>, S: Send + Sync> Repaired for Block<C, S> {
+impl<C: Control, S: Send + Sync> Repaired for Block<C, S> {
     fn repair(&self, visit: &mut dyn FnMut(&dyn Repair)) {
-        self.control.repair(&self.slots, visit);
+        self.control.repair(&self.words, visit);
     }
 }
 
@@ -78,28 +79,29 @@ impl Memory {
         Registry::new(&self.lock, &self.entries, self.arena)
     }
 
-    pub(crate) fn write<C: Control<S>, S: Send + Sync + 'static>(
+    pub(crate) fn write<C: Control, S: Send + Sync + 'static>(
         &self,
         extent: Extent,
         control: C,
-        count: usize,
+        counts: Counts,
+        word: &dyn Fn() -> C::Word,
         slot: &mut dyn FnMut(usize) -> S,
     ) {
-        let block: Arc<Block<C, S>> = Arc::new(Block { control, slots: (0..count).map(slot).collect() });
+        let words = (0..counts.words).map(|_| word()).collect();
+        let block: Arc<Block<C, S>> = Arc::new(Block { control, words, slots: (0..counts.slots).map(slot).collect() });
         let object = HeapObject { repaired: block.clone(), typed: block };
         self.objects().entry(extent.offset).or_default().push(object);
     }
 
-    pub(crate) fn find<C: Control<S>, S: Send + Sync + 'static>(
+    pub(crate) fn find<C: Control, S: Send + Sync + 'static>(
         &self,
-        _index: usize,
         extent: Extent,
-        _count: usize,
-    ) -> Option<(NonNull<C>, NonNull<[S]>)> {
+        _counts: Counts,
+    ) -> Option<Parts<C, S>> {
         let objects = self.objects();
         let object = objects.get(&extent.offset)?.last()?;
-        let Block { control, slots } = object.typed.downcast_ref::<Block<C, S>>()?;
-        Some((NonNull::from(control), NonNull::from(&**slots)))
+        let Block { control, words, slots } = object.typed.downcast_ref::<Block<C, S>>()?;
+        Some((NonNull::from(control), NonNull::from(&**words), NonNull::from(&**slots)))
     }
 
     fn repair(&self, extent: Extent, visit: &mut dyn FnMut(&dyn Repair)) {

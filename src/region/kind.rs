@@ -1,5 +1,6 @@
 //! What an object is: the kinds, with the numbers and names that they have.
 
+use super::object::Counts;
 use core::fmt;
 
 macro_rules! kinds {
@@ -50,4 +51,18 @@ kinds! {
     8 Barrier "barrier" "A barrier with the places of its members.",
     9 Once "value made once" "A value that is made once.",
     10 OwnedSemaphore "owned semaphore" "A semaphore whose permits come home.",
+    11 RwLock "readers-writer lock" "A readers-writer lock and the value that it guards.",
+}
+
+impl Kind {
+    /// How many words and slots an object of this kind has, in a region with so many thread slots. Whoever makes it, opens it
+    /// or repairs it counts by this.
+    pub(crate) fn counts(self, capacity: usize, threads: usize) -> Option<Counts> {
+        let words = match self {
+            Self::Barrier => capacity,
+            Self::OwnedSemaphore | Self::RwLock => threads,
+            _ => 0,
+        };
+        Some(Counts { words, slots: capacity })
+    }
 }

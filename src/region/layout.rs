@@ -21,7 +21,7 @@ use super::limits::{Layout, Limits};
 use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
 use crate::primitives::registry::RegistryEntry;
 use crate::primitives::{
-    RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawRing, RawSemaphore,
+    RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawRing, RawRwLock, RawSemaphore,
 };
 
 /// Extents begin on a cache-line pair, so that neighbours do not share what the prefetcher fetches together.
@@ -111,6 +111,7 @@ pub(crate) fn layout_of(limits: &Limits) -> Result<Layout, RegionErrorKind> {
         size_of::<RawBarrier>(),
         size_of::<RawOnce>(),
         size_of::<RawOwnedSemaphore>(),
+        size_of::<RawRwLock>(),
         // Who does not know a kind cannot repair what the dead leave of it.
         Kind::ALL.len(),
     ];

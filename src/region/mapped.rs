@@ -12,16 +12,15 @@ use super::file::RegionFile;
 use super::kind::Kind;
 use super::layout::{ARENA_ALIGN, Offsets};
 use super::limits::Limits;
-use super::object::{Control, slots_offset};
+use super::object::{Control, Counts, Parts, offsets_of};
 use super::os::memory::Mapping;
 use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
 use crate::primitives::registry::{self, Extent, Registry, RegistryEntry};
 use crate::primitives::waiting::ObjectId;
 use crate::primitives::{
-    Objects, Participants, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawRing,
+    Objects, Participants, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawRing, RawRwLock,
     RawSemaphore, Repair,
 };
-use crate::sync::{AtomicU32, AtomicU64};
 use core::ptr::NonNull;
 use core::slice;
 
@@ -108,76 +107,79 @@ impl Memory {
         Registry::new(lock, entries, self.offsets.arena_bytes)
     }
 
-    /// Initialises an object in a new extent: its control block and `count` slots.
-    pub(crate) fn write<C: Control<S>, S>(
+    /// Initialises an object in a new extent: its control block, words and slots.
+    pub(crate) fn write<C: Control, S>(
         &self,
         extent: Extent,
         control: C,
-        count: usize,
+        counts: Counts,
+        word: &dyn Fn() -> C::Word,
         slot: &mut dyn FnMut(usize) -> S,
     ) {
-        let Some((block, slots)) = self.places::<C, S>(extent, count) else { return };
-        // SAFETY: in the mapping and aligned (`places`); the registry's lock is held and the entry is not READY, so
+        let Some((block, words, slots)) = self.find::<C, S>(extent, counts) else { return };
+        // SAFETY: in the mapping and aligned (`find`); the registry's lock is held and the entry is not READY, so
         // nobody else has a reference to the extent (registry, I2 and I4).
         unsafe { block.write(control) };
-        for index in 0..count {
-            // SAFETY: `places` found room for `count` slots.
-            let place = unsafe { slots.add(index) };
+        for index in 0..words.len() {
+            // SAFETY: `find` found room for so many words.
+            let place = unsafe { words.cast::<C::Word>().add(index) };
+            // SAFETY: as above.
+            unsafe { place.write(word()) };
+        }
+        for index in 0..slots.len() {
+            // SAFETY: `find` found room for so many slots.
+            let place = unsafe { slots.cast::<S>().add(index) };
             // SAFETY: as above.
             unsafe { place.write(slot(index)) };
         }
     }
 
-    /// The control block and slots of an object, which has the shape that the handle asked for.
-    pub(crate) fn find<C: Control<S>, S>(
-        &self,
-        _index: usize,
-        extent: Extent,
-        count: usize,
-    ) -> Option<(NonNull<C>, NonNull<[S]>)> {
-        let (block, slots) = self.places::<C, S>(extent, count)?;
-        Some((block, NonNull::slice_from_raw_parts(slots, count)))
-    }
-
-    fn places<C, S>(&self, extent: Extent, count: usize) -> Option<(NonNull<C>, NonNull<S>)> {
+    /// The parts of an object, which has the shape that the handle asked for.
+    pub(crate) fn find<C: Control, S>(&self, extent: Extent, counts: Counts) -> Option<Parts<C, S>> {
         let offset = usize::try_from(extent.offset).ok()?;
-        let bytes = usize::try_from(extent.shape.bytes).ok()?;
-        let slots = slots_offset::<C, S>();
+        let [words, slots, end] = offsets_of::<C, S>(counts)?;
         // The extent came from shared memory: it is believed only as far as it stays within the arena.
-        let fits = slots.checked_add(size_of::<S>().checked_mul(count)?)? <= bytes
+        let fits = end <= usize::try_from(extent.shape.bytes).ok()?
             && extent.offset.checked_add(extent.shape.bytes)? <= self.offsets.arena_bytes;
+        fits.then_some(())?;
         let start = self.offsets.arena.checked_add(offset)?;
         let mapping = self.file.mapping();
-        fits.then_some(())?;
-        Some((mapping.at(start)?, mapping.array_at(start.checked_add(slots)?, count)?))
+        Some((
+            mapping.at(start)?,
+            NonNull::slice_from_raw_parts(mapping.array_at(start.checked_add(words)?, counts.words)?, counts.words),
+            NonNull::slice_from_raw_parts(mapping.array_at(start.checked_add(slots)?, counts.slots)?, counts.slots),
+        ))
     }
 
     /// Calls `visit` with what there is to repair of an object.
     fn repair(&self, extent: Extent, visit: &mut dyn FnMut(&dyn Repair)) {
-        // What slots a control block does not need for that are not looked for.
-        let repaired = match Kind::from_number(extent.shape.kind) {
-            Some(Kind::Mutex) => self.repair_as::<RawMutex, ()>(extent, visit),
-            Some(Kind::Semaphore) => self.repair_as::<RawSemaphore, ()>(extent, visit),
-            Some(Kind::Ring | Kind::Stream) => self.repair_as::<RawRing, ()>(extent, visit),
-            Some(Kind::Event) => self.repair_as::<RawEvent, ()>(extent, visit),
-            Some(Kind::Condvar) => self.repair_as::<RawCondvar, ()>(extent, visit),
-            Some(Kind::Once) => self.repair_as::<RawOnce, ()>(extent, visit),
-            Some(Kind::Barrier) => self.repair_as::<RawBarrier, AtomicU32>(extent, visit),
-            Some(Kind::OwnedSemaphore) => self.repair_as::<RawOwnedSemaphore, AtomicU64>(extent, visit),
-            Some(Kind::Segment) | None => None,
+        let Some(kind) = Kind::from_number(extent.shape.kind) else { return };
+        let repaired = match kind {
+            Kind::Mutex => self.repair_as::<RawMutex>(kind, extent, visit),
+            Kind::Semaphore => self.repair_as::<RawSemaphore>(kind, extent, visit),
+            Kind::Ring | Kind::Stream => self.repair_as::<RawRing>(kind, extent, visit),
+            Kind::Event => self.repair_as::<RawEvent>(kind, extent, visit),
+            Kind::Condvar => self.repair_as::<RawCondvar>(kind, extent, visit),
+            Kind::Once => self.repair_as::<RawOnce>(kind, extent, visit),
+            Kind::Barrier => self.repair_as::<RawBarrier>(kind, extent, visit),
+            Kind::OwnedSemaphore => self.repair_as::<RawOwnedSemaphore>(kind, extent, visit),
+            Kind::RwLock => self.repair_as::<RawRwLock>(kind, extent, visit),
+            Kind::Segment => None,
         };
         // An extent that contradicts itself is damaged memory: its handles say so.
         let _: Option<()> = repaired;
     }
 
-    fn repair_as<C: Control<S>, S>(&self, extent: Extent, visit: &mut dyn FnMut(&dyn Repair)) -> Option<()> {
-        let count = if size_of::<S>() == 0 { 0 } else { usize::try_from(extent.shape.capacity).ok()? };
-        let (control, slots) = self.places::<C, S>(extent, count)?;
+    fn repair_as<C: Control>(&self, kind: Kind, extent: Extent, visit: &mut dyn FnMut(&dyn Repair)) -> Option<()> {
+        let capacity = usize::try_from(extent.shape.capacity).ok()?;
+        let words = kind.counts(capacity, self.offsets.thread_count)?.words;
+        // What lies behind the words is nothing to repair.
+        let (control, words, _) = self.find::<C, ()>(extent, Counts { words, slots: 0 })?;
         // SAFETY: an extent of that kind holds that control block (I2), mapped as long as `self` (I3).
         let control = unsafe { control.as_ref() };
-        // SAFETY: and that many slots, which lie in the extent (`places`).
-        let slots = unsafe { slice::from_raw_parts(slots.as_ptr(), count) };
-        control.repair(slots, visit);
+        // SAFETY: and that many words, which lie in the extent (`find`).
+        let words = unsafe { words.as_ref() };
+        control.repair(words, visit);
         Some(())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A [`Region`] is a piece of memory that several processes have mapped. It is *named* (a file in a private directory
 //! under `/dev/shm`, found by its name) or *anonymous* (a sealed memfd, passed on as a descriptor or inherited). In it
-//! lie named objects: a [`Mutex`] with a value, a [`Condvar`], a [`Semaphore`], an [`OwnedSemaphore`] whose permits
+//! lie named objects: a [`Mutex`] or a [`RwLock`] with a value, a [`Condvar`], a [`Semaphore`], an [`OwnedSemaphore`] whose permits
 //! come home, an [`Event`], a [`Barrier`], a value that is
 //! made [`Once`], a [`Ring`] of messages, a [`ByteStream`], a plain [`Segment`].
 //!
@@ -27,6 +27,7 @@ mod object;
 mod once;
 mod owned_semaphore;
 mod ring;
+mod rwlock;
 mod segment;
 mod semaphore;
 mod side;
@@ -79,6 +80,7 @@ pub use object::{ObjectName, Shared, Tag};
 pub use once::{Once, OnceError};
 pub use owned_semaphore::{OwnedSemaphore, Permit, PermitError};
 pub use ring::{Batch, Loan, Receiver, RecvError, Ring, SendError, Sender};
+pub use rwlock::{ReadGuard, ReadResult, RwLock, RwLockError, WriteGuard, WriteResult};
 pub use segment::{OutOfRange, Segment};
 pub use semaphore::{AcquireError, ReleaseError, Semaphore};
 pub use side::{PeerGone, RoleError};

@@ -7,36 +7,47 @@ use super::layout::{ARENA_ALIGN, fnv};
 use crate::primitives::mutex::LockError;
 use crate::primitives::registry::{Found, Mode, NAME_MAX, Name, RegistryError, Shape};
 use crate::primitives::waiting::ObjectId;
-use crate::primitives::{RawBarrier, RawOwnedSemaphore, Repair};
+use crate::primitives::{RawBarrier, RawOwnedSemaphore, RawRwLock, Repair};
 use crate::sync::{AtomicU32, AtomicU64, Deadline};
 use core::fmt;
 use core::ptr::NonNull;
 use std::sync::Arc;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// A control block of `primitives`, which begins an object's extent; `S` is what its slots are.
-pub(crate) trait Control<S>: Send + Sync + 'static {
+/// A control block of `primitives`, which begins an object's extent.
+pub(crate) trait Control: Send + Sync + 'static {
+    /// What it has several of beside the control block: places, entries.
+    type Word: Send + Sync + 'static;
+
     /// Calls `visit` with what there is to repair.
-    fn repair(&self, slots: &[S], visit: &mut dyn FnMut(&dyn Repair));
+    fn repair(&self, words: &[Self::Word], visit: &mut dyn FnMut(&dyn Repair));
 }
 
-/// Most repair themselves without their slots.
-impl<T: Repair + Send + Sync + 'static, S> Control<S> for T {
-    fn repair(&self, _slots: &[S], visit: &mut dyn FnMut(&dyn Repair)) {
+/// Most have no words.
+impl<T: Repair + Send + Sync + 'static> Control for T {
+    type Word = ();
+
+    fn repair(&self, _words: &[()], visit: &mut dyn FnMut(&dyn Repair)) {
         visit(self);
     }
 }
 
-impl Control<AtomicU32> for RawBarrier {
-    fn repair(&self, slots: &[AtomicU32], visit: &mut dyn FnMut(&dyn Repair)) {
-        visit(&self.with(slots));
-    }
+macro_rules! with_words {
+    ($($control:ty: $word:ty),+ $(,)?) => {
+        $(impl Control for $control {
+            type Word = $word;
+
+            fn repair(&self, words: &[$word], visit: &mut dyn FnMut(&dyn Repair)) {
+                visit(&self.with(words));
+            }
+        })+
+    };
 }
 
-impl Control<AtomicU64> for RawOwnedSemaphore {
-    fn repair(&self, slots: &[AtomicU64], visit: &mut dyn FnMut(&dyn Repair)) {
-        visit(&self.with(slots));
-    }
+with_words! {
+    RawBarrier: AtomicU32,
+    RawOwnedSemaphore: AtomicU64,
+    RawRwLock: AtomicU32,
 }
 
 /// Names a type in a region, so that two processes that mean different types by one object are told.
@@ -121,40 +132,56 @@ impl fmt::Display for ObjectName {
     }
 }
 
-/// Where the slots begin in an extent with control block `C`.
-pub(crate) fn slots_offset<C, S>() -> usize {
-    size_of::<C>().next_multiple_of(align_of::<S>())
+/// How many of each an object has beside its control block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counts {
+    /// Words of the algorithm.
+    pub(crate) words: usize,
+    /// Values.
+    pub(crate) slots: usize,
 }
 
-/// The shape of an object with control block `C` and `capacity` slots `S`.
-pub(crate) fn shape_of<C, S>(kind: Kind, capacity: usize, tag: u64) -> Option<Shape> {
-    let bytes = slots_offset::<C, S>().checked_add(size_of::<S>().checked_mul(capacity)?)?;
-    let align = (align_of::<C>().max(align_of::<S>()) as u64).max(ARENA_ALIGN);
+/// Where words and slots begin in an extent with control block `C`, and where they end.
+pub(crate) fn offsets_of<C: Control, S>(counts: Counts) -> Option<[usize; 3]> {
+    let words = size_of::<C>().next_multiple_of(align_of::<C::Word>());
+    let after = words.checked_add(size_of::<C::Word>().checked_mul(counts.words)?)?;
+    let slots = after.checked_next_multiple_of(align_of::<S>())?;
+    Some([words, slots, slots.checked_add(size_of::<S>().checked_mul(counts.slots)?)?])
+}
+
+/// The shape of an object with control block `C` and slots `S`.
+fn shape_of<C: Control, S>(request: &Request<'_>, counts: Counts) -> Option<Shape> {
+    let [.., bytes] = offsets_of::<C, S>(counts)?;
+    let align = align_of::<C>().max(align_of::<C::Word>()).max(align_of::<S>());
     Some(Shape {
-        kind: kind.number(),
-        align: u32::try_from(align).ok()?,
+        kind: request.kind.number(),
+        align: u32::try_from((align as u64).max(ARENA_ALIGN)).ok()?,
         bytes: bytes as u64,
         element: size_of::<S>() as u64,
-        capacity: capacity as u64,
-        tag,
+        capacity: request.capacity as u64,
+        tag: request.tag,
     })
 }
 
-/// An object that this process has open: its control block and slots, and what keeps them mapped.
-pub(crate) struct Placed<C, S> {
+/// Where control block, words and slots of an object lie.
+pub(crate) type Parts<C, S> = (NonNull<C>, NonNull<[<C as Control>::Word]>, NonNull<[S]>);
+
+/// An object that this process has open: its control block, words and slots, and what keeps them mapped.
+pub(crate) struct Placed<C: Control, S> {
     attached: Attached,
     name: ObjectName,
     index: usize,
     control: NonNull<C>,
+    words: NonNull<[C::Word]>,
     slots: NonNull<[S]>,
 }
 
-// SAFETY: control block and slots are shared memory, accessed through sync-layer words and cells only.
-unsafe impl<C: Sync, S: Sync> Send for Placed<C, S> {}
+// SAFETY: control block, words and slots are shared memory, accessed through sync-layer words and cells only.
+unsafe impl<C: Control, S: Sync> Send for Placed<C, S> {}
 // SAFETY: as above.
-unsafe impl<C: Sync, S: Sync> Sync for Placed<C, S> {}
+unsafe impl<C: Control, S: Sync> Sync for Placed<C, S> {}
 
-impl<C, S> Placed<C, S> {
+impl<C: Control, S> Placed<C, S> {
     pub(crate) fn core(&self) -> &Arc<Core> {
         self.attached.core()
     }
@@ -172,27 +199,32 @@ impl<C, S> Placed<C, S> {
         unsafe { self.control.as_ref() }
     }
 
+    pub(crate) fn words(&self) -> &[C::Word] {
+        // SAFETY: as above.
+        unsafe { self.words.as_ref() }
+    }
+
     pub(crate) fn slots(&self) -> &[S] {
         // SAFETY: as above.
         unsafe { self.slots.as_ref() }
     }
 }
 
-impl<C, S> Clone for Placed<C, S> {
+impl<C: Control, S> Clone for Placed<C, S> {
     fn clone(&self) -> Self {
         self.core().opened(self.index);
         let (attached, name) = (self.attached.clone(), self.name.clone());
-        Self { attached, name, index: self.index, control: self.control, slots: self.slots }
+        Self { attached, name, index: self.index, control: self.control, words: self.words, slots: self.slots }
     }
 }
 
-impl<C, S> Drop for Placed<C, S> {
+impl<C: Control, S> Drop for Placed<C, S> {
     fn drop(&mut self) {
         self.core().closed(self.index);
     }
 }
 
-impl<C, S> fmt::Debug for Placed<C, S> {
+impl<C: Control, S> fmt::Debug for Placed<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Placed").field("name", &self.name).field("index", &self.index).finish_non_exhaustive()
     }
@@ -248,30 +280,42 @@ pub(crate) struct Request<'a> {
     pub(crate) deadline: Option<Deadline>,
 }
 
-/// Makes or opens an object with control block `C` and slots `S`.
-pub(crate) fn obtain<C: Control<S>, S: Send + Sync + 'static>(
+/// Makes or opens an object with control block `C` and slots `S`, and without words.
+pub(crate) fn obtain<C: Control<Word = ()>, S: Send + Sync + 'static>(
     core: &Arc<Core>,
     request: &Request<'_>,
     control: impl Fn() -> C,
+    slot: impl FnMut(usize) -> S,
+) -> Result<(Placed<C, S>, bool), ObjectError> {
+    obtain_with(core, request, control, || (), slot)
+}
+
+/// Makes or opens an object with control block `C`, its words, and slots `S`.
+pub(crate) fn obtain_with<C: Control, S: Send + Sync + 'static>(
+    core: &Arc<Core>,
+    request: &Request<'_>,
+    control: impl Fn() -> C,
+    word: impl Fn() -> C::Word,
     mut slot: impl FnMut(usize) -> S,
 ) -> Result<(Placed<C, S>, bool), ObjectError> {
     let mut attempt = || -> Result<(Placed<C, S>, bool), ObjectErrorKind> {
         let name = padded(request.name)?;
-        let capacity = request.capacity;
         let no_room = ObjectErrorKind::OutOfMemory { needed: u64::MAX };
-        let shape = shape_of::<C, S>(request.kind, capacity, request.tag).ok_or(no_room)?;
+        let threads = core.participants().threads().len();
+        let counts = request.kind.counts(request.capacity, threads).ok_or(no_room)?;
+        let shape = shape_of::<C, S>(request, counts).ok_or(no_room)?;
         let found = core
             .obtain(&name, shape, request.mode, request.deadline, &mut |extent| {
-                core.memory().write(extent, control(), capacity, &mut slot);
+                core.memory().write(extent, control(), counts, &word, &mut slot);
             })?
             .map_err(|error| refusal(error, shape, core.limits().objects))?;
         let Found { index, extent, created } = found;
-        let Some((control, slots)) = core.memory().find::<C, S>(index, extent, capacity) else {
+        let Some((control, words, slots)) = core.memory().find::<C, S>(extent, counts) else {
             core.closed(index);
             return Err(ObjectErrorKind::Corrupt);
         };
         let (attached, name) = (Attached::new(core), ObjectName::from(request.name));
-        Ok((Placed { attached, name, index, control, slots }, created))
+        Ok((Placed { attached, name, index, control, words, slots }, created))
     };
     attempt().map_err(|kind| ObjectError::new(request.name, kind))
 }

@@ -4,12 +4,12 @@ use super::core::NoCaller;
 use super::error::{ObjectError, ObjectErrorKind, Unusable};
 use super::handle::Region;
 use super::kind::Kind;
-use super::object::{ObjectName, Placed, Request, named_and_waiting, obtain};
+use super::object::{ObjectName, Placed, Request, named_and_waiting, obtain_with};
 use crate::primitives::owned_semaphore::{self, AcquireError, RawOwnedSemaphore};
 use crate::primitives::registry::Mode;
 use crate::primitives::waiting::Wait;
 use crate::primitives::{Caller, ThreadSlot};
-use crate::sync::{AtomicU64, Deadline};
+use crate::sync::Deadline;
 use core::fmt;
 use core::marker::PhantomData;
 use core::time::Duration;
@@ -39,7 +39,7 @@ use core::time::Duration;
 /// ```
 #[derive(Clone)]
 pub struct OwnedSemaphore {
-    placed: Placed<RawOwnedSemaphore, AtomicU64>,
+    placed: Placed<RawOwnedSemaphore, ()>,
     wait: Wait,
 }
 
@@ -173,7 +173,7 @@ impl OwnedSemaphore {
 
     #[inline]
     fn control(&self) -> owned_semaphore::OwnedSemaphore<'_> {
-        self.placed.control().with(self.placed.slots())
+        self.placed.control().with(self.placed.words())
     }
 
     /// How many permits there are in all.
@@ -248,15 +248,14 @@ impl Region {
     /// # Errors
     /// [`ObjectError`]: more permits than possible; of another kind; no memory; too many objects.
     pub fn owned_semaphore(&self, name: &str, permits: u32) -> Result<OwnedSemaphore, ObjectError> {
-        let capacity = self.core().participants().threads().len();
-        let most = RawOwnedSemaphore::most(capacity);
+        let most = RawOwnedSemaphore::most(self.core().participants().threads().len());
         if permits > most {
             return Err(ObjectError::new(name, ObjectErrorKind::TooManyPermits { given: permits, most }));
         }
         let request =
-            Request { name, kind: Kind::OwnedSemaphore, capacity, tag: 0, mode: Mode::OpenOrCreate, deadline: None };
+            Request { name, kind: Kind::OwnedSemaphore, capacity: 0, tag: 0, mode: Mode::OpenOrCreate, deadline: None };
         let made = || RawOwnedSemaphore::new(permits);
-        let (placed, _) = obtain(self.core(), &request, made, |_| RawOwnedSemaphore::entry())?;
+        let (placed, _) = obtain_with(self.core(), &request, made, RawOwnedSemaphore::entry, |_| ())?;
         Ok(OwnedSemaphore { placed, wait: Wait::default() })
     }
 }

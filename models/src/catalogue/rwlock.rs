@@ -260,11 +260,8 @@ fn timed(world: &mut World) {
         world.thread(name, move || {
             let (lock, caller, slot) = (scene.object.lock(), scene.caller(lane), scene.slot(lane));
             let deadline = Some(Deadline::at_monotonic_ns(1));
-            let answer = if lane == 1 {
-                lock.read(&caller, OBJECT, deadline)
-            } else {
-                lock.write(&caller, OBJECT, deadline)
-            };
+            let answer =
+                if lane == 1 { lock.read(&caller, OBJECT, deadline) } else { lock.write(&caller, OBJECT, deadline) };
             match answer {
                 Ok(how) => {
                     scene.object.check(how);
