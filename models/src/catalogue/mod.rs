@@ -4,10 +4,13 @@ mod barrier;
 mod condvar;
 mod deviations;
 mod event;
+mod gate;
 pub(crate) mod mutex;
 mod once;
 mod owned_semaphore;
 mod participants;
+mod pool;
+mod queue;
 mod registry;
 mod ring;
 mod role;
@@ -28,10 +31,13 @@ pub fn all() -> Vec<Model> {
         barrier::MODELS,
         condvar::MODELS,
         event::MODELS,
+        gate::MODELS,
         mutex::MODELS,
         once::MODELS,
         owned_semaphore::MODELS,
         participants::MODELS,
+        pool::MODELS,
+        queue::MODELS,
         registry::MODELS,
         ring::MODELS,
         role::MODELS,

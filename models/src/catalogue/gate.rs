@@ -1,0 +1,146 @@
+//! Models of `primitives/gate.rs`.
+
+use crate::scene::{OBJECT, Scene};
+use crate::world::{Bounds, Faults, Model, World};
+use crate::{verify, verify_eq};
+use selvedge::primitives::gate::RawGate;
+use selvedge::primitives::undertaker::{Dead, Repair};
+use selvedge::sync::{AtomicU32, Deadline, Ordering};
+use std::sync::Arc;
+
+pub(super) const MODELS: &[Model] = &[
+    Model {
+        name: "gate/one_signals_one_waits",
+        properties: "G2",
+        client: "1 process brings an item, 1 waits for one",
+        build: |world| clients(world, &[1], 1),
+        faults: Faults { lifo: true, no_wake_edge: true, spurious: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(3), faulty: Some(2) },
+    },
+    Model {
+        name: "gate/two_items_two_wait",
+        properties: "G2",
+        client: "1 process brings 2 items, 2 wait for one",
+        build: |world| clients(world, &[2], 2),
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "gate/two_signal_two_wait",
+        properties: "G2",
+        client: "2 processes bring an item each, 2 wait for one",
+        build: |world| clients(world, &[1, 1], 2),
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "gate/three_items_three_wait",
+        properties: "G2",
+        client: "1 process brings 3 items, 3 wait for one",
+        build: |world| clients(world, &[3], 3),
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: None },
+    },
+    Model {
+        name: "gate/signaller_dies",
+        properties: "F1 G2 G4",
+        client: "1 process brings an item, killed, the undertaker too, 1 brings one, 1 waits for one",
+        build: |world| clients(world, &[1, 1], 1),
+        faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
+        name: "gate/woken_one_dies",
+        properties: "G2 G4",
+        client: "1 process brings 2 items, 2 wait for one, one of them killed",
+        build: |world| clients(world, &[2], 2),
+        faults: Faults { victims: &[1], ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
+        name: "gate/timed_wait_leaves_no_trace",
+        properties: "G3 G2",
+        client: "1 process brings an item, 1 waits for one, 1 waits for one for some time",
+        build: timed,
+        faults: Faults { timeouts: true, lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(1) },
+    },
+];
+
+/// Items are a number; who waits takes one.
+struct Stock {
+    items: AtomicU32,
+    gate: RawGate,
+}
+
+impl Stock {
+    fn new() -> Self {
+        Self { items: AtomicU32::new(0), gate: RawGate::new() }
+    }
+
+    fn bring(&self) {
+        // Relaxed: the fences of the gate order it.
+        self.items.fetch_add(1, Ordering::Relaxed);
+        self.gate.signal();
+    }
+
+    fn take(&self) -> Option<()> {
+        let mut found = self.items.load(Ordering::Relaxed);
+        while found > 0 {
+            match self.items.compare_exchange(found, found - 1, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Some(()),
+                Err(newer) => found = newer,
+            }
+        }
+        None
+    }
+
+    fn wait(&self, scene: &Scene<Self>, lane: usize, deadline: Option<Deadline>) -> Option<()> {
+        let more = || self.items.load(Ordering::Relaxed) > 0;
+        self.gate.wait(&scene.caller(lane), OBJECT, deadline, || self.take(), more)
+    }
+}
+
+impl Repair for Stock {
+    fn bury(&self, _dead: &Dead<'_>) {
+        self.gate.change();
+    }
+
+    fn wake_all(&self) {
+        self.gate.wake_all();
+    }
+}
+
+const NAMES: [&str; 4] = ["A", "B", "C", "D"];
+
+/// Some bring items, others wait for one each; there are enough for all who are not killed.
+fn clients(world: &mut World, bring: &'static [u32], waiting: usize) {
+    let scene = Scene::in_world(world, bring.len() + waiting, Stock::new());
+    for (lane, name) in NAMES.iter().enumerate().take(bring.len() + waiting) {
+        let scene = Arc::clone(&scene);
+        world.thread(name, move || match bring.get(lane) {
+            Some(items) => (0..*items).for_each(|_| scene.object.bring()),
+            None => verify_eq!(scene.object.wait(&scene, lane, None), Some(())),
+        });
+    }
+    let brought: u32 = bring.iter().sum();
+    world.finally(move || verify!(scene.object.items.load(Ordering::Relaxed) < brought, "nobody took one"));
+}
+
+fn timed(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Stock::new());
+    let bringer = Arc::clone(&scene);
+    world.thread("bringer", move || bringer.object.bring());
+    for (lane, name) in [(1, "timed"), (2, "patient")] {
+        let scene = Arc::clone(&scene);
+        world.thread(name, move || {
+            let deadline = (lane == 1).then(|| Deadline::at_monotonic_ns(1));
+            match scene.object.wait(&scene, lane, deadline) {
+                // Brought back, for who waits as long as it takes.
+                Some(()) => scene.object.bring(),
+                None => verify_eq!(lane, 1),
+            }
+        });
+    }
+    world.finally(move || verify_eq!(scene.object.items.load(Ordering::Relaxed), 1));
+}

@@ -1,0 +1,384 @@
+//! Models of `primitives/queue.rs`.
+
+use crate::scene::{Notes, OBJECT, Scene};
+use crate::world::{Bounds, Faults, Model, World};
+use crate::{verify, verify_eq};
+use selvedge::primitives::RawQueue;
+use selvedge::primitives::queue::{Delivery, Queue, QueueError, Taken};
+use selvedge::primitives::undertaker::{Dead, Repair};
+use selvedge::sync::{AtomicU64, Cell, Deadline};
+use std::sync::Arc;
+
+pub(super) const MODELS: &[Model] = &[
+    Model {
+        name: "queue/two_messages_one_slot",
+        properties: "Q1 Q2 Q3 G1 G2",
+        client: "1 process × 2 sends, 1 × 2 receives, capacity 1",
+        build: |world| clients(world, 1, &[2], &[2]),
+        faults: Faults { lifo: true, no_wake_edge: true, spurious: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
+        name: "queue/two_senders",
+        properties: "Q1 Q2 Q3 G1 G2",
+        client: "2 processes × send, 1 × 2 receives, capacity 2",
+        build: |world| clients(world, 2, &[1, 1], &[2]),
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "queue/two_senders_one_slot",
+        properties: "Q1 Q2 Q3 G1 G2",
+        client: "2 processes × send, 1 × 2 receives, capacity 1",
+        build: |world| clients(world, 1, &[1, 1], &[2]),
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "queue/two_receivers",
+        properties: "Q1 Q2 Q3 G1 G2",
+        client: "1 process × 2 sends, 2 × receive, capacity 1",
+        build: |world| clients(world, 1, &[2], &[1, 1]),
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "queue/empty_is_no_excuse",
+        properties: "Q1 G3 G6",
+        client: "2 processes × (try_send, try_receive), capacity 2: neither can find it empty",
+        build: never_empty,
+        faults: Faults { frozen: &[0], solo_steps: 80, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
+        name: "queue/full_is_no_excuse",
+        properties: "Q1 Q2 G3 G6",
+        client: "2 processes × (try_receive, try_send), full at first, capacity 2: neither can find it full",
+        build: never_full,
+        faults: Faults { frozen: &[0], solo_steps: 80, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
+        name: "queue/sender_dies_nobody_waits_for_it",
+        properties: "Q3 Q4 Q6 F1 G1 G2 G4",
+        client: "1 process × send, killed, 1 × send, 1 × receive, capacity 1",
+        build: |world| survivors(world, Delivery::AtMostOnce, 1, &[1, 1], &[1]),
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        name: "queue/sender_dies_alone",
+        properties: "Q3 Q6 G1 G4",
+        client: "1 process × 2 sends, killed, the undertaker too, capacity 2",
+        build: |world| survivors(world, Delivery::AtMostOnce, 2, &[2], &[]),
+        faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        name: "queue/receiver_dies_message_is_gone",
+        properties: "Q5 Q6 F1 G1 G2 G4",
+        client: "1 process × 2 sends, 1 × receive, killed, the undertaker too, capacity 1, at most once",
+        build: |world| waiting_sender(world, Delivery::AtMostOnce),
+        faults: Faults { victims: &[1], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        name: "queue/receiver_dies_message_is_redelivered",
+        properties: "Q5 Q6 F1 G1 G2 G4",
+        client: "1 message, 2 processes × receive, one of them killed, capacity 1, at least once",
+        build: |world| redelivered(world, 2),
+        faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        name: "queue/receivers_die_in_turn",
+        properties: "Q5 Q6 G1 G2 G4",
+        client: "1 message, 3 processes × receive, two of them killed, capacity 1, at least once",
+        build: |world| redelivered(world, 3),
+        faults: Faults { pairs: &[(0, 1)], ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        name: "queue/both_ends_die",
+        properties: "Q3 Q4 Q5 Q6 G1 G4",
+        client: "1 process × send and 1 × receive, both killed, capacity 1",
+        build: |world| survivors(world, Delivery::AtMostOnce, 1, &[1], &[1]),
+        faults: Faults { pairs: &[(0, 1)], ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        name: "queue/timed_calls_leave_no_trace",
+        properties: "G3 Q1",
+        client: "1 process × send, 1 × timed receive, 1 × receive or none is left, capacity 1",
+        build: timed,
+        faults: Faults { timeouts: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+];
+
+const NAMES: [&str; 4] = ["A", "B", "C", "D"];
+/// A deadline that passes when nothing else can happen.
+const END: Option<Deadline> = Some(Deadline::at_monotonic_ns(u64::MAX));
+
+/// A queue with its words, and its buffers: two cells, or nothing could be torn.
+struct Line {
+    control: RawQueue,
+    words: Vec<AtomicU64>,
+    content: Vec<Cell<[u32; 2]>>,
+}
+
+impl Line {
+    fn new(capacity: usize, spare: usize, delivery: Delivery) -> Self {
+        let buffers = capacity + spare;
+        Self {
+            control: RawQueue::new(u32::try_from(capacity).expect("small"), delivery),
+            words: (0..capacity + buffers).map(|_| RawQueue::word()).collect(),
+            content: (0..buffers).map(|_| Cell::new([0; 2])).collect(),
+        }
+    }
+
+    fn queue(&self) -> Queue<'_> {
+        self.control.with(&self.words)
+    }
+
+    /// Fills a buffer. There is one, in these models.
+    fn fill(&self, scene: &Scene<Self>, lane: usize, message: u32) -> usize {
+        let buffer = self.queue().pool().try_take(scene.slot(lane)).expect("there is a spare one");
+        // SAFETY: the lane has the buffer; the engine reports it if somebody else has it, too.
+        self.content[buffer].with_mut(|content| unsafe { (*content)[0] = message });
+        // SAFETY: as above.
+        self.content[buffer].with_mut(|content| unsafe { (*content)[1] = message });
+        buffer
+    }
+
+    fn send(&self, scene: &Scene<Self>, lane: usize, message: u32) {
+        let buffer = self.fill(scene, lane, message);
+        let sent = self.queue().publish(&scene.caller(lane), OBJECT, buffer, None);
+        verify_eq!(sent, Ok(()), "a send without deadline");
+    }
+
+    fn try_send(&self, scene: &Scene<Self>, lane: usize, message: u32) -> Result<(), QueueError> {
+        let buffer = self.fill(scene, lane, message);
+        self.queue().try_publish(buffer).inspect_err(|_| self.queue().pool().give_back(buffer))
+    }
+
+    /// What was taken, and its buffer given back.
+    fn finish(&self, taken: Taken) -> u32 {
+        // SAFETY: as in fill.
+        let [one, other] = self.content[taken.buffer].with(|content| unsafe { *content });
+        verify_eq!(one, other, "a torn message");
+        self.queue().pool().give_back(taken.buffer);
+        one
+    }
+
+    fn receive(&self, scene: &Scene<Self>, lane: usize, deadline: Option<Deadline>) -> Option<u32> {
+        match self.queue().take(&scene.caller(lane), OBJECT, deadline) {
+            Ok(taken) => Some(self.finish(taken)),
+            Err(error) => {
+                verify_eq!(error, QueueError::TimedOut);
+                None
+            }
+        }
+    }
+
+    fn try_receive(&self, scene: &Scene<Self>, lane: usize) -> Option<u32> {
+        match self.queue().try_take(scene.slot(lane)) {
+            Ok(taken) => Some(self.finish(taken)),
+            Err(error) => {
+                verify_eq!(error, QueueError::WouldBlock);
+                None
+            }
+        }
+    }
+}
+
+impl Repair for Line {
+    fn bury(&self, dead: &Dead<'_>) {
+        self.queue().bury(dead);
+    }
+
+    fn wake_all(&self) {
+        self.queue().wake_all();
+    }
+}
+
+/// A message: who sent it, and which of its own it is.
+fn message(lane: usize, number: usize) -> u32 {
+    u32::try_from(10 * (lane + 1) + number).expect("small")
+}
+
+/// What everybody who is not dead got, in the order in which each got it.
+type Got = Arc<Notes<Vec<(usize, u32)>>>;
+
+/// What is left in the end, in order; all buffers come home.
+fn drain(scene: &Scene<Line>, lane: usize) -> Vec<u32> {
+    let left = std::iter::from_fn(|| scene.object.try_receive(scene, lane)).collect();
+    verify_eq!(scene.object.queue().pool().in_use(), 0, "a buffer was lost");
+    left
+}
+
+/// No message twice, none invented, and of each sender in order, as each receiver got them.
+fn check(got: &[(usize, u32)], senders: &[usize]) {
+    let mut all: Vec<u32> = got.iter().map(|(_, message)| *message).collect();
+    all.sort_unstable();
+    let count = all.len();
+    all.dedup();
+    verify_eq!(all.len(), count, "a message was received twice: {got:?}");
+    let sent = |(lane, count): (usize, &usize)| (0..*count).map(move |number| message(lane, number));
+    let known: Vec<u32> = senders.iter().enumerate().flat_map(sent).collect();
+    verify!(all.iter().all(|message| known.contains(message)), "a message that nobody sent: {got:?}");
+    for (index, (receiver, one)) in got.iter().enumerate() {
+        let later = got[index + 1..].iter().filter(|(other, _)| other == receiver).map(|(_, message)| *message);
+        let of_the_same = later.filter(|message| message / 10 == one / 10);
+        verify!(of_the_same.into_iter().all(|message| message > *one), "out of order: {got:?}");
+    }
+}
+
+fn start(
+    world: &mut World,
+    line: Line,
+    sends: &'static [usize],
+    receives: &'static [usize],
+    deadline: Option<Deadline>,
+) -> (Arc<Scene<Line>>, Got) {
+    let scene = Scene::in_world(world, sends.len() + receives.len(), line);
+    let got = Got::default();
+    for (lane, name) in NAMES.iter().enumerate().take(sends.len() + receives.len()) {
+        let (scene, got) = (Arc::clone(&scene), Arc::clone(&got));
+        world.thread(name, move || match sends.get(lane) {
+            Some(count) => (0..*count).for_each(|number| scene.object.send(&scene, lane, message(lane, number))),
+            None => {
+                for _ in 0..receives[lane - sends.len()] {
+                    let received = scene.object.receive(&scene, lane, deadline);
+                    got.lock().extend(received.map(|message| (lane, message)));
+                }
+            }
+        });
+    }
+    (scene, got)
+}
+
+fn clients(world: &mut World, capacity: usize, sends: &'static [usize], receives: &'static [usize]) {
+    let line = Line::new(capacity, sends.len() + receives.len(), Delivery::AtMostOnce);
+    let (scene, got) = start(world, line, sends, receives, None);
+    world.finally(move || {
+        check(&got.lock(), sends);
+        verify_eq!(got.lock().len(), sends.iter().sum::<usize>(), "a message was lost");
+        verify_eq!(drain(&scene, 0), Vec::<u32>::new());
+    });
+}
+
+/// Some lanes are killed. Senders that live have their messages there in the end, unless a receiver that died had them.
+fn survivors(
+    world: &mut World,
+    delivery: Delivery,
+    capacity: usize,
+    sends: &'static [usize],
+    receives: &'static [usize],
+) {
+    let line = Line::new(capacity, sends.len() + receives.len(), delivery);
+    // Who waits for a message of the dead waits in vain.
+    let (scene, got) = start(world, line, sends, receives, END);
+    world.finally(move || {
+        let left = drain(&scene, 0);
+        let mut all = got.lock().clone();
+        all.extend(left.iter().map(|message| (sends.len() + receives.len(), *message)));
+        check(&all, sends);
+        if (sends.len(), receives.len()) == (2, 1) {
+            // Only the first sender is killed: all others' messages are there, and the receiver got one.
+            verify!(all.iter().any(|(_, got)| *got == message(1, 0)), "a message of a survivor was lost: {all:?}");
+            verify_eq!(got.lock().len(), 1, "the receiver was not told of a message");
+        }
+    });
+}
+
+/// A sender that has to wait for space, and the receiver that makes it is killed.
+fn waiting_sender(world: &mut World, delivery: Delivery) {
+    let scene = Scene::in_world(world, 2, Line::new(1, 3, delivery));
+    let sender = Arc::clone(&scene);
+    let sent = Arc::new(Notes::<bool>::default());
+    let by_sender = Arc::clone(&sent);
+    world.thread("sender", move || {
+        sender.object.send(&sender, 0, message(0, 0));
+        // If the receiver dies before it has taken, there is no space.
+        let buffer = sender.object.fill(&sender, 0, message(0, 1));
+        let queue = sender.object.queue();
+        let published = queue.publish(&sender.caller(0), OBJECT, buffer, END).is_ok();
+        if !published {
+            queue.pool().give_back(buffer);
+        }
+        *by_sender.lock() = published;
+    });
+    let receiver = Arc::clone(&scene);
+    world.thread("receiver", move || {
+        verify_eq!(receiver.object.receive(&receiver, 1, None), Some(message(0, 0)));
+    });
+    world.finally(move || {
+        let left = drain(&scene, 0);
+        let expected = if *sent.lock() { message(0, 1) } else { message(0, 0) };
+        verify_eq!(left, vec![expected], "a message was lost, or a sender was not told of space");
+    });
+}
+
+/// One message, which is there; all but the last lane may be killed, and whoever lives gets it if the others did not finish.
+fn redelivered(world: &mut World, lanes: usize) {
+    let scene = Scene::in_world(world, lanes, Line::new(1, lanes, Delivery::AtLeastOnce));
+    verify_eq!(scene.object.try_send(&scene, lanes - 1, message(0, 0)), Ok(()));
+    let finished = Arc::new(Notes::<Vec<bool>>::default());
+    for (lane, name) in NAMES.iter().enumerate().take(lanes) {
+        let (scene, finished) = (Arc::clone(&scene), Arc::clone(&finished));
+        world.thread(name, move || {
+            let Ok(taken) = scene.object.queue().take(&scene.caller(lane), OBJECT, END) else { return };
+            verify_eq!(scene.object.finish(taken), message(0, 0));
+            finished.lock().push(taken.redelivered);
+        });
+    }
+    world.finally(move || {
+        verify_eq!(drain(&scene, 0), Vec::<u32>::new(), "nobody got what was left");
+        let finished = finished.lock();
+        verify!(finished.len() <= 1, "it was finished twice");
+    });
+}
+
+fn never_empty(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Line::new(2, 2, Delivery::AtMostOnce));
+    for lane in 0..2 {
+        let scene = Arc::clone(&scene);
+        world.thread(NAMES[lane], move || {
+            verify_eq!(scene.object.try_send(&scene, lane, message(lane, 0)), Ok(()), "it cannot be full");
+            verify!(scene.object.try_receive(&scene, lane).is_some(), "it cannot be empty");
+        });
+    }
+}
+
+fn never_full(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Line::new(2, 2, Delivery::AtMostOnce));
+    for lane in 0..2 {
+        verify_eq!(scene.object.try_send(&scene, lane, message(lane, 0)), Ok(()));
+    }
+    for lane in 0..2 {
+        let scene = Arc::clone(&scene);
+        world.thread(NAMES[lane], move || {
+            verify!(scene.object.try_receive(&scene, lane).is_some(), "it cannot be empty");
+            verify_eq!(scene.object.try_send(&scene, lane, message(lane, 1)), Ok(()), "it cannot be full");
+        });
+    }
+}
+
+fn timed(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Line::new(1, 3, Delivery::AtMostOnce));
+    let got = Got::default();
+    let sender = Arc::clone(&scene);
+    world.thread("sender", move || sender.object.send(&sender, 0, message(0, 0)));
+    for (lane, name, deadline) in [(1, "timed", Some(Deadline::at_monotonic_ns(1))), (2, "patient", END)] {
+        let (scene, got) = (Arc::clone(&scene), Arc::clone(&got));
+        world.thread(name, move || {
+            let received = scene.object.receive(&scene, lane, deadline);
+            got.lock().extend(received.map(|message| (lane, message)));
+        });
+    }
+    world.finally(move || {
+        verify_eq!(got.lock().len(), 1, "somebody who waits was not told");
+        verify_eq!(drain(&scene, 0), Vec::<u32>::new());
+    });
+}

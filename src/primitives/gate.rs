@@ -1,0 +1,142 @@
+//! Gate: where those wait who found nothing, for words that are not the one on which they sleep.
+//!
+//! **Purpose.** Who waits for a queue's next item cannot sleep on the queue: no `u32` there says all that matters. It sleeps on
+//! a gate, and whoever brings something about signals it. A signal makes a system call only if somebody may sleep.
+//!
+//! **Layout.** One `u32`, which is also the futex word: bit 0 `SLEEPERS`, above it the changes, modulo 2³¹.
+//!
+//! **Protocol.**
+//! 1. *wait*: set `SLEEPERS`; fence; try. Found nothing: sleep while the word is what it was after that; again. Who found
+//!    something after it had slept signals in turn if there is more: a wake for one is one wake for all who sleep.
+//! 2. *signal*, after what it is about: fence; if `SLEEPERS` is set, clear it and change the word in one step, wake one.
+//! 3. *undertaker*: change the word.
+//!
+//! **Invariants.**
+//! - I1: of somebody who waits and somebody who signals one sees the other: `SLEEPERS`, fence, try there; what it is
+//!   about, fence, the word here.
+//! - I2: whoever is woken sets `SLEEPERS` before it tries again, for all who sleep still; so the flag is never lost with
+//!   the wake, nor because a wake found nobody.
+//! - I3: all who wait at one gate wait for the same: whatever serves one of them serves any.
+//!
+//! **Orderings.**
+//!
+//! | operation | ordering | pairs with | publishes |
+//! |---|---|---|---|
+//! | `SLEEPERS`, fence, try | SeqCst fence | what a signal is about, fence, load of the word | I1 |
+//! | change | Release | `SLEEPERS` set, Acquire | what the signal is about |
+//!
+//! **Death.** Of who signals, before the wake, or of who is woken: the undertaker changes the word and wakes all whom a slot
+//! names; each sets `SLEEPERS` again.
+//!
+//! **Models.** `gate/*`, and those of what is built with it.
+//!
+//! **References.** Eventcounts: Reed and Kanodia, "Synchronization with eventcounts and sequencers", CACM 1979.
+
+use super::waiting::{Caller, ObjectId};
+use crate::sync::{AtomicU32, Deadline, Ordering, WaitOutcome, fence, futex_wake, spin_loop};
+
+const SLEEPERS: u32 = 1;
+const CHANGE: u32 = 2;
+
+/// A gate; part of a control block.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct RawGate {
+    word: AtomicU32,
+}
+
+impl RawGate {
+    /// A gate at which nobody waits.
+    #[must_use]
+    #[track_caller]
+    pub fn new() -> Self {
+        Self { word: AtomicU32::new(0) }
+    }
+
+    /// Tries until it is done, sleeping in between, as long as it takes or until `deadline`; then there is nothing.
+    ///
+    /// `more` says whether somebody else who waits here could go on.
+    pub fn wait<R>(
+        &self,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        deadline: Option<Deadline>,
+        mut attempt: impl FnMut() -> Option<R>,
+        more: impl Fn() -> bool,
+    ) -> Option<R> {
+        let mut spins = caller.spins();
+        let (mut slept, mut timed_out) = (false, false);
+        while spins > 0 {
+            if let Some(done) = attempt() {
+                return Some(done);
+            }
+            spins -= 1;
+            spin_loop();
+        }
+        loop {
+            // Acquire: pairs with the Release of a change; whoever sees it sees what it is about. A write in any case: a wake
+            // orders nothing, and a load after it might find the flag that the signal has cleared (I2).
+            let found = self.word.fetch_or(SLEEPERS, Ordering::Acquire);
+            // SeqCst: pairs with the fence in signal (I1).
+            fence(Ordering::SeqCst);
+            if let Some(done) = attempt() {
+                // dead here: a wake may be due to others; the undertaker wakes all whom a slot names.
+                if slept && more() {
+                    self.signal();
+                }
+                return Some(done);
+            }
+            if timed_out {
+                return None;
+            }
+            timed_out = caller.sleep(object, &self.word, found | SLEEPERS, deadline) == WaitOutcome::TimedOut;
+            slept = true;
+        }
+    }
+
+    /// Wakes one of those who wait, if there are any, after something that one of them waits for. Never blocks.
+    #[inline]
+    pub fn signal(&self) {
+        // SeqCst: pairs with the fence in wait (I1).
+        fence(Ordering::SeqCst);
+        // Relaxed: after the fence.
+        let found = self.word.load(Ordering::Relaxed);
+        if found & SLEEPERS != 0 {
+            self.signal_slow(found);
+        }
+    }
+
+    #[cold]
+    fn signal_slow(&self, mut found: u32) {
+        while found & SLEEPERS != 0 {
+            let changed = (found & !SLEEPERS).wrapping_add(CHANGE);
+            // Release: pairs with the Acquire in wait; publishes what the signal is about.
+            match self.word.compare_exchange(found, changed, Ordering::Release, Ordering::Relaxed) {
+                // dead here: nobody is woken; the undertaker wakes all whom a slot names.
+                Ok(_) => {
+                    futex_wake(&self.word, 1);
+                    return;
+                }
+                Err(newer) => found = newer,
+            }
+        }
+    }
+
+    /// Changes the word, as an undertaker does before it wakes all.
+    pub fn change(&self) {
+        // Release: as in signal_slow.
+        self.word.fetch_add(CHANGE, Ordering::Release);
+    }
+
+    /// Wakes everybody who sleeps here.
+    pub fn wake_all(&self) {
+        futex_wake(&self.word, u32::MAX);
+    }
+}
+
+impl Default for RawGate {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,185 @@
+//! Pool: buffers that are taken and given back, and come home when the thread that has one dies.
+//!
+//! **Purpose.** A fixed number of buffers of one size. A thread takes one, and has it alone until it gives it back, hands it
+//! on, or ends. Queues keep what they transport in such buffers.
+//!
+//! **Layout.** A [gate](super::gate) for those who find none, a `u32` that says where to look first, and a `u64` for each
+//! buffer:
+//!
+//! | bits | content |
+//! |---|---|
+//! | 0 to 2 | `FREE`, `FILL`: somebody has it who has taken it from the pool, `QUEUED`: it is on its way, `HELD`: somebody has it to whom it was handed on, `RETURNED`: whoever held it did not finish |
+//! | 3 | it was `RETURNED` before, since it was taken |
+//! | 4 to 18 | thread slot + 1 of who has it (`FILL`, `HELD`) |
+//! | 19 to 63 | version: another one after each change |
+//!
+//! **Protocol.**
+//! 1. *take*: swing a buffer from `FREE` to `FILL`. Look first where the last one was found.
+//! 2. *give back*: swing it to `FREE`; signal the gate.
+//! 3. *undertaker*: swing the buffers that the dead have to `FREE`; change the gate. A queue does so itself, since some
+//!    of them are on their way.
+//!
+//! **Invariants.**
+//! - I1: who has a buffer (`FILL` or `HELD` with its slot) alone changes its word, but for swings by others that were to
+//!   hand it on, and fail at its version.
+//! - I2: a version is used once (45 bits: a thread would have to be stalled over as many changes of one buffer).
+//!
+//! **Orderings.**
+//!
+//! | operation | ordering | pairs with | publishes |
+//! |---|---|---|---|
+//! | give back, return of the undertaker | Release | take, Acquire | that what was read and written in it is over |
+//!
+//! **Death.** The word names who has it, from the swing on; the undertaker frees it, and changes the gate.
+//!
+//! **Models.** `pool/*`.
+//!
+//! **References.** Versions against recycling: IBM System/370 Principles of Operation, free-pool list manipulation.
+
+use super::gate::RawGate;
+use super::participants::ThreadSlot;
+use super::undertaker::{Dead, Repair};
+use super::waiting::{Caller, ObjectId};
+use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering};
+
+mod buffer;
+
+pub(super) use buffer::{Buffer, State};
+
+/// The control block of a pool.
+#[derive(Debug)]
+#[repr(C)]
+pub struct RawPool {
+    gate: RawGate,
+    /// A buffer that may be free; any number does.
+    hint: AtomicU32,
+}
+
+/// A pool with its buffers.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool<'a> {
+    control: &'a RawPool,
+    buffers: &'a [AtomicU64],
+}
+
+impl RawPool {
+    /// A pool.
+    #[must_use]
+    #[track_caller]
+    pub fn new() -> Self {
+        Self { gate: RawGate::new(), hint: AtomicU32::new(0) }
+    }
+
+    /// The word of a buffer that nobody has.
+    #[must_use]
+    #[track_caller]
+    pub fn buffer() -> AtomicU64 {
+        AtomicU64::new(0)
+    }
+
+    /// The pool with its buffers.
+    #[must_use]
+    pub fn with<'a>(&'a self, buffers: &'a [AtomicU64]) -> Pool<'a> {
+        Pool { control: self, buffers }
+    }
+}
+
+impl Default for RawPool {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a> Pool<'a> {
+    /// Takes a buffer, by index; none if all are taken. Never blocks.
+    #[must_use]
+    pub fn try_take(&self, slot: ThreadSlot) -> Option<usize> {
+        // Relaxed: only where to look first.
+        let first = usize::try_from(self.control.hint.load(Ordering::Relaxed)).unwrap_or(0);
+        let first = if first < self.buffers.len() { first } else { 0 };
+        let (before, after) = self.buffers.split_at_checked(first)?;
+        let places = after.iter().zip(first..).chain(before.iter().zip(0..));
+        for (word, index) in places {
+            // Relaxed: only a candidate for the compare-and-swap.
+            let seen = word.load(Ordering::Relaxed);
+            let buffer = Buffer::from_bits(seen);
+            if buffer.state != State::Free {
+                continue;
+            }
+            // Acquire: pairs with the Release of who had it last; nothing of that comes after.
+            let taken = buffer.next(State::Fill, Some(slot)).to_bits();
+            if word.compare_exchange(seen, taken, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                // dead here: the word names us; the undertaker frees it.
+                // Relaxed: as above.
+                self.control.hint.store(u32::try_from(index + 1).unwrap_or(0), Ordering::Relaxed);
+                return Some(index);
+            }
+        }
+        None
+    }
+
+    /// Takes a buffer, by index, waiting as long as it takes or until `deadline`; then there is none.
+    pub fn take(&self, caller: &Caller<'_>, object: ObjectId, deadline: Option<Deadline>) -> Option<usize> {
+        self.try_take(caller.slot).or_else(|| {
+            // Whether there is more can be seen only by looking at all: who is woken in vain sleeps again.
+            self.control.gate.wait(caller, object, deadline, || self.try_take(caller.slot), || true)
+        })
+    }
+
+    /// Gives a buffer back that the calling thread has. Never blocks.
+    pub fn give_back(&self, index: usize) {
+        let Some(word) = self.buffers.get(index) else { return };
+        // Relaxed: only the caller changes it (I1).
+        let buffer = Buffer::from_bits(word.load(Ordering::Relaxed));
+        // A swap, since others may be at it in vain.
+        // Release: pairs with the Acquire in take.
+        word.swap(buffer.next(State::Free, None).to_bits(), Ordering::Release);
+        self.control.gate.signal();
+    }
+
+    /// Who has a buffer, as of a moment ago; for people and tests.
+    #[must_use]
+    pub fn owner(&self, index: usize) -> Option<ThreadSlot> {
+        Buffer::from_bits(self.buffers.get(index)?.peek()).owner
+    }
+
+    /// How many buffers are not free, as of a moment ago; for people and tests.
+    #[must_use]
+    pub fn in_use(&self) -> usize {
+        self.buffers.iter().filter(|word| Buffer::from_bits(word.peek()).state != State::Free).count()
+    }
+
+    pub(super) fn word(&self, index: usize) -> Option<&'a AtomicU64> {
+        self.buffers.get(index)
+    }
+
+    pub(super) fn words(&self) -> &'a [AtomicU64] {
+        self.buffers
+    }
+
+    pub(super) fn gate(&self) -> &'a RawGate {
+        &self.control.gate
+    }
+}
+
+impl Repair for Pool<'_> {
+    fn bury(&self, dead: &Dead<'_>) {
+        for word in self.buffers {
+            // Relaxed: the mark has published what the dead last wrote; and only a candidate for the compare-and-swap.
+            let seen = word.load(Ordering::Relaxed);
+            let buffer = Buffer::from_bits(seen);
+            if buffer.owner.is_some_and(|slot| dead.includes(slot)) {
+                // Release: as in give_back, for the dead. A failure: another walker did it.
+                let free = buffer.next(State::Free, None).to_bits();
+                let _ = word.compare_exchange(seen, free, Ordering::Release, Ordering::Relaxed);
+            }
+        }
+        // dead here: buffers are free, and sleepers not told; the next walker tells them.
+        self.control.gate.change();
+    }
+
+    fn wake_all(&self) {
+        self.control.gate.wake_all();
+    }
+}

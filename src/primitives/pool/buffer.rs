@@ -1,0 +1,76 @@
+//! The word of a buffer, taken apart.
+
+use crate::primitives::participants::ThreadSlot;
+
+const STATE: u64 = 0b111;
+const REDELIVERED: u64 = 1 << 3;
+const OWNER_SHIFT: u32 = 4;
+const OWNER: u64 = (1 << 15) - 1;
+const VERSION_SHIFT: u32 = OWNER_SHIFT + 15;
+
+/// What is the matter with a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::primitives) enum State {
+    /// Nobody has it.
+    Free,
+    /// Its owner took it from the pool.
+    Fill,
+    /// It is on its way.
+    Queued,
+    /// It was handed on to its owner.
+    Held,
+    /// Whoever held it did not finish.
+    Returned,
+}
+
+/// The word of a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::primitives) struct Buffer {
+    pub(in crate::primitives) state: State,
+    pub(in crate::primitives) redelivered: bool,
+    pub(in crate::primitives) owner: Option<ThreadSlot>,
+    version: u64,
+}
+
+impl Buffer {
+    pub(in crate::primitives) fn from_bits(bits: u64) -> Self {
+        let state = match bits & STATE {
+            0 => State::Free,
+            1 => State::Fill,
+            2 => State::Queued,
+            3 => State::Held,
+            // Garbage is nobody's, and nothing is done with it but to hand it on.
+            _ => State::Returned,
+        };
+        let owner = ((bits >> OWNER_SHIFT) & OWNER).checked_sub(1).and_then(|slot| u16::try_from(slot).ok());
+        Self {
+            state,
+            redelivered: bits & REDELIVERED != 0,
+            owner: owner.map(ThreadSlot),
+            version: bits >> VERSION_SHIFT,
+        }
+    }
+
+    pub(in crate::primitives) fn to_bits(self) -> u64 {
+        let state = match self.state {
+            State::Free => 0,
+            State::Fill => 1,
+            State::Queued => 2,
+            State::Held => 3,
+            State::Returned => 4,
+        };
+        let redelivered = if self.redelivered { REDELIVERED } else { 0 };
+        let owner = self.owner.map_or(0, |slot| u64::from(slot.0) + 1);
+        state | redelivered | (owner & OWNER) << OWNER_SHIFT | self.version << VERSION_SHIFT
+    }
+
+    /// The buffer after its next change.
+    pub(in crate::primitives) fn next(self, state: State, owner: Option<ThreadSlot>) -> Self {
+        let redelivered = match state {
+            State::Free | State::Fill => false,
+            State::Returned => true,
+            State::Queued | State::Held => self.redelivered,
+        };
+        Self { state, redelivered, owner, version: self.version.wrapping_add(1) }
+    }
+}

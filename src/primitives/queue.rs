@@ -1,0 +1,454 @@
+//! Bounded queue: many put in, many take out, whoever of them is killed or stalled.
+//!
+//! **Purpose.** First in, first out, for messages that lie in the buffers of a [pool](super::pool). A message takes effect by one
+//! compare-and-swap that names its buffer, and is taken by one that names the taker, so nobody waits for somebody who is
+//! stalled or dead in the middle. By choice of the queue the message of a taker that dies before it has finished is gone with
+//! it (at most once), or goes to another, marked (at least once).
+//!
+//! **Layout.** Two `u64` positions, head and tail, that only grow; two [gates](super::gate), for those who wait for messages and
+//! for space; a pool; `capacity` slots, and the pool's buffers, which are more than the slots by as many as may be filled or
+//! read at once. A slot is a `u64`:
+//!
+//! | from bit 0 | content |
+//! |---|---|
+//! | 2 bits | `EMPTY`, `FULL`, `TAKEN` |
+//! | 15 bits | thread slot + 1 of who has taken it (`TAKEN`) |
+//! | as many as needed | index of the buffer (`FULL`, `TAKEN`) |
+//! | the rest, 27 at least | turn: how often the slot has been used |
+//!
+//! Position `p` is in slot `p mod capacity`, at turn `p / capacity`.
+//!
+//! **Protocol.**
+//! 1. *publish b*: at the tail's position, swing the slot from `EMPTY` to `FULL` with `b`: here it takes effect. Then swing
+//!    the tail on. A slot that is `FULL` since the turn before: the queue is full, at that load. `TAKEN` since then: finish
+//!    it (3). One that has been published already: swing the tail on.
+//! 2. *take*: at the head's position, swing the slot from `FULL` to `TAKEN` with the own name: here it takes effect. Swing
+//!    the head on, and finish it. A slot that has not been published: the queue is empty, at that load. One that was taken
+//!    already: swing the head on.
+//! 3. *finish*, by whoever finds a slot `TAKEN`: read the buffer's word; if the slot is still the same, swing that to `HELD`
+//!    by the taker; then swing the slot to `EMPTY` at the next turn.
+//! 4. *return*, at least once: swing the buffer to `RETURNED`, note that there is one. Whoever takes looks for those first.
+//! 5. *undertaker*: finish what is `TAKEN`; swing buffers that the dead were filling and that a slot names to `QUEUED`; free
+//!    the others of those; free or return what they held; note; change all gates.
+//!
+//! **Invariants.**
+//! - I1: a position is published once and taken once, in order: a slot runs through its states, and its turn only grows.
+//! - I2: head and tail are hints that lag behind by at most one position; who finds them lagging helps.
+//! - I3: a buffer whose slot is `EMPTY` again is `HELD`, or has been since; so nobody's buffer is on its way twice.
+//! - I4: a buffer that a dead thread was filling, that no slot names, and that is still in that state after all slots were
+//!   seen, was never published.
+//! - I5: a `RETURNED` buffer is noted after it is returned; who finds none takes back only the note that it had read before
+//!   it looked.
+//!
+//! **Orderings.**
+//!
+//! | operation | ordering | pairs with | publishes |
+//! |---|---|---|---|
+//! | slot to `FULL` | Release | take, Acquire | the message |
+//! | slot to `TAKEN` | AcqRel | finish by others, Acquire | that the buffer was published |
+//! | buffer to `HELD` | AcqRel | loads of the buffer's word, Acquire | that the slot had been taken: validation sees what came after |
+//! | slot to `EMPTY` | Release | loads of slots, Acquire | that the buffer is `HELD` |
+//! | head and tail swung on | Release | loads of them, Acquire | the slot that was passed |
+//! | `RETURNED`, noted | Release | note, buffer, Acquire | the message, and what the dead did with it |
+//!
+//! **Death.** Filling: the buffer is freed. Having published: the message is there; the tail is swung on by the next.
+//! Having taken: it is finished by whoever comes next, and the undertaker finds it `HELD`. Of who frees or returns: the
+//! buffer's word says which. Before a signal: the undertaker wakes all whom a slot names.
+//!
+//! **Models.** `queue/*`.
+//!
+//! **References.** Helping and positions that lag: Michael and Scott, "Simple, fast, and practical non-blocking and blocking
+//! concurrent queue algorithms", PODC 1996; turns: Vyukov's bounded MPMC queue, in which a stalled sender blocks receivers.
+
+use super::gate::RawGate;
+use super::participants::ThreadSlot;
+use super::pool::{Buffer, Pool, RawPool, State};
+use super::waiting::{Caller, ObjectId};
+use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering};
+
+mod repair;
+mod slot;
+
+use slot::{Format, Slot, What};
+
+/// The control block of a queue.
+#[derive(Debug)]
+#[repr(C)]
+pub struct RawQueue {
+    head: AtomicU64,
+    /// What was returned has been noted: bit 0; above it, how often.
+    returned: AtomicU32,
+    messages: RawGate,
+    tail: AtomicU64,
+    space: RawGate,
+    /// Written when it is made.
+    capacity: AtomicU32,
+    /// 1: at least once. Written when it is made.
+    delivery: AtomicU32,
+    pool: RawPool,
+}
+
+/// What becomes of a message whose taker dies before it has finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It is gone.
+    AtMostOnce,
+    /// Another gets it, marked as redelivered.
+    AtLeastOnce,
+}
+
+/// A queue with its slots and buffers.
+#[derive(Clone, Copy, Debug)]
+pub struct Queue<'a> {
+    control: &'a RawQueue,
+    slots: &'a [AtomicU64],
+    pool: Pool<'a>,
+    format: Format,
+}
+
+/// A message that the calling thread has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Its buffer.
+    pub buffer: usize,
+    /// Somebody else had taken it before and did not finish.
+    pub redelivered: bool,
+}
+
+/// Why there is no answer now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueError {
+    /// The queue is full, or, for who takes, empty (non-blocking calls only).
+    WouldBlock,
+    /// The deadline passed (timed calls only).
+    TimedOut,
+    /// The words contradict each other: somebody has written there who should not.
+    Corrupt,
+}
+
+impl RawQueue {
+    /// The most messages that a queue can hold.
+    pub const MAX: usize = Format::BUFFERS / 2;
+
+    /// An empty queue for `capacity` messages, 1 to [`MAX`](Self::MAX).
+    #[must_use]
+    #[track_caller]
+    pub fn new(capacity: u32, delivery: Delivery) -> Self {
+        Self {
+            head: AtomicU64::new(0),
+            returned: AtomicU32::new(0),
+            messages: RawGate::new(),
+            tail: AtomicU64::new(0),
+            space: RawGate::new(),
+            capacity: AtomicU32::new(capacity),
+            delivery: AtomicU32::new(u32::from(delivery == Delivery::AtLeastOnce)),
+            pool: RawPool::new(),
+        }
+    }
+
+    /// A slot or buffer of an empty queue.
+    #[must_use]
+    #[track_caller]
+    pub fn word() -> AtomicU64 {
+        AtomicU64::new(0)
+    }
+
+    /// The queue with its words: `capacity` slots, and behind them the buffers.
+    #[must_use]
+    pub fn with<'a>(&'a self, words: &'a [AtomicU64]) -> Queue<'a> {
+        let capacity = usize::try_from(self.capacity.peek()).unwrap_or(usize::MAX);
+        let (slots, buffers) = words.split_at(capacity.min(words.len()));
+        Queue { control: self, slots, pool: self.pool.with(buffers), format: Format::new(slots.len(), buffers.len()) }
+    }
+}
+
+/// What a look at a position came to.
+enum Look {
+    /// The slot at this position can be swung from this word.
+    Ready(usize, Slot),
+    /// It cannot, for there is no space or no message.
+    Not,
+}
+
+impl<'a> Queue<'a> {
+    /// How many messages it holds at most.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The pool of its buffers. A sender takes one, fills it, and [publishes](Self::publish) it or gives it back.
+    #[must_use]
+    pub fn pool(&self) -> Pool<'a> {
+        self.pool
+    }
+
+    /// Puts the message in a buffer that the caller has filled at the end of the queue, if there is space. Never blocks.
+    ///
+    /// # Errors
+    /// `WouldBlock`, `Corrupt`: the caller has the buffer still.
+    #[inline]
+    pub fn try_publish(&self, buffer: usize) -> Result<(), QueueError> {
+        loop {
+            // Acquire: pairs with the swing of it; the slot is seen at that turn at least.
+            let position = self.control.tail.load(Ordering::Acquire);
+            let Look::Ready(index, found) = self.look_for_space(position)? else { return Err(QueueError::WouldBlock) };
+            let full = Slot { what: What::Full, taker: None, buffer, ..found };
+            // Release: pairs with the Acquire of who takes it; publishes the message.
+            if self.swing(index, found, full, Ordering::Release) {
+                // dead here: it is there; the next to publish swings the tail on, and the undertaker wakes sleepers.
+                self.pass(&self.control.tail, position);
+                self.control.messages.signal();
+                return Ok(());
+            }
+        }
+    }
+
+    /// Looks whether the slot at the tail's position can be published in.
+    fn look_for_space(&self, mut position: u64) -> Result<Look, QueueError> {
+        loop {
+            let (index, turn) = self.format.place(position);
+            let found = self.slot(index)?;
+            match (self.format.turns_between(turn, found.turn), found.what) {
+                (0, What::Empty) => return Ok(Look::Ready(index, found)),
+                (-1, What::Full) => return Ok(Look::Not),
+                (-1, What::Taken) => self.finish(index, found)?,
+                // It has been published here.
+                _ => position = self.go_on(&self.control.tail, position, turn, found)?,
+            }
+        }
+    }
+
+    /// Takes the first message, if there is one. Never blocks.
+    ///
+    /// # Errors
+    /// `WouldBlock`, `Corrupt`.
+    #[inline]
+    pub fn try_take(&self, slot: ThreadSlot) -> Result<Taken, QueueError> {
+        if let Some(taken) = self.take_returned(slot) {
+            return Ok(taken);
+        }
+        loop {
+            // Acquire: as of the tail.
+            let position = self.control.head.load(Ordering::Acquire);
+            let Look::Ready(index, found) = self.look_for_message(position)? else {
+                return Err(QueueError::WouldBlock);
+            };
+            let taken = Slot { what: What::Taken, taker: Some(slot), ..found };
+            // AcqRel: receives the message; whoever finishes this for us sees that it was published.
+            if self.swing(index, found, taken, Ordering::AcqRel) {
+                // dead here: it is ours; the next, or the undertaker, finishes it.
+                self.pass(&self.control.head, position);
+                self.finish(index, taken)?;
+                self.control.space.signal();
+                return Ok(Taken { buffer: found.buffer, redelivered: false });
+            }
+        }
+    }
+
+    /// Looks whether there is a message at the head's position.
+    fn look_for_message(&self, mut position: u64) -> Result<Look, QueueError> {
+        loop {
+            let (index, turn) = self.format.place(position);
+            let found = self.slot(index)?;
+            match (self.format.turns_between(turn, found.turn), found.what) {
+                (0, What::Full) => return Ok(Look::Ready(index, found)),
+                (0, What::Empty) | (-1, What::Taken) => return Ok(Look::Not),
+                // It has been taken here.
+                _ => position = self.go_on(&self.control.head, position, turn, found)?,
+            }
+        }
+    }
+
+    fn slot(&self, index: usize) -> Result<Slot, QueueError> {
+        let slot = self.slots.get(index).ok_or(QueueError::Corrupt)?;
+        // Acquire: pairs with every swing of the slot; what it says of the buffer has come about.
+        Ok(self.format.slot(slot.load(Ordering::Acquire)))
+    }
+
+    fn swing(&self, index: usize, from: Slot, to: Slot, success: Ordering) -> bool {
+        let (from, to) = (self.format.bits(from), self.format.bits(to));
+        // Relaxed, of a failure: it looks again.
+        self.slots.get(index).is_some_and(|slot| slot.compare_exchange(from, to, success, Ordering::Relaxed).is_ok())
+    }
+
+    /// Swings head or tail on from this position.
+    fn pass(&self, end: &AtomicU64, position: u64) {
+        // Release: pairs with the Acquire loads; who sees it sees the slot that was passed. A failure: somebody helped.
+        let _ = end.compare_exchange(position, position.wrapping_add(1), Ordering::Release, Ordering::Relaxed);
+    }
+
+    /// The position to look at next, where the slot at this one has been used already.
+    fn go_on(&self, end: &AtomicU64, position: u64, turn: u64, found: Slot) -> Result<u64, QueueError> {
+        // A head that lags may see the slot emptied and published again.
+        let used = match self.format.turns_between(turn, found.turn) {
+            0 => found.what != What::Empty,
+            1 => found.what != What::Taken,
+            _ => false,
+        };
+        if used {
+            self.pass(end, position);
+        }
+        // Acquire: as above.
+        let next = end.load(Ordering::Acquire);
+        // Nobody has passed it, and the slot is not what it can be then.
+        if next == position && !used { Err(QueueError::Corrupt) } else { Ok(next) }
+    }
+
+    /// Names the taker in the buffer of a slot that was seen `TAKEN`, and empties the slot.
+    fn finish(&self, index: usize, taken: Slot) -> Result<(), QueueError> {
+        let (Some(slot), Some(word)) = (self.slots.get(index), self.pool.word(taken.buffer)) else {
+            return Err(QueueError::Corrupt);
+        };
+        let bits = self.format.bits(taken);
+        loop {
+            // Acquire: pairs with whatever came after, so that the next load sees it.
+            let seen = word.load(Ordering::Acquire);
+            // Acquire: as in slot.
+            if slot.load(Ordering::Acquire) != bits {
+                return Ok(());
+            }
+            let buffer = Buffer::from_bits(seen);
+            if !matches!(buffer.state, State::Fill | State::Queued) {
+                break;
+            }
+            let held = buffer.next(State::Held, taken.taker).to_bits();
+            // AcqRel: see above. Relaxed, of a failure: it looks again; an undertaker may have set QUEUED.
+            if word.compare_exchange(seen, held, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                break;
+            }
+        }
+        // dead here: whoever comes next empties it.
+        let empty = self.format.bits(self.format.emptied(taken));
+        // Release: pairs with the Acquire in slot; publishes that the buffer is held. A failure: somebody helped.
+        let _ = slot.compare_exchange(bits, empty, Ordering::Release, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Takes a message that somebody has not finished, if there is one.
+    fn take_returned(&self, slot: ThreadSlot) -> Option<Taken> {
+        loop {
+            // Acquire: pairs with the note; what is returned is seen.
+            let noted = self.control.returned.load(Ordering::Acquire);
+            if noted & 1 == 0 {
+                return None;
+            }
+            for (buffer, word) in self.pool.words().iter().enumerate() {
+                // Relaxed: only a candidate for the compare-and-swap.
+                let seen = word.load(Ordering::Relaxed);
+                let returned = Buffer::from_bits(seen);
+                if returned.state != State::Returned {
+                    continue;
+                }
+                let held = returned.next(State::Held, Some(slot)).to_bits();
+                // Acquire: receives the message, and what the last taker did with it.
+                if word.compare_exchange(seen, held, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                    return Some(Taken { buffer, redelivered: true });
+                }
+            }
+            // Relaxed: it is about what was seen; a newer note makes it fail (I5).
+            let cleared =
+                self.control.returned.compare_exchange(noted, noted & !1, Ordering::Relaxed, Ordering::Relaxed);
+            if cleared.is_ok() {
+                return None;
+            }
+        }
+    }
+
+    /// Notes that a message was returned.
+    fn note(&self) {
+        let returned = &self.control.returned;
+        // Relaxed: only a candidate for the compare-and-swap.
+        let mut found = returned.load(Ordering::Relaxed);
+        // Release: pairs with the Acquire in take_returned; publishes what was returned.
+        while let Err(newer) =
+            returned.compare_exchange(found, (found | 1).wrapping_add(2), Ordering::Release, Ordering::Relaxed)
+        {
+            found = newer;
+        }
+    }
+
+    /// Gives a message that the calling thread has taken to whoever takes next, marked. Never blocks.
+    pub fn return_taken(&self, buffer: usize) {
+        let Some(word) = self.pool.word(buffer) else { return };
+        // Relaxed: only the caller changes it.
+        let held = Buffer::from_bits(word.load(Ordering::Relaxed));
+        // Release: pairs with the Acquire in take_returned; what was done with it comes before.
+        word.swap(held.next(State::Returned, None).to_bits(), Ordering::Release);
+        // dead here: the undertaker notes it, and wakes sleepers.
+        self.note();
+        self.control.messages.signal();
+    }
+
+    /// Puts the message in a buffer that the caller has filled at the end of the queue, waiting for space as long as it takes or
+    /// until `deadline`.
+    ///
+    /// # Errors
+    /// `TimedOut`, `Corrupt`: the caller has the buffer still.
+    #[inline]
+    pub fn publish(
+        &self,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        buffer: usize,
+        deadline: Option<Deadline>,
+    ) -> Result<(), QueueError> {
+        let space = &self.control.space;
+        waiting(space, caller, object, deadline, || self.try_publish(buffer), || self.has_space())
+    }
+
+    /// Takes the first message, waiting for one as long as it takes or until `deadline`.
+    ///
+    /// # Errors
+    /// `TimedOut`, `Corrupt`.
+    #[inline]
+    pub fn take(&self, caller: &Caller<'_>, object: ObjectId, deadline: Option<Deadline>) -> Result<Taken, QueueError> {
+        let messages = &self.control.messages;
+        waiting(messages, caller, object, deadline, || self.try_take(caller.slot), || self.has_message())
+    }
+
+    fn has_space(&self) -> bool {
+        // Acquire: as in try_publish.
+        matches!(self.look_for_space(self.control.tail.load(Ordering::Acquire)), Ok(Look::Ready(..)))
+    }
+
+    fn has_message(&self) -> bool {
+        // Relaxed: who reads an older one is about to be told.
+        let returned = self.control.returned.load(Ordering::Relaxed) & 1 != 0;
+        // Acquire: as in try_take.
+        returned || matches!(self.look_for_message(self.control.head.load(Ordering::Acquire)), Ok(Look::Ready(..)))
+    }
+
+    /// How many messages are waiting, as of a moment ago; what was returned not counted.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let (tail, head) = (self.control.tail.peek(), self.control.head.peek());
+        usize::try_from(tail.saturating_sub(head)).unwrap_or(0).min(self.capacity())
+    }
+
+    /// Whether no message is waiting, as of a moment ago; what was returned not counted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// An attempt, and if it would block, as many more at the gate as it takes.
+fn waiting<R>(
+    gate: &RawGate,
+    caller: &Caller<'_>,
+    object: ObjectId,
+    deadline: Option<Deadline>,
+    attempt: impl Fn() -> Result<R, QueueError>,
+    more: impl Fn() -> bool,
+) -> Result<R, QueueError> {
+    match attempt() {
+        Err(QueueError::WouldBlock) => {}
+        answer => return answer,
+    }
+    let attempt = || match attempt() {
+        Err(QueueError::WouldBlock) => None,
+        answer => Some(answer),
+    };
+    gate.wait(caller, object, deadline, attempt, more).unwrap_or(Err(QueueError::TimedOut))
+}
