@@ -90,6 +90,12 @@ impl Core {
         self.limits
     }
 
+    /// Longest sleep between two looks for the dead.
+    #[cfg(not(loom))]
+    pub(super) fn backstop(&self) -> Option<Duration> {
+        self.backstop
+    }
+
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }

@@ -48,6 +48,8 @@ mod name;
 #[cfg(not(loom))]
 mod os;
 #[cfg(not(loom))]
+mod participant;
+#[cfg(not(loom))]
 mod store;
 #[cfg(not(loom))]
 mod threads;
@@ -56,6 +58,10 @@ mod threads;
 mod threads;
 #[cfg(not(loom))]
 mod uuid;
+#[cfg(not(loom))]
+mod watch;
+#[cfg(not(loom))]
+mod watcher;
 
 pub use barrier::{Barrier, BarrierError, Member, Passed};
 pub use condvar::{Condvar, NotNotified, TimedWait};
@@ -64,8 +70,6 @@ pub use error::{
     Unusable,
 };
 pub use event::{Event, EventError};
-#[cfg(not(loom))]
-pub use handle::Participant;
 pub use handle::{ObjectEntry, Region, RegionOptions};
 pub use header::RegionId;
 pub use limits::Limits;
@@ -73,6 +77,8 @@ pub use mutex::{LockError, Mutex, MutexGuard};
 pub use name::{BadName, NameFault, RegionName};
 pub use object::{Kind, ObjectName, Shared, Tag};
 pub use once::{Once, OnceError};
+#[cfg(not(loom))]
+pub use participant::{Ended, Participant};
 pub use ring::{Batch, Loan, Receiver, RecvError, Ring, SendError, Sender};
 pub use segment::{OutOfRange, Segment};
 pub use semaphore::{AcquireError, ReleaseError, Semaphore};
@@ -80,6 +86,8 @@ pub use side::{PeerGone, RoleError};
 #[cfg(not(loom))]
 pub use store::{DIRECTORY_VARIABLE, Entry, Status};
 pub use stream::{ByteReader, ByteStream, ByteWriter, Peer, StreamError};
+#[cfg(not(loom))]
+pub use watch::{Watch, WatchError, WatchFd};
 
 pub use crate::primitives::role::{Departure, IfGone, Predecessor};
 pub use crate::primitives::waiting::Wait;
