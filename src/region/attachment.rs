@@ -161,7 +161,7 @@ impl RobustList for Listed {
 }
 
 /// The namespaces in which this process's id and start time mean something, as one number; zero if they are not known.
-fn own_namespaces() -> u64 {
+pub(super) fn own_namespaces() -> u64 {
     let inode = |path| std::fs::metadata(path).map_or(0, |facts| std::os::unix::fs::MetadataExt::ino(&facts));
     // The kernel numbers namespaces with 32 bits; one that is too old for time namespaces has a single one.
     match (inode("/proc/self/ns/pid"), inode("/proc/self/ns/time")) {

@@ -58,6 +58,16 @@ impl From<NoCaller> for ObjectErrorKind {
     }
 }
 
+#[cfg(not(loom))]
+impl From<NoCaller> for RegionErrorKind {
+    fn from(error: NoCaller) -> Self {
+        match error {
+            NoCaller::Unusable(why) => Self::Unusable(why),
+            NoCaller::TooManyThreads(limit) => Self::TooManyThreads { limit },
+        }
+    }
+}
+
 impl Core {
     /// Attaches the calling process to the region in `memory`.
     pub(crate) fn attach(

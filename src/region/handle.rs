@@ -212,6 +212,11 @@ impl RegionOptions {
         }
     }
 
+    /// Maps the region `name` to read it only.
+    pub(super) fn open_to_look(&self, name: &str) -> Result<RegionFile, RegionError> {
+        self.store().open_to_look(&Self::name(name)?)
+    }
+
     /// Removes the name of a region, of another version or boot too. Who is attached stays so; the memory goes with the
     /// last.
     ///

@@ -14,7 +14,7 @@ use super::limits::Limits;
 use super::object::{Control, Kind, slots_offset};
 use super::os::memory::Mapping;
 use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
-use crate::primitives::registry::{self, Extent, Registry, RegistryEntry};
+use crate::primitives::registry::{self, Extent, NAME_MAX, Name, Registry, RegistryEntry};
 use crate::primitives::waiting::ObjectId;
 use crate::primitives::{
     Objects, Participants, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawRing, RawSemaphore, Repair,
@@ -150,6 +150,30 @@ impl Memory {
         Some((mapping.at(start)?, mapping.array_at(start.checked_add(slots)?, count)?))
     }
 
+    /// The name of an entry, copied word by word without the registry's lock: torn, if somebody is writing it.
+    pub(crate) fn name_in_passing(&self, index: usize) -> Option<Name> {
+        let entry = index.checked_mul(size_of::<RegistryEntry>())?.checked_add(self.offsets.entries)?;
+        let start = entry.checked_add(RegistryEntry::NAME_AT)?;
+        (index < self.offsets.entry_count).then_some(())?;
+        let mut name = [0; NAME_MAX];
+        for (number, bytes) in name.chunks_exact_mut(size_of::<u64>()).enumerate() {
+            // Of the bytes of a name there is no other reference in this process: the lock's holder writes through a pointer.
+            let word = self.file.mapping().word(start + number * size_of::<u64>())?;
+            bytes.copy_from_slice(&word.peek().to_ne_bytes());
+        }
+        Some(name)
+    }
+
+    /// The control block of an object and `count` slots of it, to be read.
+    pub(crate) fn look<C: Control<S>, S>(&self, extent: Extent, count: usize) -> Option<(&C, &[S])> {
+        let (control, slots) = self.places::<C, S>(extent, count)?;
+        // SAFETY: an extent of that kind holds that control block (I2), mapped as long as `self` (I3).
+        let control = unsafe { control.as_ref() };
+        // SAFETY: and that many slots, which lie in the extent (`places`).
+        let slots = unsafe { slice::from_raw_parts(slots.as_ptr(), count) };
+        Some((control, slots))
+    }
+
     /// Calls `visit` with what there is to repair of an object.
     fn repair(&self, extent: Extent, visit: &mut dyn FnMut(&dyn Repair)) {
         // What slots a control block does not need for that are not looked for.
@@ -169,11 +193,7 @@ impl Memory {
 
     fn repair_as<C: Control<S>, S>(&self, extent: Extent, visit: &mut dyn FnMut(&dyn Repair)) -> Option<()> {
         let count = if size_of::<S>() == 0 { 0 } else { usize::try_from(extent.shape.capacity).ok()? };
-        let (control, slots) = self.places::<C, S>(extent, count)?;
-        // SAFETY: an extent of that kind holds that control block (I2), mapped as long as `self` (I3).
-        let control = unsafe { control.as_ref() };
-        // SAFETY: and that many slots, which lie in the extent (`places`).
-        let slots = unsafe { slice::from_raw_parts(slots.as_ptr(), count) };
+        let (control, slots) = self.look::<C, S>(extent, count)?;
         control.repair(slots, visit);
         Some(())
     }

@@ -18,6 +18,8 @@ mod core;
 mod error;
 mod event;
 mod handle;
+#[cfg(not(loom))]
+mod inspect;
 mod layout;
 mod limits;
 mod mutex;
@@ -72,6 +74,8 @@ pub use error::{
 pub use event::{Event, EventError};
 pub use handle::{ObjectEntry, Region, RegionOptions};
 pub use header::RegionId;
+#[cfg(not(loom))]
+pub use inspect::{Finding, Holder, Inspection, Life, ObjectSeen, ProcessSeen, Remedy, ThreadSeen};
 pub use limits::Limits;
 pub use mutex::{LockError, Mutex, MutexGuard};
 pub use name::{BadName, NameFault, RegionName};
