@@ -5,7 +5,8 @@
 use crate::failure::{Code, Failure};
 use crate::inspect::{print, print_json};
 use selvedge::region::{
-    Finding, Holder, Inspection, Life, ObjectError, ObjectErrorKind, ObjectSeen, ProcessSeen, RegionOptions, ThreadSeen,
+    Finding, Holder, Inspection, Kind, Life, ObjectError, ObjectErrorKind, ObjectSeen, ProcessSeen, RegionOptions,
+    ThreadSeen,
 };
 use selvedge::{Deadline, Region};
 use serde_json::{Value, json};
@@ -109,8 +110,10 @@ pub(crate) fn why(name: &str, object: &str, json: bool) -> Result<Code, Failure>
         let error = ObjectError::new(object, ObjectErrorKind::NotFound);
         return Err(Failure::Object { region: name.to_owned(), error });
     };
-    let mut sentences = Vec::new();
-    explain(name, &inspection, seen, &mut Vec::new(), &mut sentences);
+    let (sentences, explained, path) = (Vec::new(), Vec::new(), Vec::new());
+    let mut explanation = Explanation { region: name, inspection: &inspection, sentences, explained, path };
+    explanation.explain(seen);
+    let sentences = explanation.sentences;
     if json {
         let mut value = object_json(seen);
         if let Value::Object(fields) = &mut value {
@@ -124,49 +127,69 @@ pub(crate) fn why(name: &str, object: &str, json: bool) -> Result<Code, Failure>
     Ok(Code::Done)
 }
 
-/// Why a call on this object would wait, and why those for whom it would wait do not act. `before`: what was explained
-/// already.
-fn explain<'a>(
-    region: &str,
+/// An explanation, as it comes along.
+struct Explanation<'a> {
+    region: &'a str,
     inspection: &'a Inspection,
-    object: &'a ObjectSeen,
-    before: &mut Vec<&'a str>,
-    into: &mut Vec<String>,
-) {
-    before.push(&object.name);
-    into.push(format!("{}: {}.", title(object), object.state));
-    into.extend(object.waits.iter().map(|wait| format!("{wait}.")));
-    if object.waits.is_empty() {
-        into.push("No call waits for it now.".to_owned());
+    sentences: Vec<String>,
+    explained: Vec<&'a str>,
+    /// The objects of which each is waited for by a holder of the one before.
+    path: Vec<&'a ObjectSeen>,
+}
+
+impl<'a> Explanation<'a> {
+    fn say(&mut self, sentence: impl Into<String>) {
+        self.sentences.push(sentence.into());
     }
-    for holder in &object.holders {
-        into.push(format!("Its {} is {}.", holder.role, who(holder)));
-        let Some(thread) = &holder.thread else { continue };
-        into.extend(hindrance(region, inspection, thread));
-    }
-    match &object.waiters[..] {
-        [] => into.push("Nobody waits for it.".to_owned()),
-        [one] => into.push(format!("One thread waits for it: {one}.")),
-        several => {
-            let names: Vec<String> = several.iter().map(ToString::to_string).collect();
-            into.push(format!("{} threads wait for it: {}.", several.len(), names.join("; ")));
+
+    /// Why a call on this object would wait, and why those for whom it would wait do not act.
+    fn explain(&mut self, object: &'a ObjectSeen) {
+        self.explained.push(&object.name);
+        self.path.push(object);
+        self.say(format!("{}: {}.", title(object), object.state));
+        object.waits.iter().for_each(|wait| self.say(format!("{wait}.")));
+        if object.waits.is_empty() {
+            self.say("No call waits for it now.");
         }
+        for holder in &object.holders {
+            self.say(format!("Its {} is {}.", holder.role, who(holder)));
+            if let Some(thread) = &holder.thread {
+                self.sentences.extend(hindrance(self.region, self.inspection, thread));
+            }
+        }
+        match &object.waiters[..] {
+            [] => self.say("Nobody waits for it."),
+            [one] => self.say(format!("One thread waits for it: {one}.")),
+            several => {
+                let names: Vec<String> = several.iter().map(ToString::to_string).collect();
+                self.say(format!("{} threads wait for it: {}.", several.len(), names.join("; ")));
+            }
+        }
+        object.holders.iter().filter_map(|holder| holder.thread).for_each(|thread| self.follow(object, thread));
+        self.path.pop();
     }
-    for thread in object.holders.iter().filter_map(|holder| holder.thread) {
-        for other in inspection.objects.iter().filter(|other| other.waiters.contains(&thread)) {
+
+    /// What a holder of the object waits for itself, other than for the object.
+    fn follow(&mut self, object: &ObjectSeen, thread: ThreadSeen) {
+        let inspection = self.inspection;
+        let awaited = |other: &&ObjectSeen| other.name != object.name && other.waiters.contains(&thread);
+        for other in inspection.objects.iter().filter(awaited) {
             let ThreadSeen { pid, place, .. } = thread;
-            let other_name = other.name.escape_debug();
-            into.push(format!("Thread {place} of process {pid} waits itself, for `{other_name}`."));
-            if other.holders.iter().filter_map(|holder| holder.thread).any(|held| object.waiters.contains(&held)) {
-                into.push(format!(
-                    "Whoever has `{other_name}` waits for this one: a circle, of which nobody gets out."
-                ));
+            self.say(format!("Thread {place} of process {pid} waits itself, for `{}`.", other.name.escape_debug()));
+            let circle = self.path.iter().position(|on_it| on_it.name == other.name);
+            if circle.is_some_and(|start| self.path.iter().skip(start).all(|object| has_one_holder(object))) {
+                self.say("That is a circle, of which nobody gets out who waits without a deadline.");
             }
-            if !before.contains(&other.name.as_str()) {
-                explain(region, inspection, other, before, into);
+            if !self.explained.contains(&other.name.as_str()) {
+                self.explain(other);
             }
         }
     }
+}
+
+/// Whether everybody who waits for the object waits for its only holder.
+fn has_one_holder(object: &ObjectSeen) -> bool {
+    matches!(object.kind, Some(Kind::Mutex | Kind::Once))
 }
 
 /// Why this holder will not act soon.

@@ -157,8 +157,8 @@ fn ring(control: &RawRing, capacity: u64, what: &str) -> Says {
         side(&mut says, role, name);
     }
     match u64::from(filled) {
-        0 => says.waiting("who receives waits until the sender sends"),
-        full if full == capacity => says.waiting("who sends waits until the receiver receives"),
+        0 => says.waiting("Who receives waits until the sender sends"),
+        full if full == capacity => says.waiting("Who sends waits until the receiver receives"),
         _ => says,
     }
 }
