@@ -50,6 +50,11 @@ fn stop(running: &mut Running) {
 fn idle_pair(place: &Place) -> (Running, Running) {
     let mut sender = place.selvedge(&["send", "--buffer", "64K", "s"]).piped().start();
     sender.write(b"one\n");
+    // First come, first shown; and it makes the region. Asked without attaching, which would take the first place.
+    sender.until("it sends", |_| {
+        let seen = place.run(&["why", "--json", "s", "cli"]);
+        seen.status.success() && seen.json()["holders"][0]["role"] == "sender"
+    });
     let mut receiver = place.selvedge(&["recv", "s"]).start();
     receiver.until_printed(4);
     receiver.until("it waits for more", |_| {
