@@ -493,6 +493,32 @@ fn a_callback_may_use_the_region_and_be_its_last_handle() {
     });
 }
 
+/// The watcher's place in the region would keep this process attached for ever.
+#[test]
+fn a_callback_leaves_no_place_of_its_thread_behind() {
+    alone(LIMIT, || {
+        let region = made();
+        let (number, victim) = (region.mutex("number", 0_u64).expect("a mutex"), victim());
+        let (sender, receiver) = channel();
+        let watch = participant(&region, &victim).watch_death().expect("a watch");
+        let count = {
+            let number = number.clone();
+            move |_| {
+                *number.lock().expect("free") += 1;
+                sender.send(()).expect("the test goes on");
+            }
+        };
+        watch.on_death(count).expect("a thread");
+        victim.kill_and_reap();
+        assert_eq!(receiver.recv_timeout(PATIENCE), Ok(()));
+        assert_eq!(*number.lock().expect("free"), 1);
+        let this = || region.participants().into_iter().find(|one| one.pid == std::process::id());
+        until("only this thread has a place", || this().is_some_and(|this| this.threads == 1));
+        drop((number, region));
+        until("it can attach anew", || options().open(REGION).is_ok());
+    });
+}
+
 #[test]
 fn nothing_is_left_of_watches_that_are_dropped() {
     alone(LIMIT, || {
