@@ -235,6 +235,38 @@ fn a_frozen_application_is_told_from_a_dead_one() {
     });
 }
 
+/// The process table shows its main thread only, which is a zombie.
+#[test]
+fn a_process_whose_main_thread_has_ended_lives_on() {
+    alone(LIMIT, || {
+        let holder = actor(
+            "the holder",
+            |region| {
+                let number = number(region);
+                let locked = std::sync::Arc::new(std::sync::Barrier::new(2));
+                let both = std::sync::Arc::clone(&locked);
+                std::thread::spawn(move || {
+                    std::mem::forget(number.lock().expect("free"));
+                    both.wait();
+                    hold_on();
+                });
+                locked.wait();
+            },
+            |()| support::actors::die_alone(),
+        );
+        let stat = format!("/proc/{}/stat", holder.pid());
+        until("its main thread ends", || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") Z ")));
+        let seen = looked();
+        // What the one thread left, the other has not looked for.
+        assert_eq!((life(&seen, &holder), remedies(&seen.findings())), (Life::Alive, vec![(None, Remedy::Repair)]));
+        holder.signal(Signal::STOP);
+        until("it stops", || life(&looked(), &holder) == Life::Stopped);
+        holder.kill();
+        holder.await_death();
+        assert_eq!(life(&looked(), &holder), Life::Dead);
+    });
+}
+
 #[test]
 fn a_look_takes_no_place() {
     alone(LIMIT, || {
@@ -343,7 +375,7 @@ fn a_busy_application_raises_no_alarm() {
             .collect();
         for _ in 0..5000 {
             let seen = looked_while_attached();
-            assert_eq!(seen.findings(), [], "{seen:#?}");
+            assert_eq!(seen.findings(), []);
             for ObjectSeen { name, .. } in &seen.objects {
                 let is_whole = name.len() == 64 && name.chars().all(|letter| name.starts_with(letter));
                 assert!(

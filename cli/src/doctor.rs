@@ -251,6 +251,7 @@ fn word(life: Life) -> &'static str {
         Life::Alive => "alive",
         Life::Stopped => "stopped",
         Life::Attaching => "attaching",
+        Life::Detaching => "detaching",
         Life::FencedOff => "fenced off",
         Life::Dead => "dead",
         _ => "nobody",

@@ -11,6 +11,7 @@
 //!
 //! **Damaged memory.** The header is checked as for any use. Of the rest nothing is believed: every place is checked
 //! against the file's size, every loop is bounded by the limits in the header. What contradicts itself is a [`Finding`].
+//! Whoever cuts the file off while it is being read ends the reader (SIGBUS), as it does everybody who has it mapped.
 //!
 //! All that is known of each kind of object is in `inspect/kinds.rs`.
 
@@ -25,14 +26,14 @@ use super::header::RegionId;
 use super::limits::Limits;
 use super::memory::Memory;
 use super::object::{Kind, unpadded};
-use crate::primitives::Participants;
 use crate::primitives::registry::{self, EntrySeen};
 use crate::primitives::waiting::{ObjectId, Wait, Waiting};
+use crate::primitives::{Participants, ThreadSlot};
 use crate::sync::{Ordering, fence};
 use core::fmt;
 use core::time::Duration;
 use kinds::Says;
-use processes::Seen;
+use processes::{Seen, Words};
 use std::time::SystemTime;
 
 /// A region as it was a moment ago, seen without attaching to it or changing anything.
@@ -104,6 +105,7 @@ pub struct ObjectSeen {
     repair: &'static str,
     reset: Option<&'static str>,
     is_damaged: bool,
+    is_nameless: bool,
 }
 
 /// Who holds something of an object.
@@ -186,12 +188,19 @@ impl fmt::Display for Finding {
 }
 
 impl ObjectSeen {
-    fn new(seen: &Seen, object: ObjectId, name: String, kind: Option<Kind>, says: Says) -> Self {
-        let Says { state, waits, held, repair, reset, is_damaged } = says;
+    fn new(seen: &Seen, object: ObjectId, name: &Name, kind: Option<Kind>, says: &Says) -> Self {
+        let is_nameless = matches!(name, Name::Removed(_));
+        let name = match name {
+            Name::Known(name) => name.clone(),
+            Name::Unknown(index) => format!("(entry {index})"),
+            Name::Removed(index) => format!("(removed, entry {index})"),
+            Name::Directory => "(directory)".to_owned(),
+        };
+        let Says { state, waits, held, repair, reset, is_damaged } = says.clone();
         let holder = |(role, slot): (_, Option<_>)| Holder { role, thread: slot.and_then(|slot| seen.thread(slot)) };
         let holders = held.into_iter().map(holder).collect();
         let waiters = seen.waiters(|waiting| waiting == Waiting::Object(object));
-        Self { name, kind, state, waits, holders, waiters, repair, reset, is_damaged }
+        Self { name, kind, state, waits, holders, waiters, repair, reset, is_damaged, is_nameless }
     }
 
     /// What it is and its name, as messages show it.
@@ -264,94 +273,113 @@ impl Inspection {
 
     fn of(memory: &Memory, table: Participants<'_>) -> Self {
         for _ in 1..LOOKS {
-            let seen = Seen::of(table);
-            let (is_same, inspection) = Self::with(memory, seen, |seen| seen.is_still(table));
-            if is_same && !inspection.contradicts_itself() {
-                return inspection;
+            let look = Look::at(memory, table);
+            if !look.contradicts_itself(table) {
+                let inspection = look.judged(memory);
+                // Whoever ended while the process table was asked may have left before, and is no finding.
+                if look.words.are_still(table) || inspection.findings().is_empty() {
+                    return inspection;
+                }
             }
             std::thread::sleep(BETWEEN_LOOKS);
         }
-        Self::with(memory, Seen::of(table), |_| true).1
-    }
-
-    /// Whether something is held by nobody: by somebody who came after the participants were looked at, or it is damaged.
-    fn contradicts_itself(&self) -> bool {
-        let is_nobody = |holder: &Holder| holder.thread.is_none_or(|thread| thread.life == Life::Nobody);
-        self.objects
-            .iter()
-            .chain([&self.directory])
-            .any(|object| object.is_damaged || object.holders.iter().any(is_nobody))
-    }
-
-    /// The look, by those participants; and whether they `are_still` the same at its end.
-    fn with(memory: &Memory, seen: Seen, are_still: impl FnOnce(&Seen) -> bool) -> (bool, Self) {
-        let file = memory.file();
-        let registry = memory.registry();
-        let lock = kinds::mutex(registry.lock_seen());
-        let directory = ObjectSeen::new(&seen, registry::LOCK, "(directory)".to_owned(), None, lock);
-        let entries = 0..usize::try_from(file.limits().objects).unwrap_or(0);
-        let objects = entries.filter_map(|index| object(memory, &seen, index)).collect();
-        let inspection = |seen: Seen| Self {
-            id: file.id(),
-            created: file.created(),
-            intact: file.still_valid(),
-            limits: file.limits(),
-            directory,
-            objects,
-            waiting_for_several: seen.waiters(|waiting| waiting == Waiting::Several),
-            processes: seen.processes,
-        };
-        (are_still(&seen), inspection(seen))
+        Look::at(memory, table).judged(memory)
     }
 }
 
 /// How often a region is looked at whose words contradict each other.
-const LOOKS: usize = 10;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
+const LOOKS: usize = 30;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
-/// The object of an entry, unless nobody can mean it.
-fn object(memory: &Memory, seen: &Seen, index: usize) -> Option<ObjectSeen> {
-    let registry = memory.registry();
-    let name = match name_of(memory, index) {
-        Ok(name) => name?,
-        Err(EntrySeen::Unnamed) => format!("(without a name, entry {index})"),
-        Err(_) => format!("(entry {index})"),
-    };
-    let is_nameless = registry.seen(index) == EntrySeen::Unnamed;
-    let extent = registry.extent(index)?;
-    let damaged =
-        || Says { state: "damaged: its entry says what none says".to_owned(), is_damaged: true, ..Says::default() };
-    let says = match registry.seen(index) {
-        EntrySeen::Corrupt => damaged(),
-        _ => kinds::says(memory, extent).unwrap_or_else(damaged),
-    };
-    let kind = Kind::from_number(extent.shape.kind);
-    let object = ObjectSeen::new(seen, registry::object_of(index), name, kind, says);
-    // What is left in the memory of an object that was removed is of interest to those who still have it alone.
-    let is_used = !object.holders.is_empty() || !object.waiters.is_empty();
-    (!is_nameless || is_used).then_some(object)
+/// What was read of a region in one go.
+struct Look {
+    words: Words,
+    directory: Says,
+    objects: Vec<(ObjectId, Name, Option<Kind>, Says)>,
 }
 
-/// The name in an entry, copied without the lock; `None` if the entry was never used. What the entry is, if it has no
-/// name or never kept one long enough.
-fn name_of(memory: &Memory, index: usize) -> Result<Option<String>, EntrySeen> {
+impl Look {
+    fn at(memory: &Memory, table: Participants<'_>) -> Self {
+        let words = Words::of(table);
+        let entries = 0..usize::try_from(memory.file().limits().objects).unwrap_or(0);
+        let directory = kinds::mutex(memory.registry().lock_seen());
+        Self { words, directory, objects: entries.filter_map(|index| object(memory, index)).collect() }
+    }
+
+    /// Whether somebody came or went meanwhile; or something is held by nobody, which somebody holds who came after the
+    /// participants were looked at, or the memory is damaged.
+    fn contradicts_itself(&self, table: Participants<'_>) -> bool {
+        let all = self.objects.iter().map(|(_, _, _, says)| says).chain([&self.directory]);
+        let by_nobody = |slot: Option<ThreadSlot>| slot.is_none_or(|slot| !self.words.has(slot));
+        let is_odd = |says: &Says| says.is_damaged || says.held.iter().any(|(_, slot)| by_nobody(*slot));
+        !self.words.are_still(table) || all.into_iter().any(is_odd)
+    }
+
+    fn judged(&self, memory: &Memory) -> Inspection {
+        let (file, seen) = (memory.file(), self.words.judged());
+        let objects = self.objects.iter().map(|(id, name, kind, says)| ObjectSeen::new(&seen, *id, name, *kind, says));
+        // What is left in the memory of an object that was removed is of interest to those who still have it alone.
+        let is_used =
+            |object: &ObjectSeen| !object.is_nameless || !object.holders.is_empty() || !object.waiters.is_empty();
+        Inspection {
+            id: file.id(),
+            created: file.created(),
+            intact: file.still_valid(),
+            limits: file.limits(),
+            directory: ObjectSeen::new(&seen, registry::LOCK, &Name::Directory, None, &self.directory),
+            objects: objects.filter(is_used).collect(),
+            waiting_for_several: seen.waiters(|waiting| waiting == Waiting::Several),
+            processes: seen.processes,
+        }
+    }
+}
+
+/// What an entry of the registry holds; `None` if it was never used.
+fn object(memory: &Memory, index: usize) -> Option<(ObjectId, Name, Option<Kind>, Says)> {
+    let registry = memory.registry();
+    let name = name_of(memory, index)?;
+    let extent = registry.extent(index)?;
+    let state = "damaged: its entry says what none says".to_owned();
+    let damaged = || Says { state, is_damaged: true, ..Says::default() };
+    let says = match registry.seen(index) {
+        EntrySeen::Corrupt => None,
+        _ => kinds::says(memory, extent),
+    };
+    let says = says.unwrap_or_else(damaged);
+    Some((registry::object_of(index), name, Kind::from_number(extent.shape.kind), says))
+}
+
+/// What an object is called.
+enum Name {
+    Known(String),
+    /// It was being written again and again.
+    Unknown(usize),
+    /// It was removed; its memory may serve another.
+    Removed(usize),
+    /// That of no object.
+    Directory,
+}
+
+/// The name in an entry, copied without the lock; `None` if the entry was never used.
+fn name_of(memory: &Memory, index: usize) -> Option<Name> {
     const LOOKS: usize = 100;
     let registry = memory.registry();
     for _ in 0..LOOKS {
         let before = registry.seen(index);
         match before {
-            EntrySeen::Empty => return Ok(None),
-            EntrySeen::Unnamed | EntrySeen::Corrupt => return Err(before),
+            EntrySeen::Empty => return None,
+            EntrySeen::Unnamed => return Some(Name::Removed(index)),
+            EntrySeen::Corrupt => return Some(Name::Unknown(index)),
             EntrySeen::Named(_) => {}
         }
         let name = memory.name_in_passing(index);
         // Acquire: if a byte of the copy is of a later name, the next look sees that the entry lost this one.
         fence(Ordering::Acquire);
         if registry.seen(index) == before {
-            return Ok(Some(name.map_or_else(String::new, |name| unpadded(&name))));
+            return Some(Name::Known(name.map_or_else(String::new, |name| unpadded(&name))));
         }
     }
-    Err(EntrySeen::Named(0))
+    Some(Name::Unknown(index))
 }
 
 impl RegionOptions {

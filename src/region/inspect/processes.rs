@@ -1,7 +1,7 @@
 //! Who is attached, and in what condition, to somebody who only looks.
 
 use super::super::attachment::own_namespaces;
-use super::super::os::exit::start_time_in;
+use super::super::os::exit::ProcessWatch;
 use crate::primitives::participants::{ProcessEntry, ProcessState, ProcessWord, ThreadEntry};
 use crate::primitives::waiting::Waiting;
 use crate::primitives::{Participants, ThreadSlot};
@@ -25,6 +25,8 @@ pub enum Life {
     Stopped,
     /// It is attaching just now.
     Attaching,
+    /// It is detaching just now.
+    Detaching,
     /// It counts as dead, because its keeper was killed, and runs on.
     FencedOff,
     /// It has died, and what it left is not repaired yet.
@@ -39,6 +41,7 @@ impl fmt::Display for Life {
             Self::Alive => "alive",
             Self::Stopped => "alive, stopped",
             Self::Attaching => "attaching",
+            Self::Detaching => "detaching",
             Self::FencedOff => "fenced off",
             Self::Dead => "dead",
             Self::Nobody => "nobody",
@@ -104,30 +107,126 @@ pub struct ProcessSeen {
     pub threads: Vec<ThreadSeen>,
 }
 
-/// All that was seen of participants.
-pub(super) struct Seen {
-    pub(super) processes: Vec<ProcessSeen>,
-    /// By slot: every thread that there is, and what it waits for.
-    slots: Vec<(ThreadSeen, Waiting)>,
-    /// The words of all processes.
-    words: Vec<(u64, u32)>,
+/// The words of all participants, read one right after the other: what they mean is found out later, so that as little as
+/// possible changes between them and the words of objects.
+pub(super) struct Words {
+    processes: Vec<ProcessWords>,
+    slots: Vec<ThreadWords>,
+    block: usize,
 }
 
-fn words(table: Participants<'_>) -> Vec<(u64, u32)> {
-    table.processes().iter().map(|entry| (entry.word.peek(), entry.life.word().peek())).collect()
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct ProcessWords {
+    word: u64,
+    life: u32,
+    pid: u32,
+    start_time: u64,
+    namespaces: u64,
+    has_left: bool,
 }
 
-impl Seen {
+#[derive(Clone, Copy)]
+struct ThreadWords {
+    life: u32,
+    walked: u32,
+    waiting: u32,
+}
+
+impl ProcessWords {
+    fn of(entry: &ProcessEntry) -> Self {
+        let word = entry.word.peek();
+        Self {
+            word,
+            life: entry.life.word().peek(),
+            pid: entry.pid.peek(),
+            start_time: entry.start_time.peek(),
+            namespaces: entry.namespaces.peek(),
+            has_left: entry.has_left(ProcessWord::from_bits(word).generation),
+        }
+    }
+
+    fn state(&self) -> ProcessState {
+        ProcessWord::from_bits(self.word).state
+    }
+
+    fn is_there(&self) -> bool {
+        !matches!(self.state(), ProcessState::Free | ProcessState::Walked)
+    }
+
+    fn judged(&self, namespaces: u64) -> Life {
+        /// How often, and after what time, a marked process is looked at that still runs: it may be on its way out.
+        const LOOKS: (u32, Duration) = (20, Duration::from_millis(10));
+        let marked = self.life & LIFE_DIED != 0;
+        match (self.state(), marked) {
+            (ProcessState::Free | ProcessState::Walked, _) => Life::Nobody,
+            (ProcessState::Init, false) => Life::Attaching,
+            (ProcessState::Live, false) => match Run::of(self, namespaces) {
+                Run::Running | Run::Unknown => Life::Alive,
+                Run::Stopped => Life::Stopped,
+                // Its keeper's list was broken.
+                Run::Exited => Life::Dead,
+            },
+            (ProcessState::Dead, false) if self.has_left => Life::Detaching,
+            (ProcessState::Init | ProcessState::Live | ProcessState::Dead, _) => {
+                for _ in 0..LOOKS.0 {
+                    if matches!(Run::of(self, namespaces), Run::Exited | Run::Unknown) {
+                        return Life::Dead;
+                    }
+                    std::thread::sleep(LOOKS.1);
+                }
+                Life::FencedOff
+            }
+        }
+    }
+}
+
+impl ThreadWords {
+    fn of(entry: &ThreadEntry) -> Self {
+        Self { life: entry.life.word().peek(), walked: entry.walked.peek(), waiting: entry.waiting.peek() }
+    }
+
+    fn tid(&self) -> u32 {
+        self.life & LIFE_ID_MASK
+    }
+
+    /// The kernel's mark replaces the id. What was walked holds nothing any more.
+    fn died_alone(&self) -> bool {
+        self.tid() == 0 && self.life & LIFE_DIED != 0 && self.walked == 0
+    }
+
+    fn is_there(&self) -> bool {
+        self.tid() != 0 || self.died_alone()
+    }
+}
+
+impl Words {
     pub(super) fn of(table: Participants<'_>) -> Self {
-        let slots = Vec::with_capacity(table.threads().len());
-        let mut seen = Self { processes: Vec::new(), slots, words: words(table) };
+        let processes = table.processes().iter().map(ProcessWords::of).collect();
+        let slots = table.threads().iter().map(ThreadWords::of).collect();
+        Self { processes, slots, block: table.threads_per_process() }
+    }
+
+    /// Whether nobody has come, died or left since.
+    pub(super) fn are_still(&self, table: Participants<'_>) -> bool {
+        self.processes.iter().copied().eq(table.processes().iter().map(ProcessWords::of))
+    }
+
+    /// Whether there was a thread in the slot.
+    pub(super) fn has(&self, slot: ThreadSlot) -> bool {
+        let slot = usize::from(slot.0);
+        let process = slot.checked_div(self.block).and_then(|process| self.processes.get(process));
+        process.is_some_and(ProcessWords::is_there) && self.slots.get(slot).is_some_and(ThreadWords::is_there)
+    }
+
+    /// What they mean, by the kernel's process table.
+    pub(super) fn judged(&self) -> Seen {
+        let mut seen = Seen { processes: Vec::new(), slots: Vec::with_capacity(self.slots.len()) };
         let namespaces = own_namespaces();
-        for (index, entry) in table.processes().iter().enumerate() {
-            let (pid, life) = (entry.pid.peek(), life_of(entry, namespaces));
-            let threads = table.block(index).iter().zip(0..);
-            let slots = threads.map(|(thread, place)| (thread_of(pid, place, life, thread), waiting_of(life, thread)));
+        for (process, block) in self.processes.iter().zip(self.slots.chunks(self.block.max(1))) {
+            let (pid, life) = (process.pid, process.judged(namespaces));
+            let judged = block.iter().zip(0..).map(|(words, place)| judged(pid, life, place, *words));
             let first = seen.slots.len();
-            seen.slots.extend(slots);
+            seen.slots.extend(judged);
             if life != Life::Nobody {
                 let threads = seen.slots.iter().skip(first).map(|(thread, _)| *thread);
                 let threads = threads.filter(|thread| thread.life != Life::Nobody).collect();
@@ -136,12 +235,31 @@ impl Seen {
         }
         seen
     }
+}
 
-    /// Whether nobody has come, died or left since.
-    pub(super) fn is_still(&self, table: Participants<'_>) -> bool {
-        self.words == words(table)
-    }
+/// A thread of a process, and what it waits for: the dead wait for nothing, whatever their slots say.
+fn judged(pid: u32, process: Life, place: u32, words: ThreadWords) -> (ThreadSeen, Waiting) {
+    let life = match process {
+        Life::Nobody => Life::Nobody,
+        _ if words.died_alone() => Life::Dead,
+        _ if !words.is_there() => Life::Nobody,
+        life => life,
+    };
+    let waiting = match life {
+        Life::Alive | Life::Stopped | Life::FencedOff => Waiting::from_bits(words.waiting),
+        _ => Waiting::Nothing,
+    };
+    (ThreadSeen { pid, place, tid: words.tid(), life }, waiting)
+}
 
+/// All that was seen of participants.
+pub(super) struct Seen {
+    pub(super) processes: Vec<ProcessSeen>,
+    /// By slot: every thread that there is, and what it waits for.
+    slots: Vec<(ThreadSeen, Waiting)>,
+}
+
+impl Seen {
     /// The thread in a slot; `None` for a slot that the region does not have.
     pub(super) fn thread(&self, slot: ThreadSlot) -> Option<ThreadSeen> {
         self.slots.get(usize::from(slot.0)).map(|(thread, _)| *thread)
@@ -151,33 +269,6 @@ impl Seen {
     pub(super) fn waiters(&self, is_it: impl Fn(Waiting) -> bool) -> Vec<ThreadSeen> {
         self.slots.iter().filter(|(_, waiting)| is_it(*waiting)).map(|(thread, _)| *thread).collect()
     }
-}
-
-fn life_of(entry: &ProcessEntry, namespaces: u64) -> Life {
-    /// How often, and after what time, a marked process is looked at that still runs: it may be on its way out.
-    const LOOKS: (u32, Duration) = (20, Duration::from_millis(10));
-    for look in 0..LOOKS.0 {
-        let word = ProcessWord::from_bits(entry.word.peek());
-        let marked = entry.life.word().peek() & LIFE_DIED != 0;
-        let run = Run::of(entry, namespaces);
-        let life = match (word.state, marked) {
-            (ProcessState::Free | ProcessState::Walked, _) => Life::Nobody,
-            (ProcessState::Init, false) => Life::Attaching,
-            // Its list was broken, or it leaves just now.
-            (ProcessState::Live, false) if run == Run::Exited => Life::Dead,
-            (ProcessState::Live, false) if run == Run::Stopped => Life::Stopped,
-            (ProcessState::Live, false) => Life::Alive,
-            (ProcessState::Init | ProcessState::Live | ProcessState::Dead, _) => match run {
-                Run::Running | Run::Stopped => Life::FencedOff,
-                Run::Exited | Run::Unknown => Life::Dead,
-            },
-        };
-        if life != Life::FencedOff || look + 1 == LOOKS.0 {
-            return life;
-        }
-        std::thread::sleep(LOOKS.1);
-    }
-    Life::FencedOff
 }
 
 /// What the process table says.
@@ -191,52 +282,30 @@ enum Run {
 }
 
 impl Run {
-    fn of(entry: &ProcessEntry, namespaces: u64) -> Self {
-        let pid = entry.pid.peek();
-        if pid == 0 || namespaces == 0 || entry.namespaces.peek() != namespaces {
+    fn of(process: &ProcessWords, namespaces: u64) -> Self {
+        let ProcessWords { pid, start_time, .. } = *process;
+        if pid == 0 || namespaces == 0 || process.namespaces != namespaces {
             return Self::Unknown;
         }
-        let stat = match std::fs::read(format!("/proc/{pid}/stat")) {
-            Ok(stat) => stat,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Self::Exited,
-            // It went while it was read, or is hidden.
-            Err(_) => return Self::Unknown,
-        };
-        if start_time_in(&stat).is_none_or(|start| start != entry.start_time.peek()) {
-            return Self::Exited;
-        }
-        match state_in(&stat) {
-            Some(b'T' | b't') => Self::Stopped,
-            Some(b'Z' | b'X') => Self::Exited,
-            _ => Self::Running,
+        match ProcessWatch::open(pid, start_time) {
+            Ok(watch) if watch.has_exited() => Self::Exited,
+            Ok(_) if is_stopped(pid) => Self::Stopped,
+            Ok(_) => Self::Running,
+            // It is hidden, say.
+            Err(_) => Self::Unknown,
         }
     }
+}
+
+/// Whether one of its threads is stopped: then all are, or are about to be. Its main thread may have ended long ago.
+fn is_stopped(pid: u32) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let states = tasks.filter_map(|task| state_in(&std::fs::read(task.path().join("stat")).ok()?));
+    states.into_iter().any(|state| matches!(state, b'T' | b't'))
 }
 
 /// Field 3 of the text of a stat file; field 2 is in parentheses and may hold anything.
 fn state_in(stat: &[u8]) -> Option<u8> {
     let name_end = stat.iter().rposition(|byte| *byte == b')')?;
     stat.get(name_end + 2).copied()
-}
-
-fn thread_of(pid: u32, place: u32, process: Life, entry: &ThreadEntry) -> ThreadSeen {
-    let word = entry.life.word().peek();
-    let tid = word & LIFE_ID_MASK;
-    let life = match (process, tid) {
-        (Life::Nobody, _) => Life::Nobody,
-        // The kernel's mark replaces the id. What was walked holds nothing any more.
-        (_, 0) if word & LIFE_DIED != 0 && entry.walked.peek() == 0 => Life::Dead,
-        (_, 0) => Life::Nobody,
-        (life, _) => life,
-    };
-    ThreadSeen { pid, place, tid, life }
-}
-
-/// The dead wait for nothing, whatever their slots say.
-fn waiting_of(process: Life, entry: &ThreadEntry) -> Waiting {
-    let is_there = entry.life.word().peek() & LIFE_ID_MASK != 0;
-    match process {
-        Life::Alive | Life::Stopped | Life::FencedOff if is_there => Waiting::from_bits(entry.waiting.peek()),
-        _ => Waiting::Nothing,
-    }
 }

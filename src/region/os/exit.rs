@@ -204,7 +204,7 @@ fn read_start_time(path: &CStr) -> Result<u64, StartTimeError> {
 }
 
 /// Field 22 of the text of a stat file.
-pub(crate) fn start_time_in(stat: &[u8]) -> Option<u64> {
+fn start_time_in(stat: &[u8]) -> Option<u64> {
     // Field 2 is the command's name in parentheses and may hold spaces and parentheses itself; no later field does.
     let name_end = stat.iter().rposition(|byte| *byte == b')')?;
     let mut fields = stat.get(name_end..)?.split(|byte| *byte == b' ');
