@@ -267,6 +267,36 @@ fn a_process_whose_main_thread_has_ended_lives_on() {
     });
 }
 
+/// Of such a process the kernel's mark says all that can be known: its id is somebody else's here.
+#[test]
+fn the_dead_of_another_pid_namespace_are_known_by_their_mark() {
+    alone(LIMIT, || {
+        // SAFETY: it concerns the process ids of children alone.
+        let separate = || unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWPID) };
+        let refused = Shared::new(Mark::default());
+        fork("a look", || refused.set(separate().err().map_or(0, |error| error.raw_os_error().unsigned_abs())))
+            .succeed();
+        if refused.get() != 0 {
+            println!("skipped: no pid namespace to be had here: errno {}", refused.get());
+            return;
+        }
+        let outer = fork("who makes the namespace", || {
+            separate().expect("as before");
+            let _inner = holder();
+            hold_on();
+        });
+        let life = || {
+            let seen = options().inspect(REGION).ok()?;
+            let inner = seen.processes.iter().find(|process| process.pid == 1)?;
+            (!seen.object("number")?.holders.is_empty()).then_some(inner.life)
+        };
+        until("it holds the number", || life() == Some(Life::Alive));
+        outer.kill_and_reap();
+        until("it has died with its parent", || life() == Some(Life::Dead));
+        assert_eq!(remedies(&looked().findings()), [(None, Remedy::Repair), (Some("number"), Remedy::Repair)]);
+    });
+}
+
 #[test]
 fn a_look_takes_no_place() {
     alone(LIMIT, || {
@@ -373,7 +403,7 @@ fn a_busy_application_raises_no_alarm() {
                 })
             })
             .collect();
-        for _ in 0..5000 {
+        for _ in 0..20_000 {
             let seen = looked_while_attached();
             assert_eq!(seen.findings(), []);
             for ObjectSeen { name, .. } in &seen.objects {
