@@ -50,7 +50,7 @@ fn control_blocks() {
     let shown = text(|into| {
         sizes! { into,
             Membership { ring_seq }
-            ProcessEntry { life, word, hazard, pid, start_time, namespaces }
+            ProcessEntry { life, word, hazard, pid, start_time, namespaces, left }
             ThreadEntry { life, waiting, bell, hazard, walked }
             RegistryEntry {}
             Extent { shape, offset }

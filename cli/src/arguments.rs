@@ -17,6 +17,7 @@ Exit codes:
   2    the command line is wrong
   3    there is no such region
   4    the sender died (recv --fail-on-death)
+  5    something in the region is not as it should be (doctor)
   130  interrupted (143: by SIGTERM); a second signal ends the command at once
 
 Regions lie in /dev/shm/selvedge-<uid>, or in the directory that SELVEDGE_DIR names."
@@ -51,6 +52,24 @@ next receiver prints the last piece again (256 KiB at most) if it was printed bu
     Stat {
         /// The region.
         name: String,
+    },
+    /// Say what is wrong with a region: who is attached, who holds what, who waits for what, what is to be done.
+    #[command(after_help = "\
+Only looks: it does not attach, changes nothing and waits for nobody, so it can be asked while every process that uses
+the region is stopped, or when all of them are gone. `stat` attaches, and whoever attaches repairs what the dead left.")]
+    Doctor {
+        /// The region.
+        name: String,
+        /// Repair what the dead left: attach, look after them, detach. What its users have to reset is left as it is.
+        #[arg(long)]
+        repair: bool,
+    },
+    /// Say why a call on an object of a region would wait now. Only looks, as `doctor` does.
+    Why {
+        /// The region.
+        name: String,
+        /// The object.
+        object: String,
     },
     /// Remove regions. Processes that have one attached keep it; the memory goes with the last of them.
     Rm {

@@ -13,6 +13,7 @@ pub(crate) enum Code {
     Failed,
     NoSuchRegion,
     PeerDied,
+    Found,
     Interrupted(u8),
 }
 
@@ -23,6 +24,7 @@ impl From<Code> for ExitCode {
             Code::Failed => 1,
             Code::NoSuchRegion => 3,
             Code::PeerDied => 4,
+            Code::Found => 5,
             Code::Interrupted(signal) => 128 + signal,
         })
     }

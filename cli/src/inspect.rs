@@ -49,11 +49,11 @@ fn seconds(time: SystemTime) -> Option<u64> {
     time.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
 
-fn print(lines: &str) -> Result<(), Failure> {
+pub(crate) fn print(lines: &str) -> Result<(), Failure> {
     stdout().write_all(lines.as_bytes()).map_err(Failure::Output)
 }
 
-fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let line = serde_json::to_string(value).map_err(|error| Failure::Output(error.into()))?;
     print(&format!("{line}\n"))
 }

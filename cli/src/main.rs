@@ -5,6 +5,8 @@ mod arguments;
 #[cfg(not(loom))]
 mod channel;
 #[cfg(not(loom))]
+mod doctor;
+#[cfg(not(loom))]
 mod failure;
 #[cfg(not(loom))]
 mod inspect;
@@ -44,6 +46,8 @@ fn run(arguments: &arguments::Arguments) -> Result<failure::Code, failure::Failu
         Command::Recv(receive) => receive::run(receive, arguments.json),
         Command::Ls => inspect::list(arguments.json),
         Command::Stat { name } => inspect::stat(name, arguments.json),
+        Command::Doctor { name, repair } => doctor::doctor(name, *repair, arguments.json),
+        Command::Why { name, object } => doctor::why(name, object, arguments.json),
         Command::Rm { names, force } => Ok(inspect::remove(names, *force, arguments.json)),
     }
 }

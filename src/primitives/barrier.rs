@@ -280,6 +280,22 @@ impl Barrier<'_> {
         false
     }
 
+    /// How many have arrived in this round, as of a moment ago; for people and tests.
+    #[must_use]
+    pub fn arrived(&self) -> u32 {
+        self.control.word.peek() & ARRIVED
+    }
+
+    /// Calls `visit` with each member: the thread's slot, `None` for one that no region has (damaged memory), and whether
+    /// it has died. For people and tests.
+    pub fn for_each_member(&self, visit: &mut dyn FnMut(Option<ThreadSlot>, bool)) {
+        for place in self.places.iter().map(AtomicU32::peek) {
+            if let Some(slot) = (place & !DEAD).checked_sub(1) {
+                visit(u16::try_from(slot).ok().map(ThreadSlot), place & DEAD != 0);
+            }
+        }
+    }
+
     /// Whether a member has died and nobody has reset it since, as of a moment ago.
     #[must_use]
     pub fn is_broken(&self) -> bool {

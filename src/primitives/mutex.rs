@@ -97,6 +97,19 @@ pub enum Leaves {
     Inconsistent,
 }
 
+/// A mutex as somebody sees it who does not want it, as of a moment ago; for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MutexSeen {
+    /// Nobody holds it.
+    Unlocked,
+    /// A thread does; `None` is one that no region has (damaged memory).
+    Held(Option<ThreadSlot>),
+    /// Its owner has died and nobody has taken it since.
+    OwnerDied,
+    /// An heir gave it up.
+    NotRecoverable,
+}
+
 enum Step {
     Acquired(Acquired),
     Retry(u32),
@@ -274,6 +287,18 @@ impl RawMutex {
     #[must_use]
     pub fn is_not_recoverable(&self) -> bool {
         self.word.peek() & NOT_RECOVERABLE != 0
+    }
+
+    /// What it is, as of a moment ago, from a single look; for people and tests.
+    #[must_use]
+    pub fn seen(&self) -> MutexSeen {
+        let word = self.word.peek();
+        match word & OWNER {
+            _ if word & NOT_RECOVERABLE != 0 => MutexSeen::NotRecoverable,
+            _ if word & DEAD != 0 => MutexSeen::OwnerDied,
+            0 => MutexSeen::Unlocked,
+            owner => MutexSeen::Held(u16::try_from(owner - 1).ok().map(ThreadSlot)),
+        }
     }
 }
 

@@ -36,7 +36,7 @@
 //!
 //! **References.** POSIX `pthread_once`, which says nothing of an initialiser that dies.
 
-use super::mutex::{Leaves, LockError, RawMutex};
+use super::mutex::{Leaves, LockError, MutexSeen, RawMutex};
 use super::undertaker::{Dead, Repair};
 use super::waiting::{Caller, ObjectId};
 use crate::sync::{AtomicU32, Deadline, Ordering};
@@ -62,6 +62,19 @@ pub enum Turn {
     First,
     /// The same, and somebody who died or gave up has begun: what is there may be half done.
     Again,
+}
+
+/// How far it is, as of a moment ago; for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnceSeen {
+    /// Nobody has begun.
+    Fresh,
+    /// Somebody has begun.
+    Begun,
+    /// It has been initialised.
+    Done,
+    /// It holds what nobody writes (damaged memory).
+    Corrupt,
 }
 
 /// Why there was no answer.
@@ -100,6 +113,18 @@ impl RawOnce {
     pub fn is_done(&self) -> bool {
         // Acquire: pairs with the Release in finish.
         self.state.load(Ordering::Acquire) == DONE
+    }
+
+    /// How far it is, and what its mutex is, whose holder has the turn; for people and tests.
+    #[must_use]
+    pub fn seen(&self) -> (OnceSeen, MutexSeen) {
+        let state = match self.state.peek() {
+            FRESH => OnceSeen::Fresh,
+            BEGUN => OnceSeen::Begun,
+            DONE => OnceSeen::Done,
+            _ => OnceSeen::Corrupt,
+        };
+        (state, self.turn.seen())
     }
 
     /// Gets the turn, or learns that none is needed, waiting while somebody else has it.

@@ -303,11 +303,7 @@ impl<'a> OwnedSemaphore<'a> {
         if now != found {
             return Err(now);
         }
-        let held = match (word.returns, entry.gives) {
-            (true, _) => 0,
-            (false, true) => entry.held.saturating_sub(entry.amount),
-            (false, false) => entry.held.saturating_add(entry.amount).min(self.permits()),
-        };
+        let held = self.held(word, entry, false);
         let entered = Entry { sequence: word.sequence, held, gives: false, amount: 0 };
         // Release: who reads the entry sees the word. A failure: somebody else entered it.
         let entered = self.format.entry_bits(entered);
@@ -326,6 +322,29 @@ impl<'a> OwnedSemaphore<'a> {
     pub fn available(&self) -> u32 {
         // Relaxed: a number that may be old by the time it is read promises no order.
         self.format.word(self.control.word.load(Ordering::Relaxed)).count
+    }
+
+    /// Calls `visit` for every thread slot that has permits, as of a moment ago; only looks, for people and tests.
+    pub fn for_each_holder(&self, visit: &mut dyn FnMut(ThreadSlot)) {
+        let word = self.format.word(self.control.word.peek());
+        for (index, entry) in self.ledger.iter().enumerate() {
+            let Some(slot) = u16::try_from(index).ok().map(ThreadSlot) else { return };
+            let entry = self.format.entry(entry.peek());
+            let is_entered = word.actor != named(slot) || entry.sequence == word.sequence;
+            if self.held(word, entry, is_entered) > 0 {
+                visit(slot);
+            }
+        }
+    }
+
+    /// What an entry says once the operation of `word` has been entered in it.
+    fn held(&self, word: Word, entry: Entry, is_entered: bool) -> u32 {
+        match (is_entered, word.returns, entry.gives) {
+            (true, ..) => entry.held,
+            (_, true, _) => 0,
+            (_, false, true) => entry.held.saturating_sub(entry.amount),
+            (_, false, false) => entry.held.saturating_add(entry.amount).min(self.permits()),
+        }
     }
 
     /// How many permits the thread in this slot has, as of a moment ago. Never blocks.

@@ -62,7 +62,7 @@ use crate::sync::{LIFE_DIED, LIFE_ID_MASK, LIFE_WAITERS, LifeWord, Ordering, fen
 
 mod entries;
 
-pub use entries::{Membership, ProcessEntry, ProcessState, ProcessWord, ThreadEntry};
+pub use entries::{LEFT_KEPT, Membership, ProcessEntry, ProcessState, ProcessWord, ThreadEntry};
 
 /// Most processes of one region: every keeper watches all others in one wait.
 pub const MAX_PROCESSES: usize = 120;

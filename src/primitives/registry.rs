@@ -39,10 +39,11 @@
 //!
 //! **Models.** `registry/*`.
 
-use super::mutex::{Acquired, Leaves, LockError, RawMutex};
+use super::mutex::{Acquired, Leaves, LockError, MutexSeen, RawMutex};
 use super::undertaker::{Dead, Repair};
 use super::waiting::{Caller, ObjectId};
 use crate::sync::{AtomicU64, Cell, Deadline, Ordering};
+use core::mem::offset_of;
 
 /// Longest name of an object, in bytes.
 pub const NAME_MAX: usize = 64;
@@ -98,7 +99,24 @@ pub struct RegistryEntry {
     reserved: [u64; 7],
 }
 
+/// What an entry is; for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntrySeen {
+    /// It was never used.
+    Empty,
+    /// There is an object with a name in it. The number is another one after every change of the name.
+    Named(u64),
+    /// Its object lost its name.
+    Unnamed,
+    /// It holds what nobody writes (damaged memory).
+    Corrupt,
+}
+
 impl RegistryEntry {
+    /// Where the name begins, in bytes: who has not got the lock copies it word by word, and believes the copy if the
+    /// entry was [the same](EntrySeen::Named) before and afterwards.
+    pub const NAME_AT: usize = offset_of!(Self, name);
+
     /// An entry that was never used.
     #[must_use]
     #[track_caller]
@@ -388,6 +406,25 @@ impl<'a> Registry<'a> {
                 visit(index, extent);
             }
         }
+    }
+
+    /// What an entry is, as of a moment ago; takes no lock.
+    #[must_use]
+    pub fn seen(&self, index: usize) -> EntrySeen {
+        // Acquire: pairs with the Release that made it READY; the name is at least as new.
+        let state = self.entries.get(index).map_or(EMPTY, |entry| entry.state.load(Ordering::Acquire));
+        match state & STATE {
+            EMPTY => EntrySeen::Empty,
+            READY => EntrySeen::Named(state),
+            UNNAMED => EntrySeen::Unnamed,
+            _ => EntrySeen::Corrupt,
+        }
+    }
+
+    /// What the lock is, as of a moment ago.
+    #[must_use]
+    pub fn lock_seen(&self) -> MutexSeen {
+        self.lock.seen()
     }
 
     /// Where one object lies, if it exists; takes no lock.

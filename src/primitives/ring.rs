@@ -345,6 +345,22 @@ impl RawRing {
         Ok(())
     }
 
+    /// How many slots hold what was sent and not received yet, as of a moment ago; `None` if the positions say what they
+    /// cannot (damaged memory). For people and tests.
+    #[must_use]
+    pub fn filled(&self, capacity: u32) -> Option<u32> {
+        if capacity == 0 || capacity > Self::MAX_CAPACITY {
+            return None;
+        }
+        // The head first: what was sent since then only makes more of them.
+        let (head, tail) = (self.consumer.index.peek() & POSITION, self.producer.index.peek() & POSITION);
+        let range = 2 * capacity;
+        (head < range && tail < range).then_some(())?;
+        let filled = if tail >= head { tail - head } else { tail + range - head };
+        // More than fit were sent and received between the two looks, or it is garbage: who wants to know looks again.
+        (filled <= capacity).then_some(filled)
+    }
+
     /// How many slots are own ones, by a fresh look at the peer's index; never blocks.
     ///
     /// # Errors

@@ -57,7 +57,7 @@
 //! **References.** Places of their own for readers: the "big reader" lock of Linux 2.4; Calciu et al., "NUMA-aware
 //! reader-writer locks", PPoPP 2013, for distributed readers and a writer that drains them.
 
-use super::mutex::{Acquired, Leaves, LockError, RawMutex};
+use super::mutex::{Acquired, Leaves, LockError, MutexSeen, RawMutex};
 use super::participants::ThreadSlot;
 use super::undertaker::{Dead, Repair};
 use super::waiting::{Caller, ObjectId};
@@ -438,6 +438,21 @@ impl<'a> RwLock<'a> {
     #[must_use]
     pub fn readers(&self) -> usize {
         self.places.iter().filter(|place| place.peek() != 0).count()
+    }
+
+    /// Calls `visit` for every thread slot that reads, as of a moment ago; for people and tests.
+    pub fn for_each_reader(&self, visit: &mut dyn FnMut(ThreadSlot)) {
+        for (index, place) in self.places.iter().enumerate() {
+            if let (Ok(slot), true) = (u16::try_from(index), place.peek() != 0) {
+                visit(ThreadSlot(slot));
+            }
+        }
+    }
+
+    /// The writers' turn, as of a moment ago; for people and tests.
+    #[must_use]
+    pub fn turn(&self) -> MutexSeen {
+        self.control.turn.seen()
     }
 
     /// The thread slot that writes or waits to, as of a moment ago; for people and tests.

@@ -24,6 +24,7 @@ use super::os::fork::ForkMark;
 use super::os::keeper::{self, KeeperThread};
 use super::os::robust::{OwnList, ThreadList};
 use super::threads;
+use super::watcher::Watcher;
 use crate::primitives::participants::{ProcessClaim, ProcessState, RobustList};
 use crate::primitives::undertaker::{Succession, Undertaker, succeed_the_dead};
 use crate::primitives::{Participants, ThreadSlot};
@@ -51,8 +52,10 @@ const STAY: u32 = 0;
 const LEAVE: u32 = 1;
 
 /// What the keeper works with, at a place of its own that does not move.
-struct Desk {
+pub(super) struct Desk {
     memory: Arc<Memory>,
+    /// Changes when the keeper has looked at all others once more; those of this process sleep on it who watch them.
+    news: AtomicU32,
     list: OwnList,
     status: AtomicU32,
     command: AtomicU32,
@@ -61,6 +64,24 @@ struct Desk {
     start_time: u64,
     namespaces: u64,
     has_exited: ExitCheck,
+}
+
+impl Desk {
+    /// The participants of the region.
+    pub(super) fn table(&self) -> Participants<'_> {
+        table(&self.memory)
+    }
+
+    pub(super) fn news(&self) -> &AtomicU32 {
+        &self.news
+    }
+
+    /// Lets everybody in this process look again who watches others.
+    pub(super) fn announce_news(&self) {
+        // Release: pairs with the Acquire loads of who watches; it sees the words that we saw.
+        self.news.fetch_add(1, Ordering::Release);
+        futex_wake(&self.news, u32::MAX);
+    }
 }
 
 /// The right of this process to attach to a region: one attachment of a region in a process is enough, and two would
@@ -106,6 +127,7 @@ pub(crate) struct Attachment {
     claim: ProcessClaim,
     fork: ForkMark,
     limits: Limits,
+    watcher: Watcher,
 }
 
 /// A robust list, or none where the C library's cannot be used.
@@ -139,7 +161,7 @@ impl RobustList for Listed {
 }
 
 /// The namespaces in which this process's id and start time mean something, as one number; zero if they are not known.
-fn own_namespaces() -> u64 {
+pub(super) fn own_namespaces() -> u64 {
     let inode = |path| std::fs::metadata(path).map_or(0, |facts| std::os::unix::fs::MetadataExt::ino(&facts));
     // The kernel numbers namespaces with 32 bits; one that is too old for time namespaces has a single one.
     match (inode("/proc/self/ns/pid"), inode("/proc/self/ns/time")) {
@@ -168,6 +190,7 @@ impl Attachment {
         let namespaces = own_namespaces();
         let desk = Arc::new(Desk {
             memory: Arc::clone(memory),
+            news: AtomicU32::new(0),
             list: OwnList::new(),
             status: AtomicU32::new(STARTING),
             command: AtomicU32::new(STAY),
@@ -183,7 +206,8 @@ impl Attachment {
         // SAFETY: `desk` keeps the memory in place and mapped as long as `self`, which lends the view out no longer.
         let table = table(unsafe { &*Arc::as_ptr(&desk.memory) });
         let claim = ProcessClaim { index: 0, generation: 0 };
-        let mut attachment = Self { keeper: Some(keeper), table, desk, claim, fork, limits };
+        let watcher = Watcher::new(&desk);
+        let mut attachment = Self { keeper: Some(keeper), table, desk, claim, fork, limits, watcher };
         attachment.await_keeper()?;
         Ok(attachment)
     }
@@ -223,6 +247,14 @@ impl Attachment {
 
     pub(crate) fn has_exited(&self) -> &(dyn Fn(usize) -> bool + 'static) {
         &*self.desk.has_exited
+    }
+
+    pub(super) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    pub(super) fn watcher(&self) -> &Watcher {
+        &self.watcher
     }
 
     /// False in a forked child.
@@ -271,6 +303,7 @@ impl Drop for Attachment {
             core::mem::forget(keeper);
             return;
         }
+        self.watcher.close();
         // Release: nothing of ours comes after the keeper has left.
         self.desk.command.store(LEAVE, Ordering::Release);
         futex_wake(&self.desk.command, u32::MAX);
@@ -312,10 +345,12 @@ extern "C" fn keep(argument: *mut c_void) -> c_int {
         return 0;
     };
     let Some(entry) = table.processes().get(claim.index) else { return 0 };
-    // Relaxed, all: published by the swing to LIVE.
+    // Relaxed, both: published by the swing to LIVE.
     entry.namespaces.store(desk.namespaces, Ordering::Relaxed);
     entry.start_time.store(desk.start_time, Ordering::Relaxed);
-    entry.pid.store(desk.pid, Ordering::Relaxed);
+    // Release: pairs with the Acquire in life_of; the generation is seen with it.
+    entry.pid.store(desk.pid, Ordering::Release);
+    entry.note_arrival(claim.generation);
     let undertaker = Undertaker::new(table, &*desk.memory, &entry.hazard, &*desk.has_exited);
     undertaker.survey();
     if !table.open_process(claim) {
@@ -359,6 +394,7 @@ fn watch_over(desk: &Desk, undertaker: &Undertaker<'_>, own: usize) {
             return;
         }
         let unfinished = undertaker.survey();
+        desk.announce_news();
         let fixed = [WaitOn { word: ring, expected: seen }, WaitOn { word: &desk.command, expected: STAY }];
         let mut words = [WaitOn { word: ring, expected: seen }; WAITV_MAX];
         let mut count = fixed.len();
@@ -380,6 +416,10 @@ fn watch_over(desk: &Desk, undertaker: &Undertaker<'_>, own: usize) {
 
 /// Gives the entry back: no thread of this process has a slot any more.
 fn leave(table: &Participants<'_>, undertaker: &Undertaker<'_>, claim: ProcessClaim, list: &mut Listed) {
+    if let Some(entry) = table.processes().get(claim.index) {
+        // dead here, and up to the swing: everything was given up already, and that it left is no lie.
+        entry.note_leaving(claim.generation);
+    }
     table.swing(claim, ProcessState::Live, ProcessState::Dead);
     undertaker.look_after(claim.index);
     table.release_process(claim.index, list);

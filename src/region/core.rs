@@ -58,6 +58,16 @@ impl From<NoCaller> for ObjectErrorKind {
     }
 }
 
+#[cfg(not(loom))]
+impl From<NoCaller> for RegionErrorKind {
+    fn from(error: NoCaller) -> Self {
+        match error {
+            NoCaller::Unusable(why) => Self::Unusable(why),
+            NoCaller::TooManyThreads(limit) => Self::TooManyThreads { limit },
+        }
+    }
+}
+
 impl Core {
     /// Attaches the calling process to the region in `memory`.
     pub(crate) fn attach(
@@ -88,6 +98,12 @@ impl Core {
 
     pub(crate) fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// Longest sleep between two looks for the dead.
+    #[cfg(not(loom))]
+    pub(super) fn backstop(&self) -> Option<Duration> {
+        self.backstop
     }
 
     pub(crate) fn name(&self) -> Option<&str> {

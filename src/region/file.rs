@@ -11,7 +11,7 @@ use super::error::{OsError, RegionError, RegionErrorKind, Unfit};
 use super::header::{self, ALIVE_SIZE, Expected, HEADER_SIZE, Header, RegionId};
 use super::limits::{Layout, LayoutOf, Limits};
 use super::os::directory::{Identity, own_uid};
-use super::os::memory::{self, Mapping};
+use super::os::memory::{self, Mapping, Purpose};
 use super::uuid;
 use std::fs::File;
 use std::io::ErrorKind;
@@ -70,6 +70,13 @@ impl RegionFile {
     pub(crate) fn open(file: &File, layout_of: LayoutOf) -> Result<Self, RegionErrorKind> {
         let (header, facts) = inspect(file, layout_of)?;
         Ok(Self { mapping: Mapping::map(file, header.size)?, header, identity: facts.identity })
+    }
+
+    /// Maps the region in `file` to read it, if it is one that this process could use.
+    pub(crate) fn open_to_look(file: &File, layout_of: LayoutOf) -> Result<Self, RegionErrorKind> {
+        let (header, facts) = inspect(file, layout_of)?;
+        let mapping = Mapping::map_for(Purpose::Look, file, header.size)?;
+        Ok(Self { mapping, header, identity: facts.identity })
     }
 
     /// Its memory.

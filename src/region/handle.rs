@@ -21,13 +21,9 @@ use super::name::RegionName;
 use super::object::{padded, refusal, unpadded};
 #[cfg(not(loom))]
 use super::store::{Entry, Store};
-#[cfg(not(loom))]
-use crate::primitives::participants::{ProcessEntry, ProcessState, ProcessWord};
 use crate::primitives::registry::Shape;
 use crate::primitives::waiting::Wait;
 use crate::sync::Deadline;
-#[cfg(not(loom))]
-use crate::sync::{LIFE_DIED, LIFE_ID_MASK};
 use core::time::Duration;
 #[cfg(not(loom))]
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -217,6 +213,11 @@ impl RegionOptions {
         }
     }
 
+    /// Maps the region `name` to read it only.
+    pub(super) fn open_to_look(&self, name: &str) -> Result<RegionFile, RegionError> {
+        self.store().open_to_look(&Self::name(name)?)
+    }
+
     /// Removes the name of a region, of another version or boot too. Who is attached stays so; the memory goes with the
     /// last.
     ///
@@ -275,18 +276,6 @@ pub struct Region {
     named: Option<Arc<(Store, RegionName)>>,
 }
 
-/// A process that is attached to a region, as [`Region::participants`] lists it.
-#[cfg(not(loom))]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Participant {
-    /// Its process id, in its own PID namespace.
-    pub pid: u32,
-    /// How many of its threads use the region.
-    pub threads: usize,
-    /// Whether it has not been seen dead.
-    pub alive: bool,
-}
-
 /// A named object, as [`Region::objects`] lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectEntry {
@@ -313,6 +302,11 @@ impl Region {
 
     pub(crate) fn core(&self) -> &Arc<Core> {
         self.attached.core()
+    }
+
+    #[cfg(not(loom))]
+    pub(super) fn attached(&self) -> &Attached {
+        &self.attached
     }
 
     /// What it was made for.
@@ -458,24 +452,6 @@ impl Region {
             Some((store, name)) => store.still_named(name, self.core().memory().file().identity()),
             None => Ok(false),
         }
-    }
-
-    /// The processes that are attached, as of a moment ago, this one among them.
-    #[must_use]
-    pub fn participants(&self) -> Vec<Participant> {
-        let table = self.core().participants();
-        let attached = |(index, entry): (usize, &ProcessEntry)| {
-            let state = ProcessWord::from_bits(entry.word.peek()).state;
-            let announced = matches!(state, ProcessState::Live | ProcessState::Dead).then_some(state)?;
-            let marked = entry.life.word().peek() & LIFE_DIED != 0;
-            let threads = table.block(index).iter().filter(|thread| thread.life.word().peek() & LIFE_ID_MASK != 0);
-            Some(Participant {
-                pid: entry.pid.peek(),
-                threads: threads.count(),
-                alive: announced == ProcessState::Live && !marked,
-            })
-        };
-        table.processes().iter().enumerate().filter_map(attached).collect()
     }
 
     /// Removes this region's name, if it still refers to this region and not to a successor. Who is attached stays so.

@@ -23,6 +23,7 @@ use crate::primitives::registry::RegistryEntry;
 use crate::primitives::{
     RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawRing, RawRwLock, RawSemaphore,
 };
+use core::mem::offset_of;
 
 /// Extents begin on a cache-line pair, so that neighbours do not share what the prefetcher fetches together.
 pub(crate) const ARENA_ALIGN: u64 = 128;
@@ -101,6 +102,7 @@ pub(crate) fn layout_of(limits: &Limits) -> Result<Layout, RegionErrorKind> {
         offsets.entries,
         offsets.arena,
         size_of::<ProcessEntry>(),
+        offset_of!(ProcessEntry, left),
         size_of::<ThreadEntry>(),
         size_of::<RegistryEntry>(),
         size_of::<RawMutex>(),

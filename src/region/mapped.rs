@@ -15,7 +15,7 @@ use super::limits::Limits;
 use super::object::{Control, Counts, Parts, offsets_of};
 use super::os::memory::Mapping;
 use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
-use crate::primitives::registry::{self, Extent, Registry, RegistryEntry};
+use crate::primitives::registry::{self, Extent, NAME_MAX, Name, Registry, RegistryEntry};
 use crate::primitives::waiting::ObjectId;
 use crate::primitives::{
     Objects, Participants, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawRing, RawRwLock,
@@ -151,6 +151,33 @@ impl Memory {
         ))
     }
 
+    /// The name of an entry, copied word by word without the registry's lock: torn, if somebody is writing it.
+    pub(crate) fn name_in_passing(&self, index: usize) -> Option<Name> {
+        let entry = index.checked_mul(size_of::<RegistryEntry>())?.checked_add(self.offsets.entries)?;
+        let start = entry.checked_add(RegistryEntry::NAME_AT)?;
+        (index < self.offsets.entry_count).then_some(())?;
+        let mut name = [0; NAME_MAX];
+        for (number, bytes) in name.chunks_exact_mut(size_of::<u64>()).enumerate() {
+            // Of the bytes of a name there is no other reference in this process: the lock's holder writes through a pointer.
+            let word = self.file.mapping().word(start + number * size_of::<u64>())?;
+            bytes.copy_from_slice(&word.peek().to_ne_bytes());
+        }
+        Some(name)
+    }
+
+    /// The control block of an object of this kind and its words, to be read or repaired.
+    pub(crate) fn look<C: Control>(&self, kind: Kind, extent: Extent) -> Option<(&C, &[C::Word])> {
+        let capacity = usize::try_from(extent.shape.capacity).ok()?;
+        let words = kind.counts(capacity, self.offsets.thread_count)?.words;
+        // What lies behind the words is not looked at.
+        let (control, words, _) = self.find::<C, ()>(extent, Counts { words, slots: 0 })?;
+        // SAFETY: an extent of that kind holds that control block (I2), mapped as long as `self` (I3).
+        let control = unsafe { control.as_ref() };
+        // SAFETY: and that many words, which lie in the extent (`find`).
+        let words = unsafe { words.as_ref() };
+        Some((control, words))
+    }
+
     /// Calls `visit` with what there is to repair of an object.
     fn repair(&self, extent: Extent, visit: &mut dyn FnMut(&dyn Repair)) {
         let Some(kind) = Kind::from_number(extent.shape.kind) else { return };
@@ -171,14 +198,7 @@ impl Memory {
     }
 
     fn repair_as<C: Control>(&self, kind: Kind, extent: Extent, visit: &mut dyn FnMut(&dyn Repair)) -> Option<()> {
-        let capacity = usize::try_from(extent.shape.capacity).ok()?;
-        let words = kind.counts(capacity, self.offsets.thread_count)?.words;
-        // What lies behind the words is nothing to repair.
-        let (control, words, _) = self.find::<C, ()>(extent, Counts { words, slots: 0 })?;
-        // SAFETY: an extent of that kind holds that control block (I2), mapped as long as `self` (I3).
-        let control = unsafe { control.as_ref() };
-        // SAFETY: and that many words, which lie in the extent (`find`).
-        let words = unsafe { words.as_ref() };
+        let (control, words) = self.look::<C>(kind, extent)?;
         control.repair(words, visit);
         Some(())
     }

@@ -19,6 +19,8 @@ mod core;
 mod error;
 mod event;
 mod handle;
+#[cfg(not(loom))]
+mod inspect;
 mod kind;
 mod layout;
 mod limits;
@@ -52,6 +54,8 @@ mod name;
 #[cfg(not(loom))]
 mod os;
 #[cfg(not(loom))]
+mod participant;
+#[cfg(not(loom))]
 mod store;
 #[cfg(not(loom))]
 mod threads;
@@ -60,6 +64,10 @@ mod threads;
 mod threads;
 #[cfg(not(loom))]
 mod uuid;
+#[cfg(not(loom))]
+mod watch;
+#[cfg(not(loom))]
+mod watcher;
 
 pub use barrier::{Barrier, BarrierError, Member, Passed};
 pub use condvar::{Condvar, NotNotified, TimedWait};
@@ -68,10 +76,10 @@ pub use error::{
     Unusable,
 };
 pub use event::{Event, EventError};
-#[cfg(not(loom))]
-pub use handle::Participant;
 pub use handle::{ObjectEntry, Region, RegionOptions};
 pub use header::RegionId;
+#[cfg(not(loom))]
+pub use inspect::{Finding, Holder, Inspection, Life, ObjectSeen, ProcessSeen, Remedy, ThreadSeen};
 pub use kind::Kind;
 pub use limits::Limits;
 pub use mutex::{LockError, Mutex, MutexGuard};
@@ -79,6 +87,8 @@ pub use name::{BadName, NameFault, RegionName};
 pub use object::{ObjectName, Shared, Tag};
 pub use once::{Once, OnceError};
 pub use owned_semaphore::{OwnedSemaphore, Permit, PermitError};
+#[cfg(not(loom))]
+pub use participant::{Ended, Participant};
 pub use ring::{Batch, Loan, Receiver, RecvError, Ring, SendError, Sender};
 pub use rwlock::{ReadGuard, ReadResult, RwLock, RwLockError, WriteGuard, WriteResult};
 pub use segment::{OutOfRange, Segment};
@@ -87,6 +97,8 @@ pub use side::{PeerGone, RoleError};
 #[cfg(not(loom))]
 pub use store::{DIRECTORY_VARIABLE, Entry, Status};
 pub use stream::{ByteReader, ByteStream, ByteWriter, Peer, StreamError};
+#[cfg(not(loom))]
+pub use watch::{Watch, WatchError, WatchFd};
 
 pub use crate::primitives::role::{Departure, IfGone, Predecessor};
 pub use crate::primitives::waiting::Wait;

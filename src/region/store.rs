@@ -130,6 +130,15 @@ impl Store {
         RegionFile::open(&file, self.layout_of)
     }
 
+    /// Maps the region called `name` to read it. Nothing is changed, and nobody is kept from changing it.
+    pub(crate) fn open_to_look(&self, name: &RegionName) -> Result<RegionFile, RegionError> {
+        let look = || {
+            let directory = Directory::find(&self.path)?.ok_or(RegionErrorKind::NotFound)?;
+            RegionFile::open_to_look(&open_regular(&directory, name, Access::Read)?, self.layout_of)
+        };
+        look().map_err(|kind| RegionError::new(name.as_str(), kind))
+    }
+
     /// Maps the region called `name`, and makes it first if there is none. Says whether this call made it.
     pub(crate) fn open_or_create(
         &self,

@@ -195,7 +195,7 @@ fn help_names_every_option_and_exit_code() {
     let place = Place::new();
     let help = |line: &[&str]| String::from_utf8(place.run(line).silent().stdout).expect("text");
     let all = help(&["--help"]);
-    for part in ["send", "recv", "ls", "stat", "rm", "Exit codes:", "SELVEDGE_DIR"] {
+    for part in ["send", "recv", "ls", "stat", "doctor", "why", "rm", "Exit codes:", "SELVEDGE_DIR"] {
         assert!(all.contains(part), "{part} is not in {all}");
     }
     let recv = help(&["recv", "--help"]);

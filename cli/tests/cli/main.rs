@@ -5,6 +5,7 @@
 #![cfg(not(loom))]
 
 mod death;
+mod doctor;
 mod inspection;
 mod interruption;
 mod pipes;

@@ -1,6 +1,6 @@
 //! The entries in which participants stand: their words, and what these mean.
 
-use crate::sync::{AtomicU32, AtomicU64, LifeWord};
+use crate::sync::{AtomicU32, AtomicU64, LifeWord, Ordering};
 
 const STATE_BITS: u32 = 3;
 const STATE_MASK: u64 = (1 << STATE_BITS) - 1;
@@ -103,8 +103,11 @@ pub struct ProcessEntry {
     pub start_time: AtomicU64,
     /// The namespaces in which the two mean something; zero if they are not known.
     pub namespaces: AtomicU64,
+    /// Which of the last generations left of their own accord, a bit for each; of the others, those that ended died. For
+    /// those who watch: no step of any protocol depends on it.
+    pub left: AtomicU64,
     /// Named, so that no padding carries what lay on the writer's stack into shared memory.
-    reserved: [u64; 7],
+    reserved: [u64; 6],
 }
 
 impl ProcessEntry {
@@ -119,9 +122,40 @@ impl ProcessEntry {
             pid: AtomicU32::new(0),
             start_time: AtomicU64::new(0),
             namespaces: AtomicU64::new(0),
-            reserved: [0; 7],
+            left: AtomicU64::new(0),
+            reserved: [0; 6],
         }
     }
+
+    /// For whoever claimed the entry, before it is LIVE: this generation has not left.
+    pub fn note_arrival(&self, generation: u64) {
+        // Release: pairs with the Acquire in has_left; who sees the bit sees the generation that it is of.
+        self.left.fetch_and(!left_bit(generation), Ordering::Release);
+    }
+
+    /// For the keeper of this generation, before it makes the entry DEAD by itself.
+    pub fn note_leaving(&self, generation: u64) {
+        // Release: as above; and published by the swing to DEAD.
+        self.left.fetch_or(left_bit(generation), Ordering::Release);
+    }
+
+    /// Whether that generation, which the caller has seen ended, left of its own accord. One that has had more than
+    /// [`LEFT_KEPT`] successors counts as dead.
+    #[must_use]
+    pub fn has_left(&self, generation: u64) -> bool {
+        // Acquire: pairs with the Release in note_arrival and note_leaving.
+        let left = self.left.load(Ordering::Acquire) & left_bit(generation) != 0;
+        // Relaxed: not older than the one to which the bit belongs.
+        let now = ProcessWord::from_bits(self.word.load(Ordering::Relaxed)).generation;
+        left && now.wrapping_sub(generation) <= LEFT_KEPT
+    }
+}
+
+/// Of an entry's generations, so many before the present one are known to have left or died.
+pub const LEFT_KEPT: u64 = 63;
+
+fn left_bit(generation: u64) -> u64 {
+    1 << (generation % (LEFT_KEPT + 1))
 }
 
 impl Default for ProcessEntry {

@@ -5,8 +5,8 @@
 //!
 //! **Invariants.**
 //!
-//! - I1 A [`Mapping`] covers a whole file, readable and writable, from its creation to its drop. Its address is a
-//!   multiple of the page size.
+//! - I1 A [`Mapping`] covers a whole file from its creation to its drop, readable, and writable unless it was made to look
+//!   only. Its address is a multiple of the page size.
 //! - I2 Every page of a file that this module made exists ([`reserve`]), so no touch can find the file system full.
 //! - I3 The size of a memory file that this module made or accepted is sealed, and the seals are sealed, so it never
 //!   becomes shorter. A named file cannot be sealed: there the header's words are checked (see [`header`]), and only
@@ -37,7 +37,16 @@ pub(crate) fn page_size() -> u64 {
     rustix::param::page_size() as u64
 }
 
-/// A shared, writable mapping of a whole file.
+/// What a mapping is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To take part.
+    Use,
+    /// To read only: whoever writes through it ends with SIGSEGV.
+    Look,
+}
+
+/// A shared mapping of a whole file.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     base: NonNull<u8>,
@@ -51,23 +60,30 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Maps `file`, whose size must be `size`.
+    /// Maps `file`, whose size must be `size`, to take part.
     pub(crate) fn map(file: &File, size: u64) -> Result<Self, RegionErrorKind> {
+        Self::map_for(Purpose::Use, file, size)
+    }
+
+    /// Maps `file`, whose size must be `size`.
+    pub(crate) fn map_for(purpose: Purpose, file: &File, size: u64) -> Result<Self, RegionErrorKind> {
         let actual = file.metadata().map_err(|error| OsError::from_io("fstat", &error))?.len();
         match usize::try_from(size) {
             _ if actual < size => Err(Unfit::Truncated { stated: size, actual }.into()),
             _ if actual > size => Err(Unfit::Overlong { stated: size, actual }.into()),
-            Ok(bytes) => Ok(Self::map_bytes(file, bytes)?),
+            Ok(bytes) => Ok(Self::map_bytes(purpose, file, bytes)?),
             Err(_) => Err(RegionErrorKind::NoSpace { needed: size }),
         }
     }
 
-    fn map_bytes(file: &File, size: usize) -> Result<Self, OsError> {
+    fn map_bytes(purpose: Purpose, file: &File, size: usize) -> Result<Self, OsError> {
+        let protection = match purpose {
+            Purpose::Use => ProtFlags::READ | ProtFlags::WRITE,
+            Purpose::Look => ProtFlags::READ,
+        };
         // SAFETY: a null hint without MAP_FIXED replaces no mapping that exists.
-        let base = unsafe {
-            rustix::mm::mmap(core::ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, file, 0)
-        }
-        .map_err(failed("mmap"))?;
+        let base = unsafe { rustix::mm::mmap(core::ptr::null_mut(), size, protection, MapFlags::SHARED, file, 0) }
+            .map_err(failed("mmap"))?;
         // The kernel gives out address zero to MAP_FIXED alone.
         let base = NonNull::new(base.cast()).ok_or_else(|| failed("mmap")(Errno::FAULT))?;
         Ok(Self { base, size })

@@ -2,6 +2,7 @@
 //! else in the layer.
 
 pub(super) mod directory;
+pub(super) mod eventfd;
 pub(super) mod exit;
 pub(super) mod fork;
 pub(super) mod keeper;
