@@ -22,6 +22,8 @@ mod receive;
 mod report;
 #[cfg(not(loom))]
 mod send;
+#[cfg(not(loom))]
+mod torture;
 
 #[cfg(not(loom))]
 fn main() -> std::process::ExitCode {
@@ -44,6 +46,7 @@ fn run(arguments: &arguments::Arguments) -> Result<failure::Code, failure::Failu
         Command::Recv(receive) => receive::run(receive, arguments.json),
         Command::Ls => inspect::list(arguments.json),
         Command::Stat { name } => inspect::stat(name, arguments.json),
+        Command::Torture(torture) => torture::run(torture, arguments.json),
         Command::Rm { names, force } => Ok(inspect::remove(names, *force, arguments.json)),
     }
 }

@@ -1,0 +1,157 @@
+//! The oracle of channels: what became of each message.
+//!
+//! **Purpose.** Messages are numbered, and the journal has a word for each: who sends writes down before and after, who
+//! receives after. A number is used once in a round. At the end of the round the channel is emptied, and the words say
+//! whether a message was lost, doubled, invented or overtaken.
+//!
+//! **What may be missing.** A message whose sender died before the call returned may have been sent or not. A receiver that
+//! was killed in its call may have taken what it did not live to write down: as many messages as it asked for, the next
+//! ones after the last that was written down before.
+
+use super::fault::{Fault, Outcome};
+use super::journal::Journal;
+use selvedge::sync::{AtomicU32, AtomicU64, Ordering};
+use std::collections::BTreeSet;
+
+/// Most messages of a channel in a round.
+pub(crate) const MESSAGES: usize = 1 << 15;
+
+/// A message: its number and what tells a whole one from a torn one.
+pub(crate) type Message = [u64; 4];
+
+/// Somebody is about to send it.
+const BEGUN: u32 = 1;
+/// The call returned: it was sent.
+const SENT: u32 = 2;
+/// The call returned: it was not.
+const NOT_SENT: u32 = 4;
+/// Somebody received it.
+const RECEIVED: u32 = 8;
+
+/// What became of the messages of one channel. Numbers begin with 1.
+#[repr(C)]
+pub(crate) struct Table {
+    next: AtomicU64,
+    last: AtomicU64,
+    states: [AtomicU32; MESSAGES],
+}
+
+/// The message with this number.
+pub(crate) fn message(number: u64) -> Message {
+    [number, !number, number.wrapping_mul(0x9e37_79b9_7f4a_7c15), number.rotate_left(32)]
+}
+
+/// A receiver that was killed in its call, having written down `last` before, when it had asked for `most`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Excuse {
+    pub(crate) last: u64,
+    pub(crate) most: u64,
+}
+
+impl Table {
+    /// Of the channel with this number.
+    pub(crate) fn of(journal: &Journal, channel: usize) -> &Self {
+        &journal.tables[channel]
+    }
+
+    fn state(&self, number: u64) -> Option<&AtomicU32> {
+        self.states.get(usize::try_from(number).ok()?)
+    }
+
+    /// The number of the next message, by who has the sending end. None: the round has had enough.
+    pub(crate) fn begin(&self) -> Option<u64> {
+        let number = self.next.load(Ordering::Acquire) + 1;
+        let state = self.state(number)?;
+        self.next.store(number, Ordering::Release);
+        state.store(BEGUN, Ordering::Release);
+        Some(number)
+    }
+
+    /// The call returned, and the message was sent, or not.
+    pub(crate) fn end(&self, number: u64, sent: bool) {
+        if let Some(state) = self.state(number) {
+            state.fetch_or(if sent { SENT } else { NOT_SENT }, Ordering::AcqRel);
+        }
+    }
+
+    /// The last number that was received, even by somebody who did not live to write down that it is the last.
+    pub(crate) fn last(&self) -> u64 {
+        let (last, next) = (self.last.load(Ordering::Acquire), self.next.load(Ordering::Acquire));
+        let received =
+            |number: &u64| self.state(*number).is_some_and(|state| state.load(Ordering::Acquire) & RECEIVED != 0);
+        (last..=next).rev().find(received).unwrap_or(last)
+    }
+
+    /// Somebody who has the receiving end received this.
+    pub(crate) fn receive(&self, found: Message) -> Outcome {
+        let number = found[0];
+        if found != message(number) {
+            return Err(Fault::new(format!("a torn message: {found:x?}")));
+        }
+        let state = self.state(number).ok_or_else(|| Fault::new(format!("message {number} was invented")))?;
+        let before = state.fetch_or(RECEIVED, Ordering::AcqRel);
+        if before & RECEIVED != 0 {
+            return Err(Fault::new(format!("message {number} was received twice")));
+        }
+        if before & BEGUN == 0 || before & NOT_SENT != 0 {
+            return Err(Fault::new(format!("message {number} was received and never sent")));
+        }
+        let last = self.last.load(Ordering::Acquire);
+        if number <= last {
+            return Err(Fault::new(format!("message {number} was received after message {last}")));
+        }
+        self.last.store(number, Ordering::Release);
+        Ok(())
+    }
+
+    /// How many messages are there for sure, and at most, that nobody has received.
+    pub(crate) fn pending(&self, excuses: &[Excuse]) -> (u64, u64) {
+        let (last, excused) = (self.last(), self.excused(excuses));
+        let numbers = || last + 1..=self.next.load(Ordering::Acquire);
+        let certain = numbers().filter(|number| self.has(*number, SENT) && !excused.contains(number));
+        let possible = numbers().filter(|number| !self.has(*number, NOT_SENT));
+        (certain.count() as u64, possible.count() as u64)
+    }
+
+    fn has(&self, number: u64, bit: u32) -> bool {
+        self.state(number).is_some_and(|state| state.load(Ordering::Acquire) & bit != 0)
+    }
+
+    /// The messages that may have gone with their receivers: the first ones after what each of these received last.
+    fn excused(&self, excuses: &[Excuse]) -> BTreeSet<u64> {
+        let mut excused = BTreeSet::new();
+        for excuse in excuses {
+            let taken =
+                |number: &u64| self.has(*number, RECEIVED) || (self.has(*number, SENT) && !excused.contains(number));
+            let numbers = excuse.last + 1..=self.next.load(Ordering::Acquire);
+            let most = usize::try_from(excuse.most).unwrap_or(0);
+            let taken: Vec<u64> = numbers.filter(taken).take(most).collect();
+            excused.extend(taken.into_iter().filter(|number| !self.has(*number, RECEIVED)));
+        }
+        excused
+    }
+
+    /// The channel is empty and nobody uses it: is anything lost?
+    pub(crate) fn check(&self, excuses: &[Excuse]) -> Outcome {
+        let excused = self.excused(excuses);
+        let lost = |number: &u64| self.has(*number, SENT) && !self.has(*number, RECEIVED) && !excused.contains(number);
+        let lost: Vec<u64> = (1..=self.next.load(Ordering::Acquire)).filter(lost).collect();
+        if lost.is_empty() {
+            return Ok(());
+        }
+        Err(Fault::new(format!(
+            "messages {lost:?} were sent and nobody received them; these may have gone with their receivers: {excused:?}"
+        )))
+    }
+
+    /// A new round begins.
+    pub(crate) fn clear(&self) {
+        for number in 0..=self.next.load(Ordering::Acquire) {
+            if let Some(state) = self.state(number) {
+                state.store(0, Ordering::Relaxed);
+            }
+        }
+        self.next.store(0, Ordering::Release);
+        self.last.store(0, Ordering::Release);
+    }
+}
