@@ -135,7 +135,11 @@ impl Director {
             0..=4 => {
                 for _ in 0..1 + self.numbers.below(2) {
                     let lane = self.numbers.index(self.workers.len());
-                    self.kill(lane);
+                    // Most are let in first.
+                    let place = self.scene.journal.lane(lane).at();
+                    if place.is_none_or(|place| place.subject != LIFE) || self.numbers.once_in(4) {
+                        self.kill(lane);
+                    }
                 }
             }
             5 => {
@@ -198,6 +202,7 @@ impl Director {
         match ending {
             Ending::DONE => {
                 self.tally.exits += 1;
+                own.set_at(None);
                 Ok(())
             }
             Ending::SIGKILL if own.is_doomed() => {
@@ -205,21 +210,25 @@ impl Director {
                 let armed = own.armed.load(Ordering::Acquire).checked_sub(1).filter(|_| !worker.killed);
                 self.histogram.hit(place, armed);
                 self.tally.kills += 1;
-                self.note(format!("killed {}", self.who(lane)));
+                self.note(format!("killed {}", self.who(lane, worker.pid)));
                 if let Some(Place { subject, point }) = place
                     && let Some(buried) = self.subjects.get_mut(subject)
                 {
                     buried.bury(View { journal, subject }, own, point);
                 }
+                // It is not there any more: it neither waits nor holds anything.
+                own.set_at(None);
                 Ok(())
             }
-            Ending::Exited(FAULT) => Err(Fault::new(format!("{} found: {}", self.who(lane), own.said()))),
-            other => Err(Fault::new(format!("{} ended with {other:?}, which nobody asked for", self.who(lane)))),
+            Ending::Exited(FAULT) => Err(Fault::new(format!("{} found: {}", self.who(lane, worker.pid), own.said()))),
+            other => {
+                Err(Fault::new(format!("{} ended with {other:?}, which nobody asked for", self.who(lane, worker.pid))))
+            }
         }
     }
 
     /// A lane's worker and where it is.
-    fn who(&self, lane: usize) -> String {
+    fn who(&self, lane: usize, pid: Pid) -> String {
         let own = self.scene.journal.lane(lane);
         let generation = own.generation.load(Ordering::Acquire);
         let place = own.at().map_or_else(
@@ -229,8 +238,7 @@ impl Director {
                 None => format!("life: {}", worker::POINTS.get(point).unwrap_or(&"?")),
             },
         );
-        let pid = self.workers[lane].as_ref().map_or(0, |worker| worker.pid.as_raw_nonzero().get());
-        format!("worker {generation} of lane {lane} (process {pid}) at `{place}`")
+        format!("worker {generation} of lane {lane} (process {}) at `{place}`", pid.as_raw_nonzero())
     }
 
     /// No more kills: those who are not doomed come to their ends.
@@ -299,8 +307,8 @@ impl Director {
 
     /// Somebody waits in vain: says who, for what, and what things look like.
     fn stuck(&mut self) -> Fault {
-        let left = (0..self.workers.len()).filter(|lane| self.workers[*lane].is_some());
-        let who: Vec<String> = left.map(|lane| self.who(lane)).collect();
+        let left = self.workers.iter().enumerate().filter_map(|(lane, worker)| Some((lane, worker.as_ref()?.pid)));
+        let who: Vec<String> = left.map(|(lane, pid)| self.who(lane, pid)).collect();
         self.scene.journal.set_phase(Phase::Stuck);
         let deadline = Deadline::after(ROUND);
         while self.inspected.is_none() && !deadline.has_passed() && self.reap().is_ok() {

@@ -4,10 +4,16 @@ use super::journal::{Journal, Lane, Phase, Place};
 use super::numbers::Numbers;
 use rustix::process::{Signal, getpid, kill_process};
 use selvedge::sync::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
 
 /// The steps of a call of which nothing is known yet.
 #[cfg(feature = "steps")]
 const FEW_STEPS: u32 = 24;
+
+/// A worker takes its time once in so many times, and so long at most, in microseconds.
+const RARELY: u64 = 6;
+const LINGER: u64 = 100;
 
 /// A worker's means.
 pub(crate) struct Hand<'a> {
@@ -44,6 +50,13 @@ impl Hand<'_> {
         }
     }
 
+    /// Takes its time now and then, so that others have to wait.
+    pub(crate) fn linger(&mut self) {
+        if self.numbers.once_in(RARELY) {
+            thread::sleep(Duration::from_micros(self.numbers.below(LINGER)));
+        }
+    }
+
     /// Calls into the library, at `point`.
     pub(crate) fn call<R>(&mut self, point: usize, call: impl FnOnce() -> R) -> R {
         self.lane.set_at(Some(Place { subject: self.subject, point }));
@@ -76,7 +89,8 @@ impl Hand<'_> {
         use selvedge::sync::steps::{arm, disarm};
         let most = &self.journal.steps[self.subject][point];
         let known = most.load(Ordering::Relaxed);
-        let step = self.numbers.small(if known == 0 { FEW_STEPS } else { known });
+        // Beyond the most that is known now and then, or the steps of a call that waits would never be seen.
+        let step = self.numbers.small(if known == 0 { FEW_STEPS } else { known + known / 4 + 4 });
         self.lane.armed.store(step + 1, Ordering::Release);
         arm(step.into());
         let result = call();

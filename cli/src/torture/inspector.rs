@@ -47,7 +47,7 @@ fn inspect(scene: &Scene, subjects: &mut [Box<dyn Subject>]) -> Outcome {
     loop {
         match scene.journal.phase() {
             Phase::Alone => break,
-            Phase::Stuck => return Err(Fault::new(describe(&region, subjects))),
+            Phase::Stuck => return Err(Fault::new(describe(scene, &region, subjects))),
             Phase::Work | Phase::Ending => {}
         }
         for (index, subject) in subjects.iter_mut().enumerate() {
@@ -95,10 +95,11 @@ fn everybody_else_is_gone(scene: &Scene, region: &Region) -> Outcome {
     }
 }
 
-fn describe(region: &Region, subjects: &[Box<dyn Subject>]) -> String {
+fn describe(scene: &Scene, region: &Region, subjects: &[Box<dyn Subject>]) -> String {
     let mut text = format!("{:?}", region.participants());
-    for subject in subjects {
-        text.push_str(&format!("\n    {}: {}", subject.name(), subject.state()));
+    for (index, subject) in subjects.iter().enumerate() {
+        let view = View { journal: scene.journal, subject: index };
+        text.push_str(&format!("\n    {}: {}", subject.name(), subject.state(view)));
     }
     text
 }

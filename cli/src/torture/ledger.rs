@@ -155,3 +155,106 @@ impl Table {
         self.last.store(0, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table in which these messages were sent.
+    fn sent(count: u64) -> &'static Table {
+        let table = Table::of(Journal::map().expect("a mapping"), 0);
+        for _ in 0..count {
+            let number = table.begin().expect("there is room");
+            table.end(number, true);
+        }
+        table
+    }
+
+    fn receive(table: &Table, numbers: &[u64]) {
+        numbers.iter().for_each(|number| table.receive(message(*number)).expect("it was sent"));
+    }
+
+    fn complaint<T: std::fmt::Debug>(outcome: Outcome<T>) -> String {
+        outcome.expect_err("a fault").to_string()
+    }
+
+    #[test]
+    fn all_is_well() {
+        let table = sent(3);
+        receive(table, &[1, 2, 3]);
+        assert_eq!(table.check(&[]), Ok(()));
+    }
+
+    #[test]
+    fn a_message_is_lost() {
+        let table = sent(3);
+        receive(table, &[1, 3]);
+        assert!(complaint(table.check(&[])).contains("[2] were sent and nobody received"));
+        // As the last one, too.
+        let table = sent(3);
+        receive(table, &[1, 2]);
+        assert!(complaint(table.check(&[])).contains("[3] were sent"));
+    }
+
+    #[test]
+    fn a_message_comes_twice() {
+        let table = sent(3);
+        receive(table, &[1, 2]);
+        assert!(complaint(table.receive(message(2))).contains("received twice"));
+    }
+
+    #[test]
+    fn a_message_is_torn() {
+        let table = sent(2);
+        let mut torn = message(1);
+        torn[3] = message(2)[3];
+        assert!(complaint(table.receive(torn)).contains("torn"));
+    }
+
+    #[test]
+    fn a_message_is_invented() {
+        let table = sent(1);
+        assert!(complaint(table.receive(message(2))).contains("never sent"));
+        let number = table.begin().expect("there is room");
+        table.end(number, false);
+        assert!(complaint(table.receive(message(number))).contains("never sent"));
+        assert!(complaint(table.receive(message(u64::MAX))).contains("invented"));
+    }
+
+    #[test]
+    fn a_message_is_overtaken() {
+        let table = sent(2);
+        receive(table, &[2]);
+        assert!(complaint(table.receive(message(1))).contains("after message 2"));
+    }
+
+    #[test]
+    fn a_dead_sender_may_have_sent_or_not() {
+        let table = sent(1);
+        table.begin().expect("there is room");
+        receive(table, &[1]);
+        assert_eq!(table.check(&[]), Ok(()));
+        receive(table, &[2]);
+        assert_eq!(table.check(&[]), Ok(()));
+    }
+
+    #[test]
+    fn a_dead_receiver_takes_the_next_ones_along_and_no_others() {
+        let table = sent(4);
+        receive(table, &[1]);
+        let died = Excuse { last: 1, most: 2 };
+        assert_eq!(table.pending(&[died]), (1, 3));
+        receive(table, &[4]);
+        assert_eq!(table.check(&[died]), Ok(()));
+        assert!(complaint(table.check(&[Excuse { last: 1, most: 1 }])).contains("[3]"));
+        assert!(complaint(table.check(&[Excuse { last: 2, most: 2 }])).contains("[2]"));
+        assert_eq!(table.check(&[Excuse { last: 1, most: 1 }, Excuse { last: 1, most: 1 }]), Ok(()));
+    }
+
+    #[test]
+    fn what_the_dead_did_not_take_excuses_nothing_later() {
+        let table = sent(3);
+        receive(table, &[1, 3]);
+        assert!(complaint(table.check(&[Excuse { last: 0, most: 1 }])).contains("[2]"));
+    }
+}

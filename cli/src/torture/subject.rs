@@ -43,7 +43,7 @@ pub(crate) trait Subject {
     fn begin(&mut self, view: View<'_>);
 
     /// What the objects look like, for a report on somebody who waits in vain. In an inspector.
-    fn state(&self) -> String;
+    fn state(&self, view: View<'_>) -> String;
 }
 
 /// The journal as one subject sees it.

@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, Outcome};
 use super::hand::Hand;
-use super::journal::{Journal, Phase, Place, SUBJECTS};
+use super::journal::{Journal, Phase, SUBJECTS};
 use super::numbers::Numbers;
 use super::subject::Subject;
 use selvedge::region::{RegionErrorKind, RegionOptions};
@@ -89,7 +89,7 @@ fn live(scene: &Scene, subjects: &mut [Box<dyn Subject>], hand: &mut Hand<'_>) -
         let region = hand.call(IN_ATTACH, || scene.attach())?;
         scene.moves_to(hand, IN_OPEN);
         subjects.iter_mut().try_for_each(|subject| subject.attach(&region))?;
-        take_turns(subjects, hand)?;
+        take_turns(scene, subjects, hand)?;
         let (leaves, tidily) = (!hand.numbers.once_in(3), !hand.numbers.once_in(4));
         scene.moves_to(hand, IN_DETACH);
         if leaves && !tidily {
@@ -106,7 +106,7 @@ fn live(scene: &Scene, subjects: &mut [Box<dyn Subject>], hand: &mut Hand<'_>) -
     }
 }
 
-fn take_turns(subjects: &mut [Box<dyn Subject>], hand: &mut Hand<'_>) -> Outcome {
+fn take_turns(scene: &Scene, subjects: &mut [Box<dyn Subject>], hand: &mut Hand<'_>) -> Outcome {
     for _ in 0..1 + hand.numbers.below(TURNS) {
         if hand.journal.phase() != Phase::Work {
             break;
@@ -114,7 +114,7 @@ fn take_turns(subjects: &mut [Box<dyn Subject>], hand: &mut Hand<'_>) -> Outcome
         hand.subject = hand.numbers.index(subjects.len());
         subjects[hand.subject].work(hand)?;
         hand.lane.turns.fetch_add(1, Ordering::Relaxed);
-        hand.lane.set_at(Some(Place { subject: LIFE, point: BETWEEN }));
+        scene.moves_to(hand, BETWEEN);
     }
     Ok(())
 }

@@ -9,5 +9,6 @@ mod inspection;
 mod interruption;
 mod pipes;
 mod support;
+mod torture;
 mod transfer;
 mod turns;

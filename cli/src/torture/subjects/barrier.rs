@@ -100,6 +100,7 @@ impl Subject for Barriers {
         };
         for _ in 0..1 + hand.numbers.below(ROUNDS) {
             hand.at(MEMBER);
+            hand.linger();
             let answer = if hand.numbers.once_in(2) {
                 hand.call(IN_TIMED_WAIT, || member.wait_timeout(SHORT))
             } else {
@@ -162,7 +163,7 @@ impl Subject for Barriers {
         self.died_waiting = 0;
     }
 
-    fn state(&self) -> String {
+    fn state(&self, _view: View<'_>) -> String {
         format!("{:?}", self.open.as_ref().map(|(barrier, _)| (barrier, barrier.is_broken())))
     }
 }

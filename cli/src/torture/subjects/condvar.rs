@@ -70,6 +70,7 @@ impl Condvars {
     fn make((stock, changed): &(Mutex<Stock>, Condvar), hand: &mut Hand<'_>) -> Outcome {
         let mut guard = entered(hand.call(IN_LOCK, || stock.lock()))?;
         hand.at(HAS_STOCK);
+        hand.linger();
         guard[0] += 1;
         hand.at(ONE_MORE);
         guard[1] = !guard[0];
@@ -101,6 +102,7 @@ impl Condvars {
             }
         }
         hand.at(HAS_STOCK);
+        hand.linger();
         guard[0] -= 1;
         hand.at(ONE_LESS);
         guard[1] = !guard[0];
@@ -188,7 +190,7 @@ impl Subject for Condvars {
         self.unknown = Unknown::default();
     }
 
-    fn state(&self) -> String {
+    fn state(&self, _view: View<'_>) -> String {
         format!("{:?}", self.open)
     }
 }

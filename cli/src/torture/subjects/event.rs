@@ -85,7 +85,7 @@ impl Subject for Events {
         view.clear();
     }
 
-    fn state(&self) -> String {
+    fn state(&self, _view: View<'_>) -> String {
         format!("{:?}, set: {:?}", self.open, self.open.as_ref().map(Event::is_set))
     }
 }

@@ -133,7 +133,7 @@ impl Subject for Forks {
         view.clear();
     }
 
-    fn state(&self) -> String {
+    fn state(&self, _view: View<'_>) -> String {
         format!("{:?}", self.open.as_ref().map(|(mutex, _)| mutex))
     }
 }

@@ -108,6 +108,7 @@ impl Mutexes {
         });
         let Some(mut guard) = enter(answer, hand.journal, hand.identity())? else { return Ok(()) };
         hand.at(LOCKED);
+        hand.linger();
         let number = guard[NUMBER] + 1;
         guard[NUMBER] = number;
         hand.at(HALF);
@@ -149,6 +150,7 @@ impl Mutexes {
         }
         guard[0] += 1;
         hand.at(HAS_FRAIL);
+        hand.linger();
         guard[1] = !guard[0];
         hand.call(IN_FRAIL_UNLOCK, || drop(guard));
         Ok(())
@@ -240,7 +242,80 @@ impl Subject for Mutexes {
         (self.increments, self.deaths) = Default::default();
     }
 
-    fn state(&self) -> String {
+    fn state(&self, _view: View<'_>) -> String {
         format!("{:?}", self.open)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::torture::hand::identity;
+
+    fn attached() -> (Mutexes, View<'static>, Region) {
+        let region = Region::anonymous().expect("a region");
+        let mut subject = Mutexes::default();
+        subject.attach(&region).expect("mutexes");
+        (subject, View { journal: Journal::map().expect("a mapping"), subject: 0 }, region)
+    }
+
+    fn set(subject: &Mutexes, payload: Payload) {
+        let (mutex, _) = subject.open.as_ref().expect("attached");
+        *mutex.lock().expect("free") = payload;
+    }
+
+    fn complaint(mut subject: Mutexes, view: View<'_>) -> String {
+        subject.check(view).expect_err("a fault").to_string()
+    }
+
+    #[test]
+    fn all_is_well() {
+        let (mut subject, view, _region) = attached();
+        assert_eq!(subject.check(view), Ok(()));
+    }
+
+    #[test]
+    fn somebody_was_inside_and_nobody_is_told() {
+        let (subject, view, _region) = attached();
+        set(&subject, [0, !0, identity(0, 1), 0]);
+        assert!(complaint(subject, view).contains("nobody told of a death"));
+    }
+
+    #[test]
+    fn the_value_is_torn_and_nobody_is_told() {
+        let (subject, view, _region) = attached();
+        set(&subject, [1, !0, 0, 0]);
+        assert!(complaint(subject, view).contains("nobody told of a death"));
+    }
+
+    #[test]
+    fn an_increment_is_lost() {
+        let (subject, view, _region) = attached();
+        view.journal.lane(2).words(0)[DONE].store(1, Ordering::Relaxed);
+        assert!(complaint(subject, view).contains("0 increments in the mutex, 1 were finished"));
+    }
+
+    #[test]
+    fn a_death_is_told_to_nobody_or_to_two() {
+        let (mut subject, view, _region) = attached();
+        subject.bury(view, view.journal.lane(0), LOCKED);
+        assert!(complaint(subject, view).contains("heirs were told of 0 deaths"));
+        let (mut subject, view, _region) = attached();
+        subject.bury(view, view.journal.lane(0), IN_LOCK);
+        set(&subject, [0, !0, 0, 2]);
+        assert!(complaint(subject, view).contains("heirs were told of 2 deaths"));
+    }
+
+    #[test]
+    fn the_death_of_somebody_who_lives_is_told() {
+        let (subject, view, _region) = attached();
+        view.journal.lane(3).begin(0);
+        set(&subject, [0, !0, identity(3, 1), 0]);
+        let (mutex, _) = subject.open.as_ref().expect("attached");
+        let told = || mutex.lock().map_or_else(Err, |guard| Err(LockError::OwnerDied(guard)));
+        let fault = enter(told(), view.journal, 1).expect_err("a fault");
+        assert!(fault.to_string().contains("worker 1 of lane 3, who lives"), "{fault}");
+        view.journal.lane(3).meets_doom();
+        assert!(enter(told(), view.journal, 1).is_ok());
     }
 }

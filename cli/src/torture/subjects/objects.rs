@@ -52,6 +52,7 @@ impl Objects {
         let mutex = hand.call(IN_OPEN, || region.mutex(&name(index), [0_u64, !0]));
         let mutex = mutex.map_err(|error| Fault::refused("opening an object", error))?;
         hand.at(HAS_OPEN);
+        hand.linger();
         let mut guard = match mutex.lock() {
             Ok(guard) if guard[1] == !guard[0] => guard,
             Ok(guard) => return Err(Fault::new(format!("object {index} is not initialised: {:x?}", *guard))),
@@ -117,7 +118,7 @@ impl Subject for Objects {
         view.clear();
     }
 
-    fn state(&self) -> String {
+    fn state(&self, _view: View<'_>) -> String {
         String::new()
     }
 }

@@ -102,6 +102,7 @@ impl Rings {
         let table = Table::of(hand.journal, CHANNEL);
         for _ in 0..1 + hand.numbers.below(MOST) {
             hand.at(HAS_SENDER);
+            hand.linger();
             let Some(number) = table.begin() else { break };
             let how = hand.numbers.below(4);
             let answer = match how {
@@ -143,6 +144,7 @@ impl Rings {
         let table = Table::of(hand.journal, CHANNEL);
         for _ in 0..1 + hand.numbers.below(MOST) {
             hand.at(HAS_RECEIVER);
+            hand.linger();
             hand.word(ASKED).store(1, Ordering::Release);
             hand.word(LAST).store(table.last(), Ordering::Release);
             let how = hand.numbers.below(4);
@@ -246,7 +248,7 @@ impl Subject for Rings {
         self.excuses.clear();
     }
 
-    fn state(&self) -> String {
+    fn state(&self, _view: View<'_>) -> String {
         format!("{:?}, {:?}", self.open, self.excuses)
     }
 }

@@ -88,6 +88,7 @@ impl Subject for Semaphores {
             Err(error) => return Err(Fault::refused("acquire", error)),
         }
         hand.at(HAS_PERMITS);
+        hand.linger();
         hand.call(IN_RELEASE, || semaphore.release_many(asked)).map_err(|error| Fault::refused("release", error))
     }
 
@@ -141,7 +142,58 @@ impl Subject for Semaphores {
         self.lost = Unknown::default();
     }
 
-    fn state(&self) -> String {
-        format!("{:?}", self.open)
+    fn state(&self, view: View<'_>) -> String {
+        let asked: Vec<u64> = view.lanes_at(IN_ACQUIRE).map(|lane| view.word(lane, ASKED)).collect();
+        format!("{:?}, those who wait ask for {asked:?}", self.open)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::torture::journal::Journal;
+
+    /// A region with the semaphore, and the accounts of a round in which a worker of lane 0 died at `point` about to
+    /// take or give `asked`.
+    fn round(point: Option<usize>, asked: u64) -> (Semaphores, View<'static>, Region) {
+        let region = Region::anonymous().expect("a region");
+        let mut subject = Semaphores::default();
+        subject.attach(&region).expect("a semaphore");
+        let view = View { journal: Journal::map().expect("a mapping"), subject: 1 };
+        let lane = view.journal.lane(0);
+        lane.words(1)[ASKED].store(asked, Ordering::Relaxed);
+        point.into_iter().for_each(|point| subject.bury(view, lane, point));
+        (subject, view, region)
+    }
+
+    fn take(subject: &Semaphores, permits: u32) {
+        subject
+            .open()
+            .and_then(|it| it.try_acquire(permits).map_err(|error| Fault::refused("", error)))
+            .expect("there");
+    }
+
+    #[test]
+    fn a_permit_is_lost_or_made() {
+        let (mut subject, view, _region) = round(None, 0);
+        assert_eq!(subject.check(view), Ok(()));
+        take(&subject, 1);
+        assert!(subject.check(view).expect_err("one is gone").to_string().contains("1 lost"));
+        subject.open().and_then(|it| it.release_many(2).map_err(|error| Fault::refused("", error))).expect("room");
+        assert!(subject.check(view).expect_err("one is too many").to_string().contains("-1 lost"));
+    }
+
+    #[test]
+    fn the_dead_account_for_what_they_were_about_and_no_more() {
+        let (mut subject, view, _region) = round(Some(IN_ACQUIRE), 2);
+        assert_eq!(subject.check(view), Ok(()));
+        let (mut subject, view, _region) = round(Some(IN_ACQUIRE), 2);
+        take(&subject, 3);
+        assert!(subject.check(view).is_err());
+        // Who died with permits had them for sure.
+        let (mut subject, view, _region) = round(Some(HAS_PERMITS), 2);
+        assert!(subject.check(view).is_err());
+        take(&subject, 2);
+        assert_eq!(subject.check(view), Ok(()));
     }
 }

@@ -106,6 +106,7 @@ impl Streams {
         let table = Table::of(hand.journal, CHANNEL);
         for _ in 0..1 + hand.numbers.below(CALLS) {
             hand.at(HAS_WRITER);
+            hand.linger();
             let count = 1 + hand.numbers.index(MOST);
             let numbers: Vec<u64> = (0..count).map_while(|_| table.begin()).collect();
             if numbers.is_empty() {
@@ -134,6 +135,7 @@ impl Streams {
         let table = Table::of(hand.journal, CHANNEL);
         for _ in 0..1 + hand.numbers.below(CALLS) {
             hand.at(HAS_READER);
+            hand.linger();
             let most = 1 + hand.numbers.index(MOST);
             hand.word(ASKED).store(most as u64, Ordering::Release);
             hand.word(LAST).store(table.last(), Ordering::Release);
@@ -219,7 +221,7 @@ impl Subject for Streams {
         self.excuses.clear();
     }
 
-    fn state(&self) -> String {
+    fn state(&self, _view: View<'_>) -> String {
         format!("{:?}, {:?}", self.open, self.excuses)
     }
 }
