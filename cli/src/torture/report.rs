@@ -89,7 +89,12 @@ impl<'a> Report<'a> {
         }
         Ok(match outcome {
             Err(_) => Code::Failed,
-            Ok(Some(stop)) => stop.code(),
+            Ok(Some(stop)) => {
+                if !self.json {
+                    eprintln!("selvedge: interrupted");
+                }
+                stop.code()
+            }
             Ok(None) => Code::Done,
         })
     }

@@ -1,6 +1,7 @@
 //! A short torture, in the usual test run; `ci/deep` has the long one.
 
 use crate::support::Place;
+use rustix::process::Signal;
 
 #[test]
 fn some_hundred_kills_and_every_promise_is_kept() {
@@ -20,6 +21,16 @@ fn spinning_owners_are_killed_and_none_stores_too_late() {
     let line = ["torture", "--seed", "2", "--minutes", "0.5", "--kills", "200", "--only", "late-store"];
     let table = String::from_utf8(place.run(&line).code(0).stdout).expect("text");
     assert!(table.contains("three threads spin"), "{table}");
+    assert!(place.names().is_empty(), "the region is removed");
+}
+
+#[test]
+fn an_interrupted_torture_removes_its_region() {
+    let place = Place::new();
+    let mut torture = place.selvedge(&["torture", "--minutes", "5"]).start();
+    torture.until("its region is there", |_| !place.names().is_empty());
+    torture.signal(Signal::INT);
+    torture.end().code(130).said("interrupted");
     assert!(place.names().is_empty(), "the region is removed");
 }
 
