@@ -30,6 +30,8 @@ const RENEWED: u64 = 24;
 const PAUSE: u64 = 300;
 /// Longest stop of a worker, in microseconds.
 const STOP: u64 = 3000;
+/// Longest time, in microseconds, in which workers go on and nobody is killed, before a round ends.
+const LULL: u64 = 10_000;
 /// How long an inspection takes at most, beside its waits.
 const INSPECTION: Duration = Duration::from_secs(60);
 /// How often ends of processes are looked for while nothing else is to be done.
@@ -248,7 +250,7 @@ impl Director {
                 process::signal(worker.pid, Signal::CONT);
             }
         }
-        self.scene.journal.set_phase(Phase::Ending);
+        self.scene.journal.set_phase(Phase::Lull);
         // Now and then nobody is left.
         let all = self.numbers.once_in(6);
         for lane in 0..self.workers.len() {
@@ -264,6 +266,9 @@ impl Director {
             }
             thread::sleep(LOOK);
         }
+        // What is lost from here on nobody's death brings back.
+        thread::sleep(Duration::from_micros(self.numbers.below(LULL)));
+        self.scene.journal.set_phase(Phase::Ending);
         Ok(())
     }
 
@@ -280,6 +285,9 @@ impl Director {
         let mut deadline = Deadline::after(self.scene.patience);
         let mut is_alone = false;
         loop {
+            if journal.phase() == Phase::Ending && self.all_rest() {
+                journal.set_phase(Phase::Leaving);
+            }
             if !is_alone && self.workers.iter().all(Option::is_none) {
                 journal.set_phase(Phase::Alone);
                 // It has deadlines of its own, one after the other.
@@ -297,6 +305,12 @@ impl Director {
         }
     }
 
+    /// Whether every worker that is still there has ended its last turn.
+    fn all_rest(&self) -> bool {
+        let rests = |lane| self.scene.journal.lane(lane).at() == Some(worker::RESTING);
+        self.workers.iter().enumerate().all(|(lane, worker)| worker.is_none() || rests(lane))
+    }
+
     fn judge(&self, ending: Ending) -> Outcome {
         match ending {
             Ending::DONE => Ok(()),
@@ -308,6 +322,7 @@ impl Director {
     /// Somebody waits in vain: says who, for what, and what things look like.
     fn stuck(&mut self) -> Fault {
         let left = self.workers.iter().enumerate().filter_map(|(lane, worker)| Some((lane, worker.as_ref()?.pid)));
+        let left = left.filter(|(lane, _)| self.scene.journal.lane(*lane).at() != Some(worker::RESTING));
         let who: Vec<String> = left.map(|(lane, pid)| self.who(lane, pid)).collect();
         self.scene.journal.set_phase(Phase::Stuck);
         let deadline = Deadline::after(ROUND);

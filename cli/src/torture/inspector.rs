@@ -48,7 +48,7 @@ fn inspect(scene: &Scene, subjects: &mut [Box<dyn Subject>]) -> Outcome {
         match scene.journal.phase() {
             Phase::Alone => break,
             Phase::Stuck => return Err(Fault::new(describe(scene, &region, subjects))),
-            Phase::Work | Phase::Ending => {}
+            Phase::Work | Phase::Lull | Phase::Ending | Phase::Leaving => {}
         }
         for (index, subject) in subjects.iter_mut().enumerate() {
             subject.relieve(view(index)).map_err(|fault| of(&**subject, &fault))?;

@@ -32,8 +32,12 @@ const TEXT: usize = 128;
 pub(crate) enum Phase {
     /// Workers take turns and are killed.
     Work,
-    /// No more turns, no more kills.
+    /// Workers take turns and nobody is killed: each death wakes everybody, and would hide a wake-up that was lost.
+    Lull,
+    /// No more turns; who has ended its last one rests. Who leaves wakes everybody, too.
     Ending,
+    /// All rest, and leave now.
+    Leaving,
     /// Every worker is gone.
     Alone,
     /// Workers wait in vain: the inspector is to say what things look like.
@@ -105,8 +109,10 @@ impl Journal {
         // Sequentially consistent: with `Lane::meets_doom`, see there.
         match self.phase.load(Ordering::SeqCst) {
             0 => Phase::Work,
-            1 => Phase::Ending,
-            2 => Phase::Alone,
+            1 => Phase::Lull,
+            2 => Phase::Ending,
+            3 => Phase::Leaving,
+            4 => Phase::Alone,
             _ => Phase::Stuck,
         }
     }

@@ -113,7 +113,8 @@ fn rows(session: &Session) -> Vec<Row> {
     let mut names: Vec<_> =
         subjects.iter().enumerate().map(|(index, subject)| (index, subject.name(), subject.points())).collect();
     if !names.is_empty() {
-        names.push((worker::LIFE, "life", worker::POINTS));
+        // Nobody is killed at rest, the last of the points.
+        names.push((worker::LIFE, "life", &worker::POINTS[..worker::RESTING.point]));
     }
     let mut rows = session.director.histogram.rows(&names);
     if session.hunts {

@@ -6,6 +6,7 @@ use super::fault::Outcome;
 use super::hand::Hand;
 use super::journal::{Journal, Lane, Place};
 use super::subjects;
+use super::worker::RESTING;
 use selvedge::Region;
 use selvedge::sync::{AtomicU64, Ordering};
 
@@ -68,6 +69,12 @@ impl<'a> View<'a> {
     pub(crate) fn lanes_at(self, point: usize) -> impl Iterator<Item = &'a Lane> {
         let place = Some(Place { subject: self.subject, point });
         (0..super::journal::LANES).map(move |index| self.journal.lane(index)).filter(move |lane| lane.at() == place)
+    }
+
+    /// How many workers have not ended their last turns.
+    pub(crate) fn at_work(self) -> usize {
+        let places = (0..super::journal::LANES).filter_map(|index| self.journal.lane(index).at());
+        places.filter(|place| *place != RESTING).count()
     }
 
     /// What this subject has in `lane`, at `index`.

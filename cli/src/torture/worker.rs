@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, Outcome};
 use super::hand::Hand;
-use super::journal::{Journal, Phase, SUBJECTS};
+use super::journal::{Journal, Phase, Place, SUBJECTS};
 use super::numbers::Numbers;
 use super::subject::Subject;
 use selvedge::region::{RegionErrorKind, RegionOptions};
@@ -17,12 +17,18 @@ pub(crate) const FAULT: i32 = 3;
 
 /// Where a worker is that has no turn: a subject of its own in the journal.
 pub(crate) const LIFE: usize = SUBJECTS - 1;
-pub(crate) const POINTS: &[&str] = &["not there yet", "in attach", "opening objects", "between turns", "in detach"];
+pub(crate) const POINTS: &[&str] =
+    &["not there yet", "in attach", "opening objects", "between turns", "in detach", "at rest"];
 pub(crate) const NOT_THERE: usize = 0;
 const IN_ATTACH: usize = 1;
 const IN_OPEN: usize = 2;
 const BETWEEN: usize = 3;
 const IN_DETACH: usize = 4;
+const AT_REST: usize = 5;
+/// Where a worker is that has ended its last turn.
+pub(crate) const RESTING: Place = Place { subject: LIFE, point: AT_REST };
+/// How often one that rests looks whether it may leave.
+const LOOK: Duration = Duration::from_micros(200);
 
 /// How many turns a worker takes at most before it leaves, or attaches anew.
 const TURNS: u64 = 400;
@@ -90,6 +96,7 @@ fn live(scene: &Scene, subjects: &mut [Box<dyn Subject>], hand: &mut Hand<'_>) -
         scene.moves_to(hand, IN_OPEN);
         subjects.iter_mut().try_for_each(|subject| subject.attach(&region))?;
         take_turns(scene, subjects, hand)?;
+        rest(scene, hand);
         let (leaves, tidily) = (!hand.numbers.once_in(3), !hand.numbers.once_in(4));
         scene.moves_to(hand, IN_DETACH);
         if leaves && !tidily {
@@ -99,18 +106,31 @@ fn live(scene: &Scene, subjects: &mut [Box<dyn Subject>], hand: &mut Hand<'_>) -
         }
         subjects.iter_mut().for_each(|subject| subject.detach());
         hand.call(IN_DETACH, || drop(region));
-        if leaves || hand.journal.phase() != Phase::Work {
+        if leaves || !goes_on(hand) {
             return Ok(());
         }
         hand.journal.returns.fetch_add(1, Ordering::Relaxed);
     }
 }
 
+/// Waits until all have ended their last turns, if the round ends.
+fn rest(scene: &Scene, hand: &mut Hand<'_>) {
+    while matches!(hand.journal.phase(), Phase::Lull | Phase::Ending) {
+        scene.moves_to(hand, AT_REST);
+        thread::sleep(LOOK);
+    }
+}
+
+/// Whether there are more turns.
+fn goes_on(hand: &Hand<'_>) -> bool {
+    matches!(hand.journal.phase(), Phase::Work | Phase::Lull)
+}
+
 fn take_turns(scene: &Scene, subjects: &mut [Box<dyn Subject>], hand: &mut Hand<'_>) -> Outcome {
-    for _ in 0..1 + hand.numbers.below(TURNS) {
-        if hand.journal.phase() != Phase::Work {
-            break;
-        }
+    let mut left = 1 + hand.numbers.below(TURNS);
+    while left > 0 && goes_on(hand) {
+        // While nobody is killed nobody leaves.
+        left -= u64::from(hand.journal.phase() == Phase::Work);
         hand.subject = hand.numbers.index(subjects.len());
         subjects[hand.subject].work(hand)?;
         hand.lane.turns.fetch_add(1, Ordering::Relaxed);

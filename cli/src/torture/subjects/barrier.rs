@@ -129,8 +129,9 @@ impl Subject for Barriers {
     fn relieve(&mut self, view: View<'_>) -> Outcome {
         let (barrier, region) = self.open()?;
         let waiting = view.lanes_at(IN_WAIT).count();
-        // When it is broken, or all have arrived, whoever still waits is to notice that by itself.
-        if (1..MEMBERS).contains(&waiting) && !barrier.is_broken().map_err(refused)? {
+        // When it is broken, or all have arrived, whoever still waits is to notice that by itself. A death wakes everybody,
+        // and would hide that somebody waits for something else in vain: those come first.
+        if (1..MEMBERS).contains(&waiting) && waiting == view.at_work() && !barrier.is_broken().map_err(refused)? {
             Self::sacrifice(barrier, region.name().unwrap_or_default())?;
         }
         Ok(())

@@ -3,7 +3,7 @@
 
 use crate::torture::fault::{Fault, Outcome};
 use crate::torture::hand::Hand;
-use crate::torture::journal::Lane;
+use crate::torture::journal::{Lane, Phase};
 use crate::torture::process::{self, Ending};
 use crate::torture::subject::{Subject, View};
 use crate::torture::worker;
@@ -76,7 +76,8 @@ impl Subject for Forks {
     }
 
     fn work(&mut self, hand: &mut Hand<'_>) -> Outcome {
-        if !hand.numbers.once_in(RARELY) {
+        // A child that comes and goes wakes everybody.
+        if hand.journal.phase() != Phase::Work || !hand.numbers.once_in(RARELY) {
             return Ok(());
         }
         let (mutex, region) = self.open()?;
