@@ -149,7 +149,8 @@ impl Journal {
     /// Whether worker `generation` of lane `index` is there and nobody is about to kill it.
     pub(crate) fn lives(&self, index: usize, generation: u32) -> bool {
         let Some(lane) = self.lanes.get(index) else { return false };
-        lane.generation.load(Ordering::Acquire) == generation && lane.doomed.load(Ordering::Acquire) == 0
+        // In this order: a successor is counted before it counts as not doomed.
+        !lane.is_doomed() && lane.generation.load(Ordering::Acquire) == generation
     }
 }
 

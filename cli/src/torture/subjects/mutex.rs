@@ -42,13 +42,17 @@ const GIVEN_UP: usize = 0;
 /// A timed lock that may run out.
 const SHORT: Duration = Duration::from_micros(200);
 
-/// A number and its complement, who is inside, and how many deaths were told.
-type Payload = [u64; 4];
+/// A number and its complement, who is inside, and how many deaths were told; then, for a report, who was told last and
+/// found whom inside, and who was inside before.
+type Payload = [u64; 7];
 const NUMBER: usize = 0;
 const CHECK: usize = 1;
 const INSIDE: usize = 2;
 const TOLD: usize = 3;
-const FRESH: Payload = [0, !0, 0, 0];
+const HEIR: usize = 4;
+const HEIR_OF: usize = 5;
+const BEFORE: usize = 6;
+const FRESH: Payload = [0, !0, 0, 0, 0, 0, 0];
 
 #[derive(Default)]
 pub(crate) struct Mutexes {
@@ -78,24 +82,51 @@ fn enter<'a>(
         Err(LockError::WouldBlock | LockError::TimedOut) => return Ok(None),
         Err(error) => return Err(Fault::refused("lock", error)),
     };
-    let (inside, whole) = (guard[INSIDE], guard[CHECK] == !guard[NUMBER]);
-    if !told && (inside != 0 || !whole) {
-        return Err(Fault::new(format!("locked, nobody told of a death, and the value is {:x?}", *guard)));
+    if let Some(fault) = complaint(&guard, told, journal) {
+        // Not unlocked, or what the next one finds would be a fault too, and perhaps the first that is heard of.
+        std::mem::forget(guard);
+        return Err(fault);
     }
-    if let Some((lane, generation)) = named_by(inside)
-        && journal.lives(lane, generation)
-    {
-        return Err(Fault::new(format!("told of the death of worker {generation} of lane {lane}, who lives")));
-    }
-    if inside == 0 && !whole {
-        return Err(Fault::new(format!("told of a death, nobody was inside, and the value is torn: {:x?}", *guard)));
-    }
+    let inside = guard[INSIDE];
     if told {
         guard[CHECK] = !guard[NUMBER];
         guard[TOLD] += 1;
+        (guard[HEIR], guard[HEIR_OF]) = (identity, inside);
     }
     guard[INSIDE] = identity;
     Ok(Some(guard))
+}
+
+/// What is wrong with what the one before left, if anything is.
+fn complaint(payload: &Payload, told: bool, journal: &Journal) -> Option<Fault> {
+    let (inside, whole) = (payload[INSIDE], payload[CHECK] == !payload[NUMBER]);
+    let what = match named_by(inside) {
+        _ if !told && (inside != 0 || !whole) => "locked, and nobody was told of a death".to_owned(),
+        Some((lane, generation)) if journal.lives(lane, generation) => {
+            format!("told of the death of worker {generation} of lane {lane}, who lives")
+        }
+        None if !whole => "told of a death, with nobody inside, and the value is torn".to_owned(),
+        _ => return None,
+    };
+    Some(Fault::new(format!("{what}: {payload:x?}; {}", history(payload, journal))))
+}
+
+/// Who had it, for a report.
+fn history(payload: &Payload, journal: &Journal) -> String {
+    let who = |identity: u64| match named_by(identity) {
+        None => "nobody".to_owned(),
+        Some((lane, generation)) => {
+            let lives = if journal.lives(lane, generation) { "lives" } else { "is dead" };
+            format!("worker {generation} of lane {lane}, who {lives}")
+        }
+    };
+    format!(
+        "inside: {}; before that: {}; told last: {}, of: {}",
+        who(payload[INSIDE]),
+        who(payload[BEFORE]),
+        who(payload[HEIR]),
+        who(payload[HEIR_OF])
+    )
 }
 
 impl Mutexes {
@@ -117,6 +148,7 @@ impl Mutexes {
         if guard[INSIDE] != hand.identity() || guard[NUMBER] != number {
             return Err(Fault::new(format!("somebody else was inside at the same time: {:x?}", *guard)));
         }
+        guard[BEFORE] = hand.identity();
         guard[INSIDE] = 0;
         hand.call(IN_UNLOCK, || drop(guard));
         hand.at(UNLOCKED);
@@ -264,7 +296,7 @@ mod tests {
         *mutex.lock().expect("free") = payload;
     }
 
-    fn complaint(mut subject: Mutexes, view: View<'_>) -> String {
+    fn checked(mut subject: Mutexes, view: View<'_>) -> String {
         subject.check(view).expect_err("a fault").to_string()
     }
 
@@ -277,40 +309,40 @@ mod tests {
     #[test]
     fn somebody_was_inside_and_nobody_is_told() {
         let (subject, view, _region) = attached();
-        set(&subject, [0, !0, identity(0, 1), 0]);
-        assert!(complaint(subject, view).contains("nobody told of a death"));
+        set(&subject, [0, !0, identity(0, 1), 0, 0, 0, 0]);
+        assert!(checked(subject, view).contains("nobody was told of a death"));
     }
 
     #[test]
     fn the_value_is_torn_and_nobody_is_told() {
         let (subject, view, _region) = attached();
-        set(&subject, [1, !0, 0, 0]);
-        assert!(complaint(subject, view).contains("nobody told of a death"));
+        set(&subject, [1, !0, 0, 0, 0, 0, 0]);
+        assert!(checked(subject, view).contains("nobody was told of a death"));
     }
 
     #[test]
     fn an_increment_is_lost() {
         let (subject, view, _region) = attached();
         view.journal.lane(2).words(0)[DONE].store(1, Ordering::Relaxed);
-        assert!(complaint(subject, view).contains("0 increments in the mutex, 1 were finished"));
+        assert!(checked(subject, view).contains("0 increments in the mutex, 1 were finished"));
     }
 
     #[test]
     fn a_death_is_told_to_nobody_or_to_two() {
         let (mut subject, view, _region) = attached();
         subject.bury(view, view.journal.lane(0), LOCKED);
-        assert!(complaint(subject, view).contains("heirs were told of 0 deaths"));
+        assert!(checked(subject, view).contains("heirs were told of 0 deaths"));
         let (mut subject, view, _region) = attached();
         subject.bury(view, view.journal.lane(0), IN_LOCK);
-        set(&subject, [0, !0, 0, 2]);
-        assert!(complaint(subject, view).contains("heirs were told of 2 deaths"));
+        set(&subject, [0, !0, 0, 2, 0, 0, 0]);
+        assert!(checked(subject, view).contains("heirs were told of 2 deaths"));
     }
 
     #[test]
     fn the_death_of_somebody_who_lives_is_told() {
         let (subject, view, _region) = attached();
         view.journal.lane(3).begin(0);
-        set(&subject, [0, !0, identity(3, 1), 0]);
+        set(&subject, [0, !0, identity(3, 1), 0, 0, 0, 0]);
         let (mutex, _) = subject.open.as_ref().expect("attached");
         let told = || mutex.lock().map_or_else(Err, |guard| Err(LockError::OwnerDied(guard)));
         let fault = enter(told(), view.journal, 1).expect_err("a fault");
