@@ -340,14 +340,12 @@ mod tests {
 
     #[test]
     fn the_death_of_somebody_who_lives_is_told() {
-        let (subject, view, _region) = attached();
+        let (_, view, _region) = attached();
         view.journal.lane(3).begin(0);
-        set(&subject, [0, !0, identity(3, 1), 0, 0, 0, 0]);
-        let (mutex, _) = subject.open.as_ref().expect("attached");
-        let told = || mutex.lock().map_or_else(Err, |guard| Err(LockError::OwnerDied(guard)));
-        let fault = enter(told(), view.journal, 1).expect_err("a fault");
-        assert!(fault.to_string().contains("worker 1 of lane 3, who lives"), "{fault}");
+        let payload = [0, !0, identity(3, 1), 0, 0, 0, 0];
+        let fault = complaint(&payload, true, view.journal).expect("a fault").to_string();
+        assert!(fault.contains("worker 1 of lane 3, who lives"), "{fault}");
         view.journal.lane(3).meets_doom();
-        assert!(enter(told(), view.journal, 1).is_ok());
+        assert_eq!(complaint(&payload, true, view.journal), None);
     }
 }
