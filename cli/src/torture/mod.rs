@@ -6,9 +6,17 @@
 //! | workers | attach, take turns at the subjects, leave; each writes down in the journal where it is |
 //! | inspector | comes at the end of a round, when nobody is killed any more; lets those go on who wait rightly; then, alone, compares the objects with the journal |
 //!
-//! A *round* ends with everybody gone, so that all has to add up: messages, permits, increments, deaths told, places of
-//! processes and threads. Whoever waits has a deadline, and the region has no timed backstop: a lost wake-up stays lost,
-//! and is found.
+//! A *round* goes through the journal's phases:
+//!
+//! | phase | what happens |
+//! |---|---|
+//! | work | workers take turns and are killed, stopped, replaced |
+//! | lull | they take turns and nobody dies or leaves: either wakes everybody, and would hide a wake-up that was lost |
+//! | ending | each rests after its turn; the inspector lets those go on who wait rightly; who waits for what is there is reported |
+//! | leaving, alone | all leave; the inspector checks that all adds up: messages, permits, increments, deaths told, places |
+//!
+//! Every wait has a deadline, and the region has no timed backstop: a lost wake-up stays lost, and is found. Now and then
+//! everybody is killed instead, and the inspector finds only the dead.
 //!
 //! Workers are killed in two ways: by the director at any time, and by themselves at a chosen call; in a build with the
 //! feature `steps` that is before a synchronisation step of the call, by the numbers that the models use.
