@@ -27,6 +27,10 @@ const SENT: u32 = 2;
 const NOT_SENT: u32 = 4;
 /// Somebody received it.
 const RECEIVED: u32 = 8;
+/// It is of one batch with the message before it: both become visible together.
+const FOLLOWS: u32 = 16;
+/// How far behind the last message that a receiver wrote down its end may have been felt, in messages.
+const REACH: u64 = 16;
 
 /// What became of the messages of one channel. Numbers begin with 1.
 #[repr(C)]
@@ -65,6 +69,15 @@ impl Table {
         self.next.store(number, Ordering::Release);
         state.store(BEGUN, Ordering::Release);
         Some(number)
+    }
+
+    /// The numbers of the next `count` messages, which are sent as one batch; fewer if the round has had enough.
+    pub(crate) fn begin_batch(&self, count: usize) -> Vec<u64> {
+        let numbers: Vec<u64> = (0..count).map_while(|_| self.begin()).collect();
+        for state in numbers.iter().skip(1).filter_map(|number| self.state(*number)) {
+            state.fetch_or(FOLLOWS, Ordering::AcqRel);
+        }
+        numbers
     }
 
     /// The call returned, and the message was sent, or not.
@@ -137,11 +150,33 @@ impl Table {
         let lost = |number: &u64| self.has(*number, SENT) && !self.has(*number, RECEIVED) && !excused.contains(number);
         let lost: Vec<u64> = (1..=self.next.load(Ordering::Acquire)).filter(lost).collect();
         if lost.is_empty() {
-            return Ok(());
+            return self.check_batches(excuses);
         }
         Err(Fault::new(format!(
             "messages {lost:?} were sent and nobody received them; these may have gone with their receivers: {excused:?}"
         )))
+    }
+
+    /// Of a batch whose sender died in its call, all was seen or nothing.
+    fn check_batches(&self, excuses: &[Excuse]) -> Outcome {
+        let all: Vec<u64> = (1..=self.next.load(Ordering::Acquire)).collect();
+        for batch in all.chunk_by(|_, next| self.has(*next, FOLLOWS)) {
+            // There may have been no room for the rest of it.
+            let batch: Vec<u64> = batch.iter().copied().filter(|number| !self.has(*number, NOT_SENT)).collect();
+            if batch.is_empty() {
+                continue;
+            }
+            let (first, last) = (batch[0], batch[batch.len() - 1]);
+            let received = batch.iter().filter(|number| self.has(**number, RECEIVED)).count();
+            // A receiver that died may have taken a part along.
+            let is_near = |excuse: &Excuse| excuse.last <= last && excuse.last + REACH >= first;
+            if (1..batch.len()).contains(&received) && !excuses.iter().any(is_near) {
+                return Err(Fault::new(format!(
+                    "of the batch of messages {first} to {last} only {received} were seen"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// A new round begins.
@@ -235,6 +270,19 @@ mod tests {
         receive(table, &[1]);
         assert_eq!(table.check(&[]), Ok(()));
         receive(table, &[2]);
+        assert_eq!(table.check(&[]), Ok(()));
+    }
+
+    #[test]
+    fn a_batch_of_a_dead_sender_is_whole_or_not_there() {
+        let table = sent(1);
+        receive(table, &[1]);
+        assert_eq!(table.begin_batch(3), [2, 3, 4]);
+        assert_eq!(table.check(&[]), Ok(()));
+        receive(table, &[2, 3]);
+        assert!(complaint(table.check(&[])).contains("messages 2 to 4 only 2"));
+        assert_eq!(table.check(&[Excuse { last: 3, most: 1 }]), Ok(()));
+        receive(table, &[4]);
         assert_eq!(table.check(&[]), Ok(()));
     }
 

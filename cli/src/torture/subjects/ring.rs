@@ -46,6 +46,8 @@ const LAST: usize = 1;
 /// Its place among the ledgers.
 const CHANNEL: usize = 0;
 const CAPACITY: usize = 4;
+/// Most messages of a loan.
+const LOAN: usize = 3;
 /// Most messages of a turn.
 const MOST: u64 = 6;
 /// A timed call that may run out.
@@ -103,15 +105,16 @@ impl Rings {
         for _ in 0..1 + hand.numbers.below(MOST) {
             hand.at(HAS_SENDER);
             hand.linger();
-            let Some(number) = table.begin() else { break };
             let how = hand.numbers.below(4);
-            let answer = match how {
-                0 => Self::send_a_loan(&mut sender, number, hand)?,
-                1 => sent(hand.call(IN_SEND, || sender.send_timeout(message(number), SHORT)))?,
-                _ => sent(hand.call(IN_SEND, || sender.send(message(number))))?,
+            let numbers = table.begin_batch(if how == 0 { LOAN } else { 1 });
+            let Some(number) = numbers.first().copied() else { break };
+            let count = match how {
+                0 => Self::send_a_loan(&mut sender, &numbers, hand)?,
+                1 => sent(hand.call(IN_SEND, || sender.send_timeout(message(number), SHORT)))?.into(),
+                _ => sent(hand.call(IN_SEND, || sender.send(message(number))))?.into(),
             };
-            table.end(number, answer);
-            if !answer {
+            numbers.iter().enumerate().for_each(|(index, number)| table.end(*number, index < count));
+            if count == 0 {
                 break;
             }
         }
@@ -119,17 +122,21 @@ impl Rings {
         Ok(())
     }
 
-    /// A message that is written in place.
-    fn send_a_loan(sender: &mut Sender<Message>, number: u64, hand: &mut Hand<'_>) -> Outcome<bool> {
-        let mut loan = match hand.call(IN_SEND, || sender.loan(1)) {
+    /// Messages that are written in place and become visible together. Returns how many were sent.
+    fn send_a_loan(sender: &mut Sender<Message>, numbers: &[u64], hand: &mut Hand<'_>) -> Outcome<usize> {
+        let mut loan = match hand.call(IN_SEND, || sender.loan(numbers.len())) {
             Ok(loan) => loan,
-            Err(error) => return sent(Err(error)),
+            Err(error) => return sent(Err(error)).map(usize::from),
         };
-        let place = loan.get_mut(0).ok_or_else(|| Fault::new("a loan of one message has none"))?;
-        place[..2].copy_from_slice(&message(number)[..2]);
-        hand.at(IN_LOAN);
-        place[2..].copy_from_slice(&message(number)[2..]);
-        sent(hand.call(IN_LOAN, || loan.send(1)))
+        let count = loan.len();
+        numbers.iter().skip(count).for_each(|number| Table::of(hand.journal, CHANNEL).end(*number, false));
+        for (index, number) in numbers.iter().enumerate().take(count) {
+            let place = loan.get_mut(index).ok_or_else(|| Fault::new("a loan has fewer messages than it says"))?;
+            place[..2].copy_from_slice(&message(*number)[..2]);
+            hand.at(IN_LOAN);
+            place[2..].copy_from_slice(&message(*number)[2..]);
+        }
+        Ok(if sent(hand.call(IN_LOAN, || loan.send(count)))? { count } else { 0 })
     }
 
     fn receive(ring: &Ring<Message>, hand: &mut Hand<'_>) -> Outcome {

@@ -108,7 +108,7 @@ impl Streams {
             hand.at(HAS_WRITER);
             hand.linger();
             let count = 1 + hand.numbers.index(MOST);
-            let numbers: Vec<u64> = (0..count).map_while(|_| table.begin()).collect();
+            let numbers = table.begin_batch(count);
             if numbers.is_empty() {
                 break;
             }
