@@ -1,8 +1,10 @@
 //! What a worker does its turns with: it notes where it is, and dies where it was told to.
 
+use super::fault::{Fault, Outcome};
 use super::journal::{Journal, Lane, Phase, Place};
 use super::numbers::Numbers;
 use rustix::process::{Signal, getpid, kill_process};
+use selvedge::region::Predecessor;
 use selvedge::sync::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -120,6 +122,26 @@ impl Hand<'_> {
             let _ = kill_process(getpid(), Signal::KILL);
         }
     }
+}
+
+/// This worker has taken over a role from `predecessor`; common word `word` says who has it. Whoever had it before must be
+/// dead or have given it up, and a death must be told.
+pub(crate) fn take_over(hand: &Hand<'_>, word: usize, predecessor: Predecessor) -> Outcome {
+    let before = hand.journal.common(hand.subject)[word].swap(hand.identity(), Ordering::AcqRel);
+    match named_by(before) {
+        Some((lane, generation)) if hand.journal.lives(lane, generation) => {
+            Err(Fault::new(format!("took over from worker {generation} of lane {lane}, who lives")))
+        }
+        Some((lane, generation)) if predecessor != Predecessor::Died => Err(Fault::new(format!(
+            "took over from worker {generation} of lane {lane}, who died, and was told: {predecessor:?}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Nobody has the role from here on.
+pub(crate) fn give_up(journal: &Journal, subject: usize, word: usize) {
+    journal.common(subject)[word].store(0, Ordering::Release);
 }
 
 /// Who worker `generation` of a lane is, for payloads: never zero.

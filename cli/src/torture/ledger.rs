@@ -16,6 +16,9 @@ use std::collections::BTreeSet;
 /// Most messages of a channel in a round.
 pub(crate) const MESSAGES: usize = 1 << 15;
 
+/// How many of them are kept for the inspector.
+const RESERVE: u64 = 64;
+
 /// A message: its number and what tells a whole one from a torn one.
 pub(crate) type Message = [u64; 4];
 
@@ -62,7 +65,7 @@ impl Table {
         self.states.get(usize::try_from(number).ok()?)
     }
 
-    /// The number of the next message, by who has the sending end. None: the round has had enough.
+    /// The number of the next message, by who has the sending end. None: there is no room for more.
     pub(crate) fn begin(&self) -> Option<u64> {
         let number = self.next.load(Ordering::Acquire) + 1;
         let state = self.state(number)?;
@@ -71,8 +74,11 @@ impl Table {
         Some(number)
     }
 
-    /// The numbers of the next `count` messages, which are sent as one batch; fewer if the round has had enough.
+    /// The numbers of the next `count` messages, which are sent as one batch; none if the round has had enough.
     pub(crate) fn begin_batch(&self, count: usize) -> Vec<u64> {
+        if self.next.load(Ordering::Acquire) + RESERVE > MESSAGES as u64 {
+            return Vec::new();
+        }
         let numbers: Vec<u64> = (0..count).map_while(|_| self.begin()).collect();
         for state in numbers.iter().skip(1).filter_map(|number| self.state(*number)) {
             state.fetch_or(FOLLOWS, Ordering::AcqRel);

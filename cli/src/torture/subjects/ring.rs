@@ -3,7 +3,7 @@
 //! Workers take the roles in turn, and inherit them from the dead.
 
 use crate::torture::fault::{Fault, Outcome};
-use crate::torture::hand::Hand;
+use crate::torture::hand::{Hand, give_up, take_over};
 use crate::torture::journal::Lane;
 use crate::torture::ledger::{Excuse, Message, Table, message};
 use crate::torture::subject::{Subject, View};
@@ -43,6 +43,9 @@ const IN_RECEIVER_DROP: usize = 11;
 const ASKED: usize = 0;
 /// Lane word: what was received last before that.
 const LAST: usize = 1;
+/// Common words: who has the ends.
+const SENDER: usize = 0;
+const RECEIVER: usize = 1;
 /// Its place among the ledgers.
 const CHANNEL: usize = 0;
 const CAPACITY: usize = 4;
@@ -100,6 +103,7 @@ impl Rings {
             _ => ring.sender(),
         });
         let Some(sender) = claimed(claim)? else { return Ok(()) };
+        take_over(hand, SENDER, sender.predecessor())?;
         let mut sender = sender.if_gone(IfGone::Wait);
         let table = Table::of(hand.journal, CHANNEL);
         for _ in 0..1 + hand.numbers.below(MOST) {
@@ -118,6 +122,7 @@ impl Rings {
                 break;
             }
         }
+        give_up(hand.journal, hand.subject, SENDER);
         hand.call(IN_SENDER_DROP, || drop(sender));
         Ok(())
     }
@@ -147,6 +152,7 @@ impl Rings {
             _ => ring.receiver(),
         });
         let Some(receiver) = claimed(claim)? else { return Ok(()) };
+        take_over(hand, RECEIVER, receiver.predecessor())?;
         let mut receiver = receiver.if_gone(IfGone::Wait);
         let table = Table::of(hand.journal, CHANNEL);
         for _ in 0..1 + hand.numbers.below(MOST) {
@@ -163,6 +169,7 @@ impl Rings {
             let Some(found) = found else { break };
             table.receive(found)?;
         }
+        give_up(hand.journal, hand.subject, RECEIVER);
         hand.call(IN_RECEIVER_DROP, || drop(receiver));
         Ok(())
     }
@@ -218,15 +225,18 @@ impl Subject for Rings {
             && let Some(mut sender) = claimed(ring.try_sender())?
             && let Some(number) = table.begin()
         {
+            give_up(view.journal, view.subject, SENDER);
             table.end(number, sent(sender.try_send(message(number)))?);
         }
         if waits(&[IN_SEND])
             // The one that waits to be sent is among them.
             && possible > CAPACITY as u64
             && let Some(mut receiver) = claimed(ring.try_receiver())?
-            && let Some(found) = granted(receiver.try_recv())?
         {
-            table.receive(found)?;
+            give_up(view.journal, view.subject, RECEIVER);
+            if let Some(found) = granted(receiver.try_recv())? {
+                table.receive(found)?;
+            }
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! promised of each.
 
 use crate::torture::fault::{Fault, Outcome};
-use crate::torture::hand::Hand;
+use crate::torture::hand::{Hand, give_up, take_over};
 use crate::torture::journal::Lane;
 use crate::torture::ledger::{Excuse, Message, Table, message};
 use crate::torture::subject::{Subject, View};
@@ -35,6 +35,9 @@ const IN_READER_DROP: usize = 7;
 const ASKED: usize = 0;
 /// Lane word: what was received last before that.
 const LAST: usize = 1;
+/// Common words: who has the ends.
+const WRITER: usize = 0;
+const READER: usize = 1;
 /// Its place among the ledgers.
 const CHANNEL: usize = 1;
 const RECORD: usize = size_of::<Message>();
@@ -102,6 +105,7 @@ impl Streams {
             _ => stream.writer(),
         });
         let Some(mut writer) = claimed(claim)? else { return Ok(()) };
+        take_over(hand, WRITER, writer.predecessor())?;
         writer.set_if_gone(IfGone::Wait);
         let table = Table::of(hand.journal, CHANNEL);
         for _ in 0..1 + hand.numbers.below(CALLS) {
@@ -119,6 +123,7 @@ impl Streams {
                 break;
             }
         }
+        give_up(hand.journal, hand.subject, WRITER);
         hand.call(IN_WRITER_DROP, || drop(writer));
         Ok(())
     }
@@ -131,6 +136,7 @@ impl Streams {
             _ => stream.reader(),
         });
         let Some(mut reader) = claimed(claim)? else { return Ok(()) };
+        take_over(hand, READER, reader.predecessor())?;
         reader.set_if_gone(IfGone::Wait);
         let table = Table::of(hand.journal, CHANNEL);
         for _ in 0..1 + hand.numbers.below(CALLS) {
@@ -143,6 +149,7 @@ impl Streams {
             let Some(found) = granted(hand.call(IN_READ, || read(&mut reader, most)))? else { break };
             found.into_iter().try_for_each(|record| table.receive(record))?;
         }
+        give_up(hand.journal, hand.subject, READER);
         hand.call(IN_READER_DROP, || drop(reader));
         Ok(())
     }
@@ -186,6 +193,7 @@ impl Subject for Streams {
             && let Some(mut writer) = claimed(stream.try_writer())?
             && let Some(number) = table.begin()
         {
+            give_up(view.journal, view.subject, WRITER);
             writer.set_nonblocking(true);
             table.end(number, granted(write(&mut writer, &[number]))?.is_some());
         }
@@ -194,6 +202,7 @@ impl Subject for Streams {
             && possible > CAPACITY as u64
             && let Some(mut reader) = claimed(stream.try_reader())?
         {
+            give_up(view.journal, view.subject, READER);
             reader.set_nonblocking(true);
             let found = granted(read(&mut reader, 1))?.unwrap_or_default();
             found.into_iter().try_for_each(|record| table.receive(record))?;
