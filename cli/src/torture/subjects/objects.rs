@@ -10,12 +10,13 @@ use crate::torture::subject::{Subject, View};
 use selvedge::Region;
 use selvedge::region::{LockError, ObjectErrorKind};
 
-const POINTS: &[&str] = &["in open", "has it open", "in close", "in remove", "in list"];
+const POINTS: &[&str] = &["in open", "has it open", "in close", "in remove", "in list", "has it locked"];
 const IN_OPEN: usize = 0;
 const HAS_OPEN: usize = 1;
 const IN_CLOSE: usize = 2;
 const IN_REMOVE: usize = 3;
 const IN_LIST: usize = 4;
+const HAS_LOCKED: usize = 5;
 
 const NAMES: usize = 4;
 const PREFIX: &str = "thing-";
@@ -52,7 +53,6 @@ impl Objects {
         let mutex = hand.call(IN_OPEN, || region.mutex(&name(index), [0_u64, !0]));
         let mutex = mutex.map_err(|error| Fault::refused("opening an object", error))?;
         hand.at(HAS_OPEN);
-        hand.linger();
         let mut guard = match mutex.lock() {
             Ok(guard) if guard[1] == !guard[0] => guard,
             Ok(guard) => return Err(Fault::new(format!("object {index} is not initialised: {:x?}", *guard))),
@@ -63,8 +63,13 @@ impl Objects {
             }
             Err(error) => return Err(Fault::refused("lock of an object", error)),
         };
-        guard[0] += 1;
-        guard[1] = !guard[0];
+        let own = [hand.identity(), !hand.identity()];
+        *guard = own;
+        hand.at(HAS_LOCKED);
+        hand.linger();
+        if *guard != own {
+            return Err(Fault::new(format!("object {index} changed while it was open and locked: {:x?}", *guard)));
+        }
         drop(guard);
         hand.call(IN_CLOSE, || drop(mutex));
         Ok(())
