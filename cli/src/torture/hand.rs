@@ -9,10 +9,6 @@ use selvedge::sync::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// The steps of a call of which nothing is known yet.
-#[cfg(feature = "steps")]
-const FEW_STEPS: u32 = 24;
-
 /// A worker takes its time once in so many times, and so long at most, in microseconds.
 const RARELY: u64 = 6;
 const LINGER: u64 = 100;
@@ -85,16 +81,21 @@ impl Hand<'_> {
         false
     }
 
-    /// Dies before a step of the call. If the call takes fewer steps, the next one will do.
+    /// Dies before a step of the call. If the call takes fewer steps, the next one will do. Now and then the steps are only
+    /// counted, to know how many there are.
     #[cfg(feature = "steps")]
     fn last_call<R>(&mut self, point: usize, call: impl FnOnce() -> R) -> R {
         use selvedge::sync::steps::{arm, disarm};
         let most = &self.journal.steps[self.subject][point];
         let known = most.load(Ordering::Relaxed);
-        // Beyond the most that is known now and then, or the steps of a call that waits would never be seen.
-        let step = self.numbers.small(if known == 0 { FEW_STEPS } else { known + known / 4 + 4 });
-        self.lane.armed.store(step + 1, Ordering::Release);
-        arm(step.into());
+        if known == 0 || self.numbers.once_in(RARELY) {
+            arm(u64::MAX);
+        } else {
+            // Beyond the most that is known now and then: a call that waits takes more.
+            let step = self.numbers.small(known + known / 4 + 1);
+            self.lane.armed.store(step + 1, Ordering::Release);
+            arm(step.into());
+        }
         let result = call();
         let taken = u32::try_from(disarm()).unwrap_or(0);
         self.lane.armed.store(0, Ordering::Release);
