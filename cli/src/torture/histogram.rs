@@ -75,14 +75,13 @@ impl Row {
             kills => write!(line, "{kills:>8}"),
         };
         if !self.steps.is_empty() {
-            let missed =
-                self.steps.iter().enumerate().filter(|(_, hits)| **hits == 0).map(|(step, _)| step.to_string());
-            let missed: Vec<String> = missed.collect();
+            let missed = self.steps.iter().enumerate().filter(|(_, hits)| **hits == 0);
+            let missed: Vec<usize> = missed.map(|(step, _)| step).collect();
             let (all, least) = (self.steps.len(), self.steps.iter().filter(|hits| **hits > 0).min().unwrap_or(&0));
             let _ = write!(line, "  {} of them before steps 0-{}", self.steps.iter().sum::<u64>(), all - 1);
             let _ = match &*missed {
                 [] => write!(line, ", each at least {least} times"),
-                missed => write!(line, ", never before {}", missed.join(", ")),
+                missed => write!(line, ", never before {}", ranges(missed)),
             };
         }
         line
@@ -92,6 +91,16 @@ impl Row {
     pub(crate) fn kills(&self) -> u64 {
         self.kills
     }
+}
+
+/// `0-3, 7`.
+fn ranges(steps: &[usize]) -> String {
+    let runs = steps.chunk_by(|one, next| one + 1 == *next);
+    let shown = runs.map(|run| match run {
+        [one] => one.to_string(),
+        run => format!("{}-{}", run[0], run[run.len() - 1]),
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -106,7 +115,7 @@ mod tests {
         histogram.hit(None, None);
         let rows = histogram.rows(&[(0, "mutex", &["in lock", "locked"])]);
         let shown: Vec<String> = rows.iter().map(Row::show).collect();
-        assert!(shown[0].contains(" 2  1 of them before steps 0-2, never before 0, 1"), "{shown:?}");
+        assert!(shown[0].contains(" 2  1 of them before steps 0-2, never before 0-1"), "{shown:?}");
         assert!(shown[1].ends_with("never"), "{shown:?}");
         assert!(shown[2].contains("just forked"), "{shown:?}");
     }
