@@ -13,6 +13,10 @@ use std::time::Duration;
 const RARELY: u64 = 6;
 const LINGER: u64 = 100;
 
+/// Steps that are tried more often than later ones.
+#[cfg(feature = "steps")]
+const FIRST_STEPS: u32 = 24;
+
 /// A worker's means.
 pub(crate) struct Hand<'a> {
     pub(crate) journal: &'a Journal,
@@ -92,7 +96,10 @@ impl Hand<'_> {
             arm(u64::MAX);
         } else {
             // Beyond the most that is known now and then: a call that waits takes more.
-            let step = self.numbers.small(known + known / 4 + 1);
+            let reach = known + known / 4 + 1;
+            // A call that spins takes hundreds of steps, few of which differ: those at the beginning come more often.
+            let reach = if self.numbers.once_in(2) { reach.min(FIRST_STEPS) } else { reach };
+            let step = self.numbers.small(reach);
             self.lane.armed.store(step + 1, Ordering::Release);
             arm(step.into());
         }
