@@ -80,6 +80,37 @@ the region is stopped, or when all of them are gone. `stat` attaches, and whoeve
         #[arg(long)]
         force: bool,
     },
+    /// Torture the primitives: processes that use them are killed, stopped and replaced, and an oracle watches.
+    #[command(after_help = "\
+What is tortured: mutex, semaphore, ring, stream, event, condvar, barrier, once, objects, fork, and late-store: a thread
+that spins storing into a mutex's value while its process is killed.
+The seed determines the plan: who is killed and stopped in which order, and what each worker tries. It does not determine
+when: two runs with one seed are alike and not the same.
+Prints at the end where the workers were when they were killed. Exit code 1: a promise was not kept; standard error
+says which, who was where, and what happened before.")]
+    Torture(Torture),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Torture {
+    /// How long.
+    #[arg(long, value_name = "MINUTES", default_value_t = 1.0)]
+    pub(crate) minutes: f64,
+    /// How many workers there are at once.
+    #[arg(long, value_name = "WORKERS", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=24))]
+    pub(crate) processes: u32,
+    /// What the plan is made from; a random one, which is printed, if there is none.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// End after so many kills, if that comes first.
+    #[arg(long)]
+    pub(crate) kills: Option<u64>,
+    /// Torture these only.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// How many seconds somebody may wait for what is there, before that is a failure.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    pub(crate) patience: u64,
 }
 
 #[derive(Debug, Args)]

@@ -61,15 +61,36 @@ impl<T: Into<Failure>> From<T> for Stop {
 #[derive(Debug)]
 pub(crate) enum Failure {
     Region(RegionError),
-    Object { region: String, error: ObjectError },
-    Role { region: String, error: RoleError },
-    Removed { region: String },
-    Stream { region: String, error: io::Error },
-    LineTooLong { begins_at: u64, most: usize },
-    File { path: PathBuf, error: io::Error },
+    Object {
+        region: String,
+        error: ObjectError,
+    },
+    Role {
+        region: String,
+        error: RoleError,
+    },
+    Removed {
+        region: String,
+    },
+    Stream {
+        region: String,
+        error: io::Error,
+    },
+    LineTooLong {
+        begins_at: u64,
+        most: usize,
+    },
+    File {
+        path: PathBuf,
+        error: io::Error,
+    },
     Input(io::Error),
     Output(io::Error),
     Signals(io::Error),
+    /// What was to be tortured does not exist.
+    NoSubject(String),
+    /// What the torture itself needs is not there.
+    Torture(io::Error),
 }
 
 impl Failure {
@@ -100,6 +121,8 @@ impl fmt::Display for Failure {
             Self::File { path, error } => write!(f, "{}: {error}", path.display()),
             Self::Input(error) => write!(f, "standard input: {error}"),
             Self::Output(error) => write!(f, "standard output: {error}"),
+            Self::NoSubject(name) => write!(f, "nothing called `{name}` can be tortured; --help names all"),
+            Self::Torture(error) => write!(f, "processes cannot be set to work: {error}"),
             Self::Signals(error) => write!(f, "signals cannot be watched: {error}"),
         }
     }

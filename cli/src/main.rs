@@ -24,6 +24,8 @@ mod receive;
 mod report;
 #[cfg(not(loom))]
 mod send;
+#[cfg(not(loom))]
+mod torture;
 
 #[cfg(not(loom))]
 fn main() -> std::process::ExitCode {
@@ -48,6 +50,7 @@ fn run(arguments: &arguments::Arguments) -> Result<failure::Code, failure::Failu
         Command::Stat { name } => inspect::stat(name, arguments.json),
         Command::Doctor { name, repair } => doctor::doctor(name, *repair, arguments.json),
         Command::Why { name, object } => doctor::why(name, object, arguments.json),
+        Command::Torture(torture) => torture::run(torture, arguments.json),
         Command::Rm { names, force } => Ok(inspect::remove(names, *force, arguments.json)),
     }
 }

@@ -10,5 +10,6 @@ mod inspection;
 mod interruption;
 mod pipes;
 mod support;
+mod torture;
 mod transfer;
 mod turns;
