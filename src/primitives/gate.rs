@@ -8,7 +8,8 @@
 //! **Protocol.**
 //! 1. *wait*: set `SLEEPERS`; fence; try. Found nothing: sleep while the word is what it was after that; again. Who found
 //!    something after it had slept signals in turn if there is more: a wake for one is one wake for all who sleep.
-//! 2. *signal*, after what it is about: fence; if `SLEEPERS` is set, clear it and change the word in one step, wake one.
+//! 2. *signal*, after what it is about: fence; if `SLEEPERS` is set, clear it and change the word in one step, wake one, or
+//!    all.
 //! 3. *undertaker*: change the word.
 //!
 //! **Invariants.**
@@ -16,7 +17,7 @@
 //!   about, fence, the word here.
 //! - I2: whoever is woken sets `SLEEPERS` before it tries again, for all who sleep still; so the flag is never lost with
 //!   the wake, nor because a wake found nobody.
-//! - I3: all who wait at one gate wait for the same: whatever serves one of them serves any.
+//! - I3: all who wait at one gate wait for the same, so that whatever serves one of them serves any; or all are woken.
 //!
 //! **Orderings.**
 //!
@@ -97,24 +98,35 @@ impl RawGate {
     /// Wakes one of those who wait, if there are any, after something that one of them waits for. Never blocks.
     #[inline]
     pub fn signal(&self) {
+        self.signal_to(1);
+    }
+
+    /// Wakes all who wait, where they wait for different things. Never blocks.
+    #[inline]
+    pub fn signal_all(&self) {
+        self.signal_to(u32::MAX);
+    }
+
+    #[inline]
+    fn signal_to(&self, count: u32) {
         // SeqCst: pairs with the fence in wait (I1).
         fence(Ordering::SeqCst);
         // Relaxed: after the fence.
         let found = self.word.load(Ordering::Relaxed);
         if found & SLEEPERS != 0 {
-            self.signal_slow(found);
+            self.signal_slow(found, count);
         }
     }
 
     #[cold]
-    fn signal_slow(&self, mut found: u32) {
+    fn signal_slow(&self, mut found: u32, count: u32) {
         while found & SLEEPERS != 0 {
             let changed = (found & !SLEEPERS).wrapping_add(CHANGE);
             // Release: pairs with the Acquire in wait; publishes what the signal is about.
             match self.word.compare_exchange(found, changed, Ordering::Release, Ordering::Relaxed) {
                 // dead here: nobody is woken; the undertaker wakes all whom a slot names.
                 Ok(_) => {
-                    futex_wake(&self.word, 1);
+                    futex_wake(&self.word, count);
                     return;
                 }
                 Err(newer) => found = newer,

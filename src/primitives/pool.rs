@@ -150,6 +150,12 @@ impl<'a> Pool<'a> {
         self.buffers.iter().filter(|word| Buffer::from_bits(word.peek()).state != State::Free).count()
     }
 
+    /// Who has a buffer, as far as what the caller has seen before goes.
+    pub(super) fn owner_of(&self, index: usize) -> Option<ThreadSlot> {
+        // Relaxed: see above.
+        Buffer::from_bits(self.buffers.get(index)?.load(Ordering::Relaxed)).owner
+    }
+
     pub(super) fn word(&self, index: usize) -> Option<&'a AtomicU64> {
         self.buffers.get(index)
     }

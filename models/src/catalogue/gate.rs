@@ -50,6 +50,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(1), faulty: Some(0) },
     },
     Model {
+        name: "gate/signaller_dies_item_is_found",
+        properties: "F1 G2 G4",
+        client: "1 process brings the only item, killed, the undertaker too, who bring it if it did not; 1 waits for it",
+        build: the_only_one,
+        faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
         name: "gate/woken_one_dies",
         properties: "G2 G4",
         client: "1 process brings 2 items, 2 wait for one, one of them killed",
@@ -67,15 +75,16 @@ pub(super) const MODELS: &[Model] = &[
     },
 ];
 
-/// Items are a number; who waits takes one.
+/// Items are a number; who waits takes one. Of the only item, 1 says that it is there, 2 that it was taken.
 struct Stock {
     items: AtomicU32,
+    only: Option<AtomicU32>,
     gate: RawGate,
 }
 
 impl Stock {
     fn new() -> Self {
-        Self { items: AtomicU32::new(0), gate: RawGate::new() }
+        Self { items: AtomicU32::new(0), only: None, gate: RawGate::new() }
     }
 
     fn bring(&self) {
@@ -84,7 +93,16 @@ impl Stock {
         self.gate.signal();
     }
 
+    fn bring_the_only_one(&self) {
+        if let Some(only) = &self.only {
+            let _ = only.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
     fn take(&self) -> Option<()> {
+        if let Some(only) = &self.only {
+            return only.compare_exchange(1, 2, Ordering::Relaxed, Ordering::Relaxed).ok().map(drop);
+        }
         let mut found = self.items.load(Ordering::Relaxed);
         while found > 0 {
             match self.items.compare_exchange(found, found - 1, Ordering::Relaxed, Ordering::Relaxed) {
@@ -103,6 +121,7 @@ impl Stock {
 
 impl Repair for Stock {
     fn bury(&self, _dead: &Dead<'_>) {
+        self.bring_the_only_one();
         self.gate.change();
     }
 
@@ -125,6 +144,16 @@ fn clients(world: &mut World, bring: &'static [u32], waiting: usize) {
     }
     let brought: u32 = bring.iter().sum();
     world.finally(move || verify!(scene.object.items.load(Ordering::Relaxed) < brought, "nobody took one"));
+}
+
+fn the_only_one(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Stock { only: Some(AtomicU32::new(0)), ..Stock::new() });
+    let bringer = Arc::clone(&scene);
+    world.thread("victim", move || {
+        bringer.object.bring_the_only_one();
+        bringer.object.gate.signal();
+    });
+    world.thread("waiter", move || verify_eq!(scene.object.wait(&scene, 1, None), Some(())));
 }
 
 fn timed(world: &mut World) {

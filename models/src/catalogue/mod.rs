@@ -12,6 +12,7 @@ mod participants;
 mod pool;
 mod queue;
 mod registry;
+mod rendezvous;
 mod ring;
 mod role;
 mod rwlock;
@@ -39,6 +40,7 @@ pub fn all() -> Vec<Model> {
         pool::MODELS,
         queue::MODELS,
         registry::MODELS,
+        rendezvous::MODELS,
         ring::MODELS,
         role::MODELS,
         rwlock::MODELS,

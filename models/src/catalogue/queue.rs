@@ -6,7 +6,7 @@ use crate::{verify, verify_eq};
 use selvedge::primitives::RawQueue;
 use selvedge::primitives::queue::{Delivery, Queue, QueueError, Taken};
 use selvedge::primitives::undertaker::{Dead, Repair};
-use selvedge::sync::{AtomicU64, Cell, Deadline};
+use selvedge::sync::{AtomicU32, AtomicU64, Cell, Deadline, Ordering};
 use std::sync::Arc;
 
 pub(super) const MODELS: &[Model] = &[
@@ -40,6 +40,14 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process × 2 sends, 2 × receive, capacity 1",
         build: |world| clients(world, 1, &[2], &[1, 1]),
         faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "queue/buffer_is_used_again",
+        properties: "Q1 Q6 G1",
+        client: "1 message, 1 process × send, 1 × receive, 1 × take the buffer that becomes free, capacity 1, 2 buffers",
+        build: used_again,
+        faults: Faults::NONE,
         bounds: Bounds { plain: Some(1), faulty: None },
     },
     Model {
@@ -125,6 +133,8 @@ struct Line {
     control: RawQueue,
     words: Vec<AtomicU64>,
     content: Vec<Cell<[u32; 2]>>,
+    /// Written for the sake of a step.
+    pause: AtomicU32,
 }
 
 impl Line {
@@ -134,6 +144,7 @@ impl Line {
             control: RawQueue::new(u32::try_from(capacity).expect("small"), delivery),
             words: (0..capacity + buffers).map(|_| RawQueue::word()).collect(),
             content: (0..buffers).map(|_| Cell::new([0; 2])).collect(),
+            pause: AtomicU32::new(0),
         }
     }
 
@@ -144,11 +155,15 @@ impl Line {
     /// Fills a buffer. There is one, in these models.
     fn fill(&self, scene: &Scene<Self>, lane: usize, message: u32) -> usize {
         let buffer = self.queue().pool().try_take(scene.slot(lane)).expect("there is a spare one");
+        self.write(buffer, message);
+        buffer
+    }
+
+    fn write(&self, buffer: usize, message: u32) {
         // SAFETY: the lane has the buffer; the engine reports it if somebody else has it, too.
         self.content[buffer].with_mut(|content| unsafe { (*content)[0] = message });
         // SAFETY: as above.
         self.content[buffer].with_mut(|content| unsafe { (*content)[1] = message });
-        buffer
     }
 
     fn send(&self, scene: &Scene<Self>, lane: usize, message: u32) {
@@ -164,7 +179,7 @@ impl Line {
 
     /// What was taken, and its buffer given back.
     fn finish(&self, taken: Taken) -> u32 {
-        // SAFETY: as in fill.
+        // SAFETY: as in write.
         let [one, other] = self.content[taken.buffer].with(|content| unsafe { *content });
         verify_eq!(one, other, "a torn message");
         self.queue().pool().give_back(taken.buffer);
@@ -338,6 +353,32 @@ fn redelivered(world: &mut World, lanes: usize) {
         let finished = finished.lock();
         verify!(finished.len() <= 1, "it was finished twice");
     });
+}
+
+/// Whoever helps a receiver to finish may come so late that the buffer is somebody else's by then.
+fn used_again(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Line::new(1, 1, Delivery::AtMostOnce));
+    verify_eq!(scene.object.try_send(&scene, 0, message(0, 0)), Ok(()));
+    let next = scene.object.fill(&scene, 0, message(0, 1));
+    let sender = Arc::clone(&scene);
+    world.thread("sender", move || {
+        verify_eq!(sender.object.queue().publish(&sender.caller(0), OBJECT, next, None), Ok(()));
+    });
+    let receiver = Arc::clone(&scene);
+    world.thread("receiver", move || {
+        verify_eq!(receiver.object.receive(&receiver, 1, None), Some(message(0, 0)));
+    });
+    let third = Arc::clone(&scene);
+    world.thread("third", move || {
+        let pool = third.object.queue().pool();
+        let buffer = pool.take(&third.caller(2), OBJECT, None).expect("a take without deadline");
+        third.object.write(buffer, message(2, 0));
+        // A write to a word, before which a late helper may come.
+        third.object.pause.fetch_add(1, Ordering::Relaxed);
+        verify_eq!(pool.owner(buffer), Some(third.slot(2)), "it was given to somebody else");
+        pool.give_back(buffer);
+    });
+    world.finally(move || verify_eq!(drain(&scene, 0), vec![message(0, 1)]));
 }
 
 fn never_empty(world: &mut World) {

@@ -1,0 +1,395 @@
+//! Rendezvous: a message passes from hand to hand, and never lies anywhere.
+//!
+//! **Purpose.** Capacity zero: a send returns when somebody has taken the message, not before. Whoever comes first, sender or
+//! receiver, waits for the other. If either is killed or gives up in the middle, one word says for both whether the message
+//! has passed.
+//!
+//! **Layout.** A `u64`, the word; four [gates](super::gate); a [pool](super::pool) of buffers for the messages.
+//!
+//! | bits | content |
+//! |---|---|
+//! | 0 to 2 | `IDLE`, `OFFERED`, `TAKEN`, `REQUESTED`, `GIVEN` |
+//! | 3 to 17 | thread slot + 1 of the receiver (`TAKEN`, `REQUESTED`, `GIVEN`) |
+//! | 18 to 27 | index of the buffer (`OFFERED`, `TAKEN`, `GIVEN`) |
+//! | 28 to 63 | turn: another one for each exchange |
+//!
+//! ```text
+//!          sender first              receiver           anybody
+//! IDLE(t) ──────────────► OFFERED(t) ────────► TAKEN(t) ─────────► IDLE(t+1)
+//!    │                        └─ sender gives up, or has died ────►
+//!    │     receiver first              sender              receiver
+//!    └──────────────────► REQUESTED(t) ──────► GIVEN(t) ─────────► IDLE(t+1)
+//!                             └─ receiver gives up, or has died ──►
+//! ```
+//!
+//! **Protocol.**
+//! 1. *send b*: `IDLE`: offer, and wait until the word is another. `REQUESTED`: give, and it has passed. Else wait for one
+//!    of these.
+//! 2. *receive*: `OFFERED`: take, and it has passed. `IDLE`: request, and wait until the word is another: then something was
+//!    given. Else wait for one of these.
+//! 3. From the swing to `TAKEN` or `GIVEN` on the buffer is the receiver's: whoever comes by swings it to `HELD` by the
+//!    receiver, and only then the word to `IDLE`.
+//! 4. Who gives up swings its offer or request to `IDLE`; if that fails, the message has passed.
+//! 5. *undertaker*: withdraws offers and requests of the dead; does step 3; what was given to the dead is over; frees the
+//!    buffers of the dead; changes all gates.
+//!
+//! **Invariants.**
+//! - I1: an offer is withdrawn by its sender or, after that one's death, by the undertaker: who sees its offer gone, and did
+//!   not withdraw it, knows that it was taken. So with requests.
+//! - I2: the word is not `IDLE` again before the buffer is `HELD` by whom it passed to.
+//! - I3: where those wait who have offered or requested there is one whose word stands, and there may be others who have
+//!   not looked since theirs was answered: all are woken.
+//!
+//! **Orderings.**
+//!
+//! | operation | ordering | pairs with | publishes |
+//! |---|---|---|---|
+//! | any swing of the word | AcqRel | loads of it, Acquire | the message; that it was taken; that the buffer is held |
+//! | buffer to `HELD` | AcqRel | loads of the buffer's word, Acquire | that the message had passed |
+//!
+//! **Death.** Of a sender before the message has passed: the offer is withdrawn, or somebody takes it first. Of a receiver
+//! after that: the message is gone with it, and the sender was told that it was taken. Before a signal: the undertaker changes
+//! all gates and wakes all whom a slot names.
+//!
+//! **Models.** `rendezvous/*`.
+//!
+//! **References.** Hoare, "Communicating sequential processes", CACM 1978; Scherer, Lea and Scott, "Scalable synchronous queues",
+//! CACM 2009, for offers and requests that wait for their counterpart.
+
+use super::gate::RawGate;
+use super::participants::ThreadSlot;
+use super::pool::{Buffer, Pool, RawPool, State};
+use super::undertaker::{Dead, Repair};
+use super::waiting::{Caller, ObjectId};
+use crate::sync::{AtomicU64, Deadline, Ordering};
+
+mod exchange;
+
+use exchange::{Exchange, What};
+
+/// The control block of a rendezvous.
+#[derive(Debug)]
+#[repr(C)]
+pub struct RawRendezvous {
+    word: AtomicU64,
+    /// Where senders wait that can neither offer nor give, and receivers that can neither take nor request.
+    senders: RawGate,
+    receivers: RawGate,
+    /// Where the sender waits who offers, and the receiver who requests.
+    offer: RawGate,
+    request: RawGate,
+    pool: RawPool,
+}
+
+/// A rendezvous with its buffers.
+#[derive(Clone, Copy, Debug)]
+pub struct Rendezvous<'a> {
+    control: &'a RawRendezvous,
+    pool: Pool<'a>,
+}
+
+/// Why nothing has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RendezvousError {
+    /// Nobody waits on the other side (non-blocking calls only).
+    WouldBlock,
+    /// The deadline passed (timed calls only).
+    TimedOut,
+}
+
+/// How a sender or receiver has begun.
+enum Begun {
+    /// The message in this buffer has passed.
+    Passed(usize),
+    /// It waits for this word to change.
+    Waits(u64),
+}
+
+impl RawRendezvous {
+    /// The most buffers that it can have.
+    pub const MAX_BUFFERS: usize = Exchange::BUFFERS;
+
+    /// A rendezvous at which nobody is.
+    #[must_use]
+    #[track_caller]
+    pub fn new() -> Self {
+        Self {
+            word: AtomicU64::new(0),
+            senders: RawGate::new(),
+            receivers: RawGate::new(),
+            offer: RawGate::new(),
+            request: RawGate::new(),
+            pool: RawPool::new(),
+        }
+    }
+
+    /// The rendezvous with the words of its buffers; at most [`MAX_BUFFERS`](Self::MAX_BUFFERS) are used.
+    #[must_use]
+    pub fn with<'a>(&'a self, buffers: &'a [AtomicU64]) -> Rendezvous<'a> {
+        let buffers = buffers.split_at(buffers.len().min(Self::MAX_BUFFERS)).0;
+        Rendezvous { control: self, pool: self.pool.with(buffers) }
+    }
+}
+
+impl Default for RawRendezvous {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a> Rendezvous<'a> {
+    /// The pool of its buffers. A sender takes one, fills it, and sends it or gives it back; a receiver gives it back.
+    #[must_use]
+    pub fn pool(&self) -> Pool<'a> {
+        self.pool
+    }
+
+    /// Gives the message in a buffer that the caller has filled to a receiver who waits. Never blocks.
+    ///
+    /// # Errors
+    /// `WouldBlock`: nobody waits, and the caller has the buffer still.
+    pub fn try_send(&self, buffer: usize) -> Result<(), RendezvousError> {
+        match self.begin_to_send(buffer, false) {
+            Some(_) => Ok(()),
+            None => Err(RendezvousError::WouldBlock),
+        }
+    }
+
+    /// Passes the message in a buffer that the caller has filled to a receiver, waiting for one as long as it takes or until
+    /// `deadline`.
+    ///
+    /// # Errors
+    /// `TimedOut`: nobody has taken it, and the caller has the buffer still.
+    pub fn send(
+        &self,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        buffer: usize,
+        deadline: Option<Deadline>,
+    ) -> Result<(), RendezvousError> {
+        let begin = || self.begin_to_send(buffer, true);
+        let senders = &self.control.senders;
+        let begun = begin().or_else(|| senders.wait(caller, object, deadline, begin, || self.is_for_senders()));
+        match begun.ok_or(RendezvousError::TimedOut)? {
+            Begun::Passed(_) => Ok(()),
+            Begun::Waits(offer) => match self.wait_for(&self.control.offer, offer, caller, object, deadline) {
+                // I1.
+                Some(_) => Ok(()),
+                None => Err(RendezvousError::TimedOut),
+            },
+        }
+    }
+
+    fn begin_to_send(&self, buffer: usize, may_wait: bool) -> Option<Begun> {
+        loop {
+            let (found, now) = self.look();
+            match now.what {
+                What::Requested => {
+                    let given = now.next(What::Given, now.party, buffer);
+                    if self.swing(found, given) {
+                        // dead here: it has passed; the receiver, or the undertaker, does the rest.
+                        self.hold(given);
+                        self.control.request.signal_all();
+                        return Some(Begun::Passed(buffer));
+                    }
+                }
+                What::Idle if may_wait => {
+                    let offered = now.next(What::Offered, None, buffer);
+                    if self.swing(found, offered) {
+                        self.control.receivers.signal();
+                        return Some(Begun::Waits(offered.to_bits()));
+                    }
+                }
+                What::Taken => self.end(now),
+                What::Idle | What::Offered | What::Given => return None,
+            }
+        }
+    }
+
+    /// Takes the message of a sender who waits, in its buffer. Never blocks.
+    ///
+    /// # Errors
+    /// `WouldBlock`: nobody waits.
+    pub fn try_receive(&self, slot: ThreadSlot) -> Result<usize, RendezvousError> {
+        match self.begin_to_receive(slot, false) {
+            Some(Begun::Passed(buffer)) => Ok(buffer),
+            Some(Begun::Waits(_)) | None => Err(RendezvousError::WouldBlock),
+        }
+    }
+
+    /// Receives a message, in its buffer, waiting for a sender as long as it takes or until `deadline`.
+    ///
+    /// # Errors
+    /// `TimedOut`.
+    pub fn receive(
+        &self,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        deadline: Option<Deadline>,
+    ) -> Result<usize, RendezvousError> {
+        let begin = || self.begin_to_receive(caller.slot, true);
+        let receivers = &self.control.receivers;
+        let begun = begin().or_else(|| receivers.wait(caller, object, deadline, begin, || self.is_for_receivers()));
+        let request = match begun.ok_or(RendezvousError::TimedOut)? {
+            Begun::Passed(buffer) => return Ok(buffer),
+            Begun::Waits(request) => request,
+        };
+        let given = self.wait_for(&self.control.request, request, caller, object, deadline);
+        // I1: it is what was given to us.
+        let given = Exchange::from_bits(given.ok_or(RendezvousError::TimedOut)?);
+        self.end(given);
+        self.tell_all();
+        Ok(given.buffer)
+    }
+
+    fn begin_to_receive(&self, slot: ThreadSlot, may_wait: bool) -> Option<Begun> {
+        loop {
+            let (found, now) = self.look();
+            match now.what {
+                What::Offered => {
+                    let taken = now.next(What::Taken, Some(slot), now.buffer);
+                    if self.swing(found, taken) {
+                        // dead here: it has passed; whoever comes next, or the undertaker, does the rest.
+                        self.end(taken);
+                        self.control.offer.signal_all();
+                        self.tell_all();
+                        return Some(Begun::Passed(now.buffer));
+                    }
+                }
+                What::Idle if may_wait => {
+                    let requested = now.next(What::Requested, Some(slot), 0);
+                    if self.swing(found, requested) {
+                        self.control.senders.signal();
+                        return Some(Begun::Waits(requested.to_bits()));
+                    }
+                }
+                What::Taken => self.end(now),
+                What::Idle | What::Requested | What::Given => return None,
+            }
+        }
+    }
+
+    /// Waits until the word is another than `posted`, and returns it; or withdraws that.
+    fn wait_for(
+        &self,
+        gate: &RawGate,
+        posted: u64,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        deadline: Option<Deadline>,
+    ) -> Option<u64> {
+        // Acquire: as in look.
+        let answered = || Some(self.control.word.load(Ordering::Acquire)).filter(|found| *found != posted);
+        answered().or_else(|| gate.wait(caller, object, deadline, answered, || false)).or_else(|| {
+            let over = Exchange::from_bits(posted).over().to_bits();
+            // AcqRel: as in swing. Acquire: as in look.
+            match self.control.word.compare_exchange(posted, over, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => {
+                    self.tell_all();
+                    None
+                }
+                Err(newer) => Some(newer),
+            }
+        })
+    }
+
+    fn look(&self) -> (u64, Exchange) {
+        // Acquire: pairs with swing; the message, and whose the buffer is, are seen.
+        let found = self.control.word.load(Ordering::Acquire);
+        (found, Exchange::from_bits(found))
+    }
+
+    fn swing(&self, from: u64, to: Exchange) -> bool {
+        // AcqRel: publishes the message, or that it was taken, and what came before. Relaxed, of a failure: it looks again.
+        self.control.word.compare_exchange(from, to.to_bits(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Makes the buffer of a message that has passed the receiver's.
+    fn hold(&self, passed: Exchange) {
+        let Some(word) = self.pool.word(passed.buffer) else { return };
+        loop {
+            // Acquire: pairs with what came after, so that the next load sees it.
+            let seen = word.load(Ordering::Acquire);
+            // Acquire: as in look.
+            if self.control.word.load(Ordering::Acquire) != passed.to_bits() {
+                return;
+            }
+            let buffer = Buffer::from_bits(seen);
+            if buffer.state != State::Fill {
+                return;
+            }
+            let held = buffer.next(State::Held, passed.party).to_bits();
+            // AcqRel: see above. Relaxed, of a failure: it looks again.
+            if word.compare_exchange(seen, held, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Ends an exchange in which the message has passed (I2).
+    fn end(&self, passed: Exchange) {
+        self.hold(passed);
+        // dead here: whoever comes next ends it, or the undertaker.
+        self.swing(passed.to_bits(), passed.over());
+    }
+
+    /// Tells those who wait for their turn.
+    fn tell_all(&self) {
+        self.control.senders.signal();
+        self.control.receivers.signal();
+    }
+
+    fn is_for_senders(&self) -> bool {
+        matches!(self.look().1.what, What::Idle | What::Requested | What::Taken)
+    }
+
+    fn is_for_receivers(&self) -> bool {
+        matches!(self.look().1.what, What::Idle | What::Offered | What::Taken)
+    }
+
+    /// Withdraws what the dead have posted, and ends what has passed to them.
+    fn bury_exchange(&self, dead: &Dead<'_>) {
+        loop {
+            let (found, now) = self.look();
+            let is_dead = |slot: Option<ThreadSlot>| slot.is_some_and(|slot| dead.includes(slot));
+            let is_over = match now.what {
+                What::Idle => return,
+                What::Offered => is_dead(self.pool.owner_of(now.buffer)),
+                What::Requested => is_dead(now.party),
+                What::Taken => true,
+                What::Given => {
+                    self.hold(now);
+                    is_dead(now.party)
+                }
+            };
+            if !is_over {
+                return;
+            }
+            if now.what == What::Taken || now.what == What::Given {
+                self.hold(now);
+            }
+            if self.swing(found, now.over()) {
+                return;
+            }
+        }
+    }
+}
+
+impl Repair for Rendezvous<'_> {
+    fn bury(&self, dead: &Dead<'_>) {
+        self.bury_exchange(dead);
+        // dead here: buffers of the dead are not free yet; the next walker frees them.
+        self.pool.bury(dead);
+        for gate in [&self.control.senders, &self.control.receivers, &self.control.offer, &self.control.request] {
+            gate.change();
+        }
+    }
+
+    fn wake_all(&self) {
+        for gate in [&self.control.senders, &self.control.receivers, &self.control.offer, &self.control.request] {
+            gate.wake_all();
+        }
+        self.pool.wake_all();
+    }
+}
