@@ -21,6 +21,7 @@ pub mod role;
 pub mod rwlock;
 pub mod semaphore;
 pub mod stream;
+pub mod unbounded;
 pub mod undertaker;
 pub mod waiting;
 
@@ -40,5 +41,6 @@ pub use role::RawRole;
 pub use rwlock::RawRwLock;
 pub use semaphore::RawSemaphore;
 pub use stream::Stream;
+pub use unbounded::RawUnbounded;
 pub use undertaker::{Dead, Objects, Repair};
 pub use waiting::{Caller, ObjectId};

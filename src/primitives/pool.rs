@@ -8,7 +8,7 @@
 //!
 //! | bits | content |
 //! |---|---|
-//! | 0 to 2 | `FREE`, `FILL`: somebody has it who has taken it from the pool, `QUEUED`: it is on its way, `HELD`: somebody has it to whom it was handed on, `RETURNED`: whoever held it did not finish |
+//! | 0 to 2 | `FREE`, `FILL`: somebody has it who has taken it from the pool, `QUEUED`: it is on its way, `HELD`: somebody has it to whom it was handed on, `RETURNED`: whoever held it did not finish, `HELD_FIRST`, `FIRST`: see [unbounded](super::unbounded) |
 //! | 3 | it was `RETURNED` before, since it was taken |
 //! | 4 to 18 | thread slot + 1 of who has it (`FILL`, `HELD`) |
 //! | 19 to 63 | version: another one after each change |

@@ -18,6 +18,7 @@ mod role;
 mod rwlock;
 pub(crate) mod semaphore;
 mod stream;
+mod unbounded;
 mod undertaker;
 mod waiting;
 
@@ -46,6 +47,7 @@ pub fn all() -> Vec<Model> {
         rwlock::MODELS,
         semaphore::MODELS,
         stream::MODELS,
+        unbounded::MODELS,
         undertaker::MODELS,
         waiting::MODELS,
     ]

@@ -21,6 +21,10 @@ pub(in crate::primitives) enum State {
     Held,
     /// Whoever held it did not finish.
     Returned,
+    /// It was handed on to its owner, and a list begins with it.
+    HeldFirst,
+    /// Nobody has it, and a list begins with it.
+    First,
 }
 
 /// The word of a buffer.
@@ -29,7 +33,7 @@ pub(in crate::primitives) struct Buffer {
     pub(in crate::primitives) state: State,
     pub(in crate::primitives) redelivered: bool,
     pub(in crate::primitives) owner: Option<ThreadSlot>,
-    version: u64,
+    pub(in crate::primitives) version: u64,
 }
 
 impl Buffer {
@@ -39,6 +43,8 @@ impl Buffer {
             1 => State::Fill,
             2 => State::Queued,
             3 => State::Held,
+            5 => State::HeldFirst,
+            6 => State::First,
             // Garbage is nobody's, and nothing is done with it but to hand it on.
             _ => State::Returned,
         };
@@ -58,6 +64,8 @@ impl Buffer {
             State::Queued => 2,
             State::Held => 3,
             State::Returned => 4,
+            State::HeldFirst => 5,
+            State::First => 6,
         };
         let redelivered = if self.redelivered { REDELIVERED } else { 0 };
         let owner = self.owner.map_or(0, |slot| u64::from(slot.0) + 1);
@@ -69,7 +77,7 @@ impl Buffer {
         let redelivered = match state {
             State::Free | State::Fill => false,
             State::Returned => true,
-            State::Queued | State::Held => self.redelivered,
+            State::Queued | State::Held | State::HeldFirst | State::First => self.redelivered,
         };
         Self { state, redelivered, owner, version: self.version.wrapping_add(1) }
     }

@@ -1,0 +1,310 @@
+//! Models of `primitives/unbounded.rs`.
+
+use crate::scene::{Notes, OBJECT, Scene};
+use crate::world::{Bounds, Faults, Model, World};
+use crate::{verify, verify_eq};
+use selvedge::primitives::RawUnbounded;
+use selvedge::primitives::unbounded::{TakeError, Unbounded};
+use selvedge::primitives::undertaker::{Dead, Repair};
+use selvedge::sync::{AtomicU64, Cell, Deadline};
+use std::sync::Arc;
+
+pub(super) const MODELS: &[Model] = &[
+    Model {
+        name: "unbounded/one_sends_one_receives",
+        properties: "U1 U2 Q1 Q3 G1 G2",
+        client: "1 process × 2 sends, 1 × 2 receives, 3 nodes",
+        build: |world| clients(world, 3, &[2], &[2]),
+        faults: Faults { lifo: true, no_wake_edge: true, spurious: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
+        name: "unbounded/two_senders",
+        properties: "U1 U2 Q1 Q3 G1 G2",
+        client: "2 processes × send, 1 × 2 receives, 3 nodes",
+        build: |world| clients(world, 3, &[1, 1], &[2]),
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: None },
+    },
+    Model {
+        name: "unbounded/two_receivers",
+        properties: "U1 U2 Q1 Q3 G1 G2",
+        client: "1 process × 2 sends, 2 × receive, 3 nodes",
+        build: |world| clients(world, 3, &[2], &[1, 1]),
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: None },
+    },
+    Model {
+        name: "unbounded/nodes_are_used_again",
+        properties: "U1 U2 Q1 G1",
+        client: "2 processes × 2 × (try_send, try_receive), 3 nodes: neither can find it empty",
+        build: |world| never_empty(world, 2),
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(0), faulty: None },
+    },
+    Model {
+        name: "unbounded/empty_is_no_excuse",
+        properties: "U1 Q1 G3 G6",
+        client: "2 processes × (try_send, try_receive), 3 nodes: neither can find it empty",
+        build: |world| never_empty(world, 1),
+        faults: Faults { frozen: &[0], solo_steps: 120, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        name: "unbounded/sender_dies_alone",
+        properties: "U2 Q3 Q6 G4",
+        client: "1 process × 2 sends, killed, the undertaker too, 3 nodes",
+        build: |world| survivors(world, 3, &[2], &[]),
+        faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        name: "unbounded/sender_dies_after_another_use",
+        properties: "U2 Q6 G4",
+        client: "nodes that were used before, 1 process × 2 sends, killed, 3 nodes",
+        build: after_another_use,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        name: "unbounded/sender_dies_nobody_waits_for_it",
+        properties: "U1 U2 Q3 Q4 Q6 F1 G1 G2 G4",
+        client: "1 process × send, killed, 1 × send, 1 × receive, 3 nodes",
+        build: |world| survivors(world, 3, &[1, 1], &[1]),
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        name: "unbounded/receiver_dies_message_is_gone",
+        properties: "U1 U2 Q5 Q6 F1 G1 G2 G4",
+        client: "2 messages, 1 process × receive, killed, the undertaker too, 1 × receive",
+        build: |world| two_receive(world),
+        faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        name: "unbounded/both_ends_die",
+        properties: "U2 Q3 Q4 Q5 Q6 G1 G4",
+        client: "1 process × send and 1 × receive, both killed, 3 nodes",
+        build: |world| survivors(world, 3, &[1], &[1]),
+        faults: Faults { pairs: &[(0, 1)], ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+];
+
+const NAMES: [&str; 4] = ["A", "B", "C", "D"];
+/// A deadline that passes when nothing else can happen.
+const END: Option<Deadline> = Some(Deadline::at_monotonic_ns(u64::MAX));
+
+/// A queue with its nodes, two cells each.
+struct List {
+    control: RawUnbounded,
+    words: Vec<AtomicU64>,
+    content: Vec<Cell<[u32; 2]>>,
+}
+
+impl List {
+    fn new(nodes: usize) -> Self {
+        Self {
+            control: RawUnbounded::new(),
+            words: (0..nodes * RawUnbounded::WORDS).map(RawUnbounded::word).collect(),
+            content: (0..nodes).map(|_| Cell::new([0; 2])).collect(),
+        }
+    }
+
+    fn queue(&self) -> Unbounded<'_> {
+        self.control.with(&self.words)
+    }
+
+    /// Whether there was memory.
+    fn send(&self, scene: &Scene<Self>, lane: usize, message: u32) -> bool {
+        let Some(node) = self.queue().pool().try_take(scene.slot(lane)) else { return false };
+        // SAFETY: the lane has the node; the engine reports it if somebody else has it, too.
+        self.content[node].with_mut(|content| unsafe { (*content)[0] = message });
+        // SAFETY: as above.
+        self.content[node].with_mut(|content| unsafe { (*content)[1] = message });
+        verify_eq!(self.queue().publish(node), Ok(()));
+        true
+    }
+
+    fn finish(&self, node: usize) -> u32 {
+        // SAFETY: as in send.
+        let [one, other] = self.content[node].with(|content| unsafe { *content });
+        verify_eq!(one, other, "a torn message");
+        self.queue().give_back(node);
+        one
+    }
+
+    fn receive(&self, scene: &Scene<Self>, lane: usize, deadline: Option<Deadline>) -> Option<u32> {
+        match self.queue().take(&scene.caller(lane), OBJECT, deadline) {
+            Ok(node) => Some(self.finish(node)),
+            Err(error) => {
+                verify_eq!(error, TakeError::TimedOut);
+                None
+            }
+        }
+    }
+
+    fn try_receive(&self, scene: &Scene<Self>, lane: usize) -> Option<u32> {
+        match self.queue().try_take(scene.slot(lane)) {
+            Ok(node) => Some(self.finish(node)),
+            Err(error) => {
+                verify_eq!(error, TakeError::WouldBlock);
+                None
+            }
+        }
+    }
+}
+
+impl Repair for List {
+    fn bury(&self, dead: &Dead<'_>) {
+        self.queue().bury(dead);
+    }
+
+    fn wake_all(&self) {
+        self.queue().wake_all();
+    }
+}
+
+/// A message: who sent it, and which of its own it is.
+fn message(lane: usize, number: usize) -> u32 {
+    u32::try_from(10 * (lane + 1) + number).expect("small")
+}
+
+/// What is left in the end, in order; one node is the floor.
+fn drain(scene: &Scene<List>, lane: usize) -> Vec<u32> {
+    let left = std::iter::from_fn(|| scene.object.try_receive(scene, lane)).collect();
+    verify_eq!(scene.object.queue().pool().in_use(), 1, "a node was lost");
+    left
+}
+
+/// No message twice, none invented, and of each sender in order, as each receiver got them.
+fn check(got: &[(usize, u32)], senders: &[usize]) {
+    let mut all: Vec<u32> = got.iter().map(|(_, message)| *message).collect();
+    all.sort_unstable();
+    let count = all.len();
+    all.dedup();
+    verify_eq!(all.len(), count, "a message was received twice: {got:?}");
+    let sent = |(lane, count): (usize, &usize)| (0..*count).map(move |number| message(lane, number));
+    let known: Vec<u32> = senders.iter().enumerate().flat_map(sent).collect();
+    verify!(all.iter().all(|message| known.contains(message)), "a message that nobody sent: {got:?}");
+    for (index, (receiver, one)) in got.iter().enumerate() {
+        let later = got[index + 1..].iter().filter(|(other, _)| other == receiver).map(|(_, message)| *message);
+        let of_the_same = later.filter(|message| message / 10 == one / 10);
+        verify!(of_the_same.into_iter().all(|message| message > *one), "out of order: {got:?}");
+    }
+}
+
+type Got = Arc<Notes<Vec<(usize, u32)>>>;
+
+fn start(
+    world: &mut World,
+    nodes: usize,
+    sends: &'static [usize],
+    receives: &'static [usize],
+    deadline: Option<Deadline>,
+) -> (Arc<Scene<List>>, Got) {
+    let scene = Scene::in_world(world, sends.len() + receives.len(), List::new(nodes));
+    let got = Got::default();
+    for (lane, name) in NAMES.iter().enumerate().take(sends.len() + receives.len()) {
+        let (scene, got) = (Arc::clone(&scene), Arc::clone(&got));
+        world.thread(name, move || match sends.get(lane) {
+            Some(count) => (0..*count).for_each(|number| {
+                verify!(scene.object.send(&scene, lane, message(lane, number)), "there is memory");
+            }),
+            None => {
+                for _ in 0..receives[lane - sends.len()] {
+                    let received = scene.object.receive(&scene, lane, deadline);
+                    got.lock().extend(received.map(|message| (lane, message)));
+                }
+            }
+        });
+    }
+    (scene, got)
+}
+
+fn clients(world: &mut World, nodes: usize, sends: &'static [usize], receives: &'static [usize]) {
+    let (scene, got) = start(world, nodes, sends, receives, None);
+    world.finally(move || {
+        check(&got.lock(), sends);
+        verify_eq!(got.lock().len(), sends.iter().sum::<usize>(), "a message was lost");
+        verify_eq!(drain(&scene, 0), Vec::<u32>::new());
+    });
+}
+
+/// Some lanes are killed. Senders that live have their messages there in the end.
+fn survivors(world: &mut World, nodes: usize, sends: &'static [usize], receives: &'static [usize]) {
+    let (scene, got) = start(world, nodes, sends, receives, END);
+    world.finally(move || {
+        let left = drain(&scene, 0);
+        let mut all = got.lock().clone();
+        all.extend(left.iter().map(|message| (sends.len() + receives.len(), *message)));
+        check(&all, sends);
+        if (sends.len(), receives.len()) == (2, 1) {
+            verify!(all.iter().any(|(_, got)| *got == message(1, 0)), "a message of a survivor was lost: {all:?}");
+            verify_eq!(got.lock().len(), 1, "the receiver was not told of a message");
+        }
+    });
+}
+
+/// The words of all nodes are full of what they were before.
+fn after_another_use(world: &mut World) {
+    let scene = Scene::in_world(world, 2, List::new(3));
+    for number in 0..4 {
+        verify!(scene.object.send(&scene, 1, message(1, number)));
+        verify_eq!(scene.object.try_receive(&scene, 1), Some(message(1, number)));
+    }
+    let victim = Arc::clone(&scene);
+    world.thread("victim", move || {
+        (0..2).for_each(|number| {
+            verify!(victim.object.send(&victim, 0, message(0, number)));
+        });
+    });
+    world.finally(move || {
+        let left = drain(&scene, 0);
+        let expected: Vec<u32> = (0..left.len()).map(|number| message(0, number)).collect();
+        verify_eq!(left, expected);
+    });
+}
+
+/// Two messages are there. One of those who receive may be killed, and then the other gets one of them all the same.
+fn two_receive(world: &mut World) {
+    let scene = Scene::in_world(world, 2, List::new(3));
+    (0..2).for_each(|number| {
+        verify!(scene.object.send(&scene, 1, message(1, number)));
+    });
+    let got = Got::default();
+    for lane in 0..2 {
+        let (scene, got) = (Arc::clone(&scene), Arc::clone(&got));
+        world.thread(["victim", "survivor"][lane], move || {
+            let received = scene.object.receive(&scene, lane, None);
+            got.lock().extend(received.map(|message| (lane, message)));
+        });
+    }
+    world.finally(move || {
+        let left = drain(&scene, 0);
+        let mut all = got.lock().clone();
+        all.extend(left.iter().map(|message| (2, *message)));
+        check(&all, &[0, 2]);
+        verify!(all.iter().any(|(lane, _)| *lane != 0), "the survivor got nothing");
+    });
+}
+
+fn never_empty(world: &mut World, times: usize) {
+    let scene = Scene::in_world(world, 2, List::new(3));
+    for lane in 0..2 {
+        let scene = Arc::clone(&scene);
+        world.thread(NAMES[lane], move || {
+            for number in 0..times {
+                // Two are on their way at most, and one is the floor; while the other gives its own back there may be none.
+                if scene.object.send(&scene, lane, message(lane, number)) {
+                    verify!(scene.object.try_receive(&scene, lane).is_some(), "it cannot be empty");
+                }
+            }
+        });
+    }
+    // A lane that is frozen has what it has.
+    if times > 1 {
+        world.finally(move || verify_eq!(drain(&scene, 0), Vec::<u32>::new()));
+    }
+}
