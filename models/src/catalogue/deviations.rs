@@ -48,7 +48,6 @@ const BOUNDED: &[(&str, Option<u32>, Option<u32>)] = &[
     ("pool/owner_dies_buffer_comes_home", Some(10), Some(10)),
     ("pool/three_share_two_buffers", Some(10), None),
     ("queue/both_ends_die", Some(9), Some(9)),
-    ("queue/buffer_is_used_again", Some(16), None),
     ("queue/full_is_no_excuse", Some(13), Some(13)),
     ("queue/receiver_dies_message_is_gone", Some(6), Some(6)),
     ("queue/receiver_dies_message_is_redelivered", Some(6), Some(6)),

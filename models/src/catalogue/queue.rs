@@ -6,7 +6,7 @@ use crate::{verify, verify_eq};
 use selvedge::primitives::RawQueue;
 use selvedge::primitives::queue::{Delivery, Queue, QueueError, Taken};
 use selvedge::primitives::undertaker::{Dead, Repair};
-use selvedge::sync::{AtomicU32, AtomicU64, Cell, Deadline, Ordering};
+use selvedge::sync::{AtomicU64, Cell, Deadline, Ordering};
 use std::sync::Arc;
 
 pub(super) const MODELS: &[Model] = &[
@@ -133,8 +133,6 @@ struct Line {
     control: RawQueue,
     words: Vec<AtomicU64>,
     content: Vec<Cell<[u32; 2]>>,
-    /// Written for the sake of a step.
-    pause: AtomicU32,
 }
 
 impl Line {
@@ -144,7 +142,6 @@ impl Line {
             control: RawQueue::new(u32::try_from(capacity).expect("small"), delivery),
             words: (0..capacity + buffers).map(|_| RawQueue::word()).collect(),
             content: (0..buffers).map(|_| Cell::new([0; 2])).collect(),
-            pause: AtomicU32::new(0),
         }
     }
 
@@ -372,10 +369,11 @@ fn used_again(world: &mut World) {
     world.thread("third", move || {
         let pool = third.object.queue().pool();
         let buffer = pool.take(&third.caller(2), OBJECT, None).expect("a take without deadline");
+        // The words of one slot are before those of the buffers.
+        let word = || third.object.words[1 + buffer].load(Ordering::Relaxed);
+        let taken = word();
         third.object.write(buffer, message(2, 0));
-        // A write to a word, before which a late helper may come.
-        third.object.pause.fetch_add(1, Ordering::Relaxed);
-        verify_eq!(pool.owner(buffer), Some(third.slot(2)), "it was given to somebody else");
+        verify_eq!(word(), taken, "it was given to somebody else");
         pool.give_back(buffer);
     });
     world.finally(move || verify_eq!(drain(&scene, 0), vec![message(0, 1)]));
