@@ -260,7 +260,7 @@ impl<T: Shared> Messages<T> {
             // SAFETY: mapped and aligned, and the calling thread's alone while it has the loan (pool, I1).
             loan.buffer.cell.with_mut(|place| unsafe { place.write(message) });
             self.publish(slot, loan.buffer.index, patience)?;
-            loan.is_sent();
+            loan.let_go();
             Ok(())
         };
         send().map_err(|obstacle| QueueSendError::new(message, obstacle, self.placed.name()))
@@ -407,7 +407,7 @@ impl<T: Shared> QueueLoan<'_, T> {
         let sent = messages.thread().and_then(|slot| messages.publish(slot, self.buffer.index, patience));
         match sent {
             Ok(()) => {
-                self.is_sent();
+                self.let_go();
                 Ok(())
             }
             Err(obstacle) => Err(QueueSendError::new(self, obstacle, messages.placed.name())),
@@ -415,7 +415,7 @@ impl<T: Shared> QueueLoan<'_, T> {
     }
 
     /// The buffer is not the thread's any more.
-    fn is_sent(self) {
+    fn let_go(self) {
         core::mem::forget(self);
     }
 }

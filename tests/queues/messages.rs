@@ -109,36 +109,36 @@ fn what_exists_has_its_type_and_capacity() {
 #[test]
 fn many_send_and_many_receive() {
     const EACH: u64 = 10_000;
-    const SENDERS: u64 = 2;
+    const SENDERS: usize = 2;
     const END: u64 = u64::MAX;
     alone(LIMIT, || {
         let region = made();
         for capacity in [1, 8, 64] {
             let name = format!("queue of {capacity}");
             let queue = region.queue::<Pair>(&name, capacity).expect("a queue");
-            let counts = Shared::new([const { [const { Tally::new() }; SENDERS as usize] }; 2]);
+            let counts = Shared::new([const { [const { Tally::new() }; SENDERS] }; 2]);
             let receivers = counts.iter().map(|tallies| {
                 fork("a receiver", || {
                     let queue = opened().queue::<Pair>(&name, capacity).expect("it is there");
-                    let mut last = [None; SENDERS as usize];
+                    let mut last = [None; SENDERS];
                     loop {
                         let message = number(queue.recv_timeout(PATIENCE).expect("a message in time"));
                         if message == END {
                             break;
                         }
-                        let sender = usize::try_from(message % SENDERS).expect("small");
+                        let sender = usize::try_from(message).expect("64 bits") % SENDERS;
                         assert!(last[sender] < Some(message), "{message} after {last:?}");
                         last[sender] = Some(message);
-                        tallies[sender].add(message / SENDERS);
+                        tallies[sender].add(message / SENDERS as u64);
                     }
                 })
             });
             let receivers: Vec<Actor> = receivers.collect();
-            let senders = (0..SENDERS).map(|sender| {
+            let senders = (0..SENDERS as u64).map(|sender| {
                 fork("a sender", || {
                     let queue = opened().queue::<Pair>(&name, capacity).expect("it is there");
                     for index in 0..EACH {
-                        let message = pair(index * SENDERS + sender);
+                        let message = pair(index * SENDERS as u64 + sender);
                         if index % 2 == 0 {
                             queue.send_timeout(message, PATIENCE).expect("room in time");
                         } else {
@@ -154,7 +154,7 @@ fn many_send_and_many_receive() {
                 queue.send_timeout(pair(END), PATIENCE).expect("room in time");
             }
             receivers.into_iter().for_each(Actor::succeed);
-            for sender in 0..SENDERS as usize {
+            for sender in 0..SENDERS {
                 let [one, other] = [0, 1].map(|receiver| counts[receiver][sender].get());
                 assert_eq!((one.0 + other.0, one.1 + other.1), (EACH, EACH * (EACH - 1) / 2), "sender {sender}");
             }

@@ -163,11 +163,11 @@ fn what_a_thread_had_that_ends_goes_to_another() {
 /// Workers are killed at any time: every message is finished, and those that are finished twice are told.
 #[test]
 fn every_message_is_finished() {
-    const MESSAGES: u64 = 2_000;
+    const MESSAGES: usize = 2_000;
     const VICTIMS: u32 = 40;
     alone(LIMIT, || {
         let jobs = jobs(&made(), 8);
-        let finished: Shared<[Mark; MESSAGES as usize]> = Shared::new(std::array::from_fn(|_| Mark::default()));
+        let finished: Shared<[Mark; MESSAGES]> = Shared::new(std::array::from_fn(|_| Mark::default()));
         let work = || {
             fork("a worker", || {
                 let jobs = super::work::jobs(&opened(), 8);
@@ -186,7 +186,7 @@ fn every_message_is_finished() {
         let mut workers = [work(), work()];
         let sender = fork("the sender", || {
             let jobs = super::work::jobs(&opened(), 8);
-            (0..MESSAGES).for_each(|number| jobs.send_timeout(pair(number), PATIENCE).expect("room in time"));
+            (0..MESSAGES as u64).for_each(|number| jobs.send_timeout(pair(number), PATIENCE).expect("room in time"));
         });
         for round in 0..VICTIMS {
             std::thread::sleep(std::time::Duration::from_micros(u64::from(round * 37 % 300)));
@@ -195,7 +195,7 @@ fn every_message_is_finished() {
         }
         sender.succeed();
         until("all are finished", || finished.iter().all(|mark| mark.get() == 1));
-        (0..2).for_each(|_| jobs.send_timeout(pair(MESSAGES), PATIENCE).expect("room in time"));
+        (0..2).for_each(|_| jobs.send_timeout(pair(MESSAGES as u64), PATIENCE).expect("room in time"));
         workers.into_iter().for_each(Actor::succeed);
         until("all buffers are home", || free_buffers(&jobs) == 8 + SPARE);
         assert!(matches!(jobs.try_recv(), Err(QueueRecvError::Empty)));
