@@ -25,61 +25,67 @@ fn free_buffers(queue: &Queue<Pair>) -> usize {
 
 #[test]
 fn first_in_first_out() {
-    let queue = queue(&region(), 3);
-    assert_eq!((queue.capacity(), queue.len(), queue.is_empty(), queue.name()), (3, 0, true, "queue"));
-    for round in 0..10 {
-        for number in 0..3 {
-            queue.send(pair(3 * round + number)).expect("room");
+    alone(LIMIT, || {
+        let queue = queue(&region(), 3);
+        assert_eq!((queue.capacity(), queue.len(), queue.is_empty(), queue.name()), (3, 0, true, "queue"));
+        for round in 0..10 {
+            for number in 0..3 {
+                queue.send(pair(3 * round + number)).expect("room");
+            }
+            assert_eq!((queue.len(), queue.is_empty()), (3, false));
+            assert_eq!(queue.try_send(pair(99)), Err(QueueSendError::Full(pair(99))));
+            assert_eq!(queue.send_timeout(pair(99), SHORT), Err(QueueSendError::TimedOut(pair(99))));
+            let late = queue.send_deadline(pair(99), Deadline::after(SHORT)).expect_err("it is full");
+            assert_eq!(late.into_message(), pair(99));
+            assert_eq!(free_buffers(&queue), SPARE, "what was not sent gave its buffer back");
+            assert_eq!(queue.recv(), Ok(pair(3 * round)));
+            assert_eq!(queue.try_recv(), Ok(pair(3 * round + 1)));
+            assert_eq!(queue.recv_timeout(SHORT), Ok(pair(3 * round + 2)));
+            assert_eq!(queue.try_recv(), Err(QueueRecvError::Empty));
+            assert_eq!(queue.recv_timeout(SHORT), Err(QueueRecvError::TimedOut));
+            assert_eq!(queue.recv_deadline(Deadline::after(SHORT)), Err(QueueRecvError::TimedOut));
+            assert_eq!(free_buffers(&queue), 3 + SPARE);
         }
-        assert_eq!((queue.len(), queue.is_empty()), (3, false));
-        assert_eq!(queue.try_send(pair(99)), Err(QueueSendError::Full(pair(99))));
-        assert_eq!(queue.send_timeout(pair(99), SHORT), Err(QueueSendError::TimedOut(pair(99))));
-        let late = queue.send_deadline(pair(99), Deadline::after(SHORT)).expect_err("it is full");
-        assert_eq!(late.into_message(), pair(99));
-        assert_eq!(free_buffers(&queue), SPARE, "what was not sent gave its buffer back");
-        assert_eq!(queue.recv(), Ok(pair(3 * round)));
-        assert_eq!(queue.try_recv(), Ok(pair(3 * round + 1)));
-        assert_eq!(queue.recv_timeout(SHORT), Ok(pair(3 * round + 2)));
-        assert_eq!(queue.try_recv(), Err(QueueRecvError::Empty));
-        assert_eq!(queue.recv_timeout(SHORT), Err(QueueRecvError::TimedOut));
-        assert_eq!(queue.recv_deadline(Deadline::after(SHORT)), Err(QueueRecvError::TimedOut));
-        assert_eq!(free_buffers(&queue), 3 + SPARE);
-    }
+    });
 }
 
 #[test]
 fn in_place() {
-    let queue = queue(&region(), 1);
-    let mut loan = queue.loan().expect("a buffer");
-    *loan = pair(1);
-    loan.send().expect("room");
-    let mut second = queue.try_loan().expect("a buffer");
-    *second = pair(2);
-    let second = second.try_send().expect_err("it is full");
-    assert!(matches!(second, QueueSendError::Full(_)));
-    let second = second.into_message().send_timeout(SHORT).expect_err("it is full");
-    assert!(matches!(second, QueueSendError::TimedOut(_)));
-    let first = queue.recv_in_place().expect("one is there");
-    assert_eq!(*first, pair(1));
-    second.into_message().send_deadline(Deadline::after(PATIENCE)).expect("room");
-    assert_eq!(*first, pair(1), "the buffer is nobody else's");
-    assert_eq!(*queue.try_recv_in_place().expect("one is there"), pair(2));
-    assert!(matches!(queue.try_recv_in_place(), Err(QueueRecvError::Empty)));
-    assert!(matches!(queue.recv_in_place_timeout(SHORT), Err(QueueRecvError::TimedOut)));
-    drop(first);
-    drop(queue.loan().expect("a buffer that nobody sends"));
-    assert_eq!((free_buffers(&queue), queue.len()), (1 + SPARE, 0));
+    alone(LIMIT, || {
+        let queue = queue(&region(), 1);
+        let mut loan = queue.loan().expect("a buffer");
+        *loan = pair(1);
+        loan.send().expect("room");
+        let mut second = queue.try_loan().expect("a buffer");
+        *second = pair(2);
+        let second = second.try_send().expect_err("it is full");
+        assert!(matches!(second, QueueSendError::Full(_)));
+        let second = second.into_message().send_timeout(SHORT).expect_err("it is full");
+        assert!(matches!(second, QueueSendError::TimedOut(_)));
+        let first = queue.recv_in_place().expect("one is there");
+        assert_eq!(*first, pair(1));
+        second.into_message().send_deadline(Deadline::after(PATIENCE)).expect("room");
+        assert_eq!(*first, pair(1), "the buffer is nobody else's");
+        assert_eq!(*queue.try_recv_in_place().expect("one is there"), pair(2));
+        assert!(matches!(queue.try_recv_in_place(), Err(QueueRecvError::Empty)));
+        assert!(matches!(queue.recv_in_place_timeout(SHORT), Err(QueueRecvError::TimedOut)));
+        drop(first);
+        drop(queue.loan().expect("a buffer that nobody sends"));
+        assert_eq!((free_buffers(&queue), queue.len()), (1 + SPARE, 0));
+    });
 }
 
 #[test]
 fn all_buffers_in_use_is_full() {
-    let queue = queue(&region(), 2);
-    let mut loans: Vec<_> = (0..2 + SPARE).map(|_| queue.try_loan().expect("a buffer")).collect();
-    assert!(matches!(queue.try_loan(), Err(QueueSendError::Full(()))));
-    assert_eq!(queue.try_send(pair(1)), Err(QueueSendError::Full(pair(1))));
-    assert_eq!(queue.send_timeout(pair(1), SHORT), Err(QueueSendError::TimedOut(pair(1))));
-    loans.pop();
-    queue.send(pair(1)).expect("a buffer is there");
+    alone(LIMIT, || {
+        let queue = queue(&region(), 2);
+        let mut loans: Vec<_> = (0..2 + SPARE).map(|_| queue.try_loan().expect("a buffer")).collect();
+        assert!(matches!(queue.try_loan(), Err(QueueSendError::Full(()))));
+        assert_eq!(queue.try_send(pair(1)), Err(QueueSendError::Full(pair(1))));
+        assert_eq!(queue.send_timeout(pair(1), SHORT), Err(QueueSendError::TimedOut(pair(1))));
+        loans.pop();
+        queue.send(pair(1)).expect("a buffer is there");
+    });
 }
 
 #[test]
@@ -324,25 +330,27 @@ fn a_receiver_that_waits_is_killed_and_another_is_woken() {
 
 #[test]
 fn what_a_thread_had_that_ends_comes_home() {
-    let region = options().backstop(Some(SHORT)).anonymous().expect("a region");
-    let queue = queue(&region, 1);
-    let had = queue.clone();
-    let thread = std::thread::spawn(move || {
-        had.send(pair(1)).expect("room");
-        std::mem::forget(had.recv_in_place().expect("a message"));
-        std::mem::forget(had.loan().expect("a buffer"));
-        had.send(pair(2)).expect("room");
+    alone(LIMIT, || {
+        let region = options().backstop(Some(SHORT)).anonymous().expect("a region");
+        let queue = queue(&region, 1);
+        let had = queue.clone();
+        let thread = std::thread::spawn(move || {
+            had.send(pair(1)).expect("room");
+            std::mem::forget(had.recv_in_place().expect("a message"));
+            std::mem::forget(had.loan().expect("a buffer"));
+            had.send(pair(2)).expect("room");
+        });
+        thread.join().expect("it forgets what it has");
+        assert_eq!(free_buffers(&queue), SPARE);
+        assert_eq!(queue.recv(), Ok(pair(2)), "what was sent stays");
+        // Nobody is told of the death of one thread; whoever waits for long looks for it.
+        let had = queue.clone();
+        std::thread::spawn(move || {
+            std::mem::forget((0..=SPARE).map(|_| had.loan().expect("a buffer")).collect::<Vec<_>>());
+            die_alone();
+        });
+        until("all buffers are taken", || free_buffers(&queue) == 0);
+        queue.send_timeout(pair(3), PATIENCE).expect("they come home");
+        assert_eq!(queue.recv(), Ok(pair(3)));
     });
-    thread.join().expect("it forgets what it has");
-    assert_eq!(free_buffers(&queue), SPARE);
-    assert_eq!(queue.recv(), Ok(pair(2)), "what was sent stays");
-    // Nobody is told of the death of one thread; whoever waits for long looks for it.
-    let had = queue.clone();
-    std::thread::spawn(move || {
-        std::mem::forget((0..=SPARE).map(|_| had.loan().expect("a buffer")).collect::<Vec<_>>());
-        die_alone();
-    });
-    until("all buffers are taken", || free_buffers(&queue) == 0);
-    queue.send_timeout(pair(3), PATIENCE).expect("they come home");
-    assert_eq!(queue.recv(), Ok(pair(3)));
 }

@@ -9,22 +9,24 @@ use selvedge::region::{ObjectErrorKind, PoolError, Unusable};
 
 #[test]
 fn buffers_are_taken_and_given_back() {
-    let region = region();
-    let pool = region.pool::<Pair>("pool", 2).expect("a pool");
-    assert_eq!((pool.buffers(), pool.in_use(), pool.name()), (2, 0, "pool"));
-    let mut one = pool.take().expect("two are there");
-    assert_eq!(*one, [0, 0], "zeros at first");
-    *one = pair(1);
-    let mut two = pool.try_take().expect("one is there");
-    *two = pair(2);
-    assert_eq!((*one, *two, pool.in_use()), (pair(1), pair(2), 2));
-    assert!(matches!(pool.try_take(), Err(PoolError::Empty)));
-    assert!(matches!(pool.take_timeout(SHORT), Err(PoolError::TimedOut)));
-    assert!(matches!(pool.take_deadline(selvedge::Deadline::after(SHORT)), Err(PoolError::TimedOut)));
-    drop(one);
-    assert_eq!(*pool.try_take().expect("one is there"), pair(1), "what is in it stays");
-    drop(two);
-    assert_eq!(pool.in_use(), 0);
+    alone(LIMIT, || {
+        let region = region();
+        let pool = region.pool::<Pair>("pool", 2).expect("a pool");
+        assert_eq!((pool.buffers(), pool.in_use(), pool.name()), (2, 0, "pool"));
+        let mut one = pool.take().expect("two are there");
+        assert_eq!(*one, [0, 0], "zeros at first");
+        *one = pair(1);
+        let mut two = pool.try_take().expect("one is there");
+        *two = pair(2);
+        assert_eq!((*one, *two, pool.in_use()), (pair(1), pair(2), 2));
+        assert!(matches!(pool.try_take(), Err(PoolError::Empty)));
+        assert!(matches!(pool.take_timeout(SHORT), Err(PoolError::TimedOut)));
+        assert!(matches!(pool.take_deadline(selvedge::Deadline::after(SHORT)), Err(PoolError::TimedOut)));
+        drop(one);
+        assert_eq!(*pool.try_take().expect("one is there"), pair(1), "what is in it stays");
+        drop(two);
+        assert_eq!(pool.in_use(), 0);
+    });
 }
 
 #[test]
@@ -77,24 +79,26 @@ fn buffers_of_the_killed_come_home() {
 
 #[test]
 fn buffers_of_a_thread_that_ends_come_home() {
-    let region = region();
-    let pool = region.pool::<u64>("pool", 2).expect("a pool");
-    std::thread::scope(|scope| {
-        // Joined: the scope alone does not wait for what a thread does when it ends.
-        let thread = scope.spawn(|| std::mem::forget(pool.take().expect("two are there")));
-        thread.join().expect("it forgets its buffer");
+    alone(LIMIT, || {
+        let region = region();
+        let pool = region.pool::<u64>("pool", 2).expect("a pool");
+        std::thread::scope(|scope| {
+            // Joined: the scope alone does not wait for what a thread does when it ends.
+            let thread = scope.spawn(|| std::mem::forget(pool.take().expect("two are there")));
+            thread.join().expect("it forgets its buffer");
+        });
+        assert_eq!(pool.in_use(), 0, "what was forgotten comes home with the thread");
+        // Nobody is told of the death of one thread; whoever waits for long looks for it.
+        let region = options().backstop(Some(SHORT)).anonymous().expect("a region");
+        let pool = region.pool::<u64>("pool", 1).expect("a pool");
+        let killed = pool.clone();
+        std::thread::spawn(move || {
+            std::mem::forget(killed.take().expect("one is there"));
+            die_alone();
+        });
+        until("the buffer is taken", || pool.in_use() == 1);
+        drop(pool.take_timeout(PATIENCE).expect("it comes home"));
     });
-    assert_eq!(pool.in_use(), 0, "what was forgotten comes home with the thread");
-    // Nobody is told of the death of one thread; whoever waits for long looks for it.
-    let region = options().backstop(Some(SHORT)).anonymous().expect("a region");
-    let pool = region.pool::<u64>("pool", 1).expect("a pool");
-    let killed = pool.clone();
-    std::thread::spawn(move || {
-        std::mem::forget(killed.take().expect("one is there"));
-        die_alone();
-    });
-    until("the buffer is taken", || pool.in_use() == 1);
-    drop(pool.take_timeout(PATIENCE).expect("it comes home"));
 }
 
 #[test]

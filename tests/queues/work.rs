@@ -30,45 +30,49 @@ fn finish(jobs: &WorkQueue<Pair>, message: u64, redelivered: bool) {
 
 #[test]
 fn dropping_puts_back_and_acknowledging_ends() {
-    let jobs = jobs(&region(), 2);
-    jobs.send(pair(1)).expect("room");
-    jobs.send(pair(2)).expect("room");
-    let lease = jobs.recv().expect("two are there");
-    assert_eq!((*lease, lease.redelivered()), (pair(1), false));
-    drop(lease);
-    for _ in 0..3 {
-        let lease = jobs.try_recv().expect("it came back");
-        assert_eq!((*lease, lease.redelivered()), (pair(1), true), "before all others");
-    }
-    let (one, two) = (jobs.recv().expect("it came back"), jobs.recv().expect("one is there"));
-    assert_eq!((*one, *two, two.redelivered()), (pair(1), pair(2), false));
-    assert!(matches!(jobs.try_recv(), Err(QueueRecvError::Empty)));
-    assert!(matches!(jobs.recv_timeout(SHORT), Err(QueueRecvError::TimedOut)));
-    assert_eq!(free_buffers(&jobs), SPARE, "two are leased");
-    // Acknowledged in another order than received.
-    two.ack();
-    drop(one);
-    finish(&jobs, 1, true);
-    assert!(matches!(jobs.try_recv(), Err(QueueRecvError::Empty)));
-    assert_eq!(free_buffers(&jobs), 2 + SPARE);
-    // The buffer begins anew.
-    jobs.send(pair(3)).expect("room");
-    finish(&jobs, 3, false);
+    alone(LIMIT, || {
+        let jobs = jobs(&region(), 2);
+        jobs.send(pair(1)).expect("room");
+        jobs.send(pair(2)).expect("room");
+        let lease = jobs.recv().expect("two are there");
+        assert_eq!((*lease, lease.redelivered()), (pair(1), false));
+        drop(lease);
+        for _ in 0..3 {
+            let lease = jobs.try_recv().expect("it came back");
+            assert_eq!((*lease, lease.redelivered()), (pair(1), true), "before all others");
+        }
+        let (one, two) = (jobs.recv().expect("it came back"), jobs.recv().expect("one is there"));
+        assert_eq!((*one, *two, two.redelivered()), (pair(1), pair(2), false));
+        assert!(matches!(jobs.try_recv(), Err(QueueRecvError::Empty)));
+        assert!(matches!(jobs.recv_timeout(SHORT), Err(QueueRecvError::TimedOut)));
+        assert_eq!(free_buffers(&jobs), SPARE, "two are leased");
+        // Acknowledged in another order than received.
+        two.ack();
+        drop(one);
+        finish(&jobs, 1, true);
+        assert!(matches!(jobs.try_recv(), Err(QueueRecvError::Empty)));
+        assert_eq!(free_buffers(&jobs), 2 + SPARE);
+        // The buffer begins anew.
+        jobs.send(pair(3)).expect("room");
+        finish(&jobs, 3, false);
+    });
 }
 
 #[test]
 fn a_panic_puts_back() {
-    let jobs = jobs(&region(), 1);
-    jobs.send(pair(1)).expect("room");
-    let panicked = std::thread::scope(|scope| {
-        let worker = scope.spawn(|| {
-            let _lease = jobs.recv().expect("a message");
-            std::panic::resume_unwind(Box::new("a bad message"));
+    alone(LIMIT, || {
+        let jobs = jobs(&region(), 1);
+        jobs.send(pair(1)).expect("room");
+        let panicked = std::thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                let _lease = jobs.recv().expect("a message");
+                std::panic::resume_unwind(Box::new("a bad message"));
+            });
+            worker.join().is_err()
         });
-        worker.join().is_err()
+        assert!(panicked);
+        finish(&jobs, 1, true);
     });
-    assert!(panicked);
-    finish(&jobs, 1, true);
 }
 
 #[test]
@@ -142,22 +146,24 @@ fn a_forked_child_ends_and_puts_back_nothing() {
 
 #[test]
 fn what_a_thread_had_that_ends_goes_to_another() {
-    let region = options().backstop(Some(SHORT)).anonymous().expect("a region");
-    let jobs = jobs(&region, 1);
-    jobs.send(pair(1)).expect("room");
-    let had = jobs.clone();
-    let thread = std::thread::spawn(move || std::mem::forget(had.recv().expect("a message")));
-    thread.join().expect("it forgets its lease");
-    finish(&jobs, 1, true);
-    // Nobody is told of the death of one thread; whoever waits for long looks for it.
-    jobs.send(pair(2)).expect("room");
-    let had = jobs.clone();
-    std::thread::spawn(move || {
-        std::mem::forget(had.recv().expect("a message"));
-        die_alone();
+    alone(LIMIT, || {
+        let region = options().backstop(Some(SHORT)).anonymous().expect("a region");
+        let jobs = jobs(&region, 1);
+        jobs.send(pair(1)).expect("room");
+        let had = jobs.clone();
+        let thread = std::thread::spawn(move || std::mem::forget(had.recv().expect("a message")));
+        thread.join().expect("it forgets its lease");
+        finish(&jobs, 1, true);
+        // Nobody is told of the death of one thread; whoever waits for long looks for it.
+        jobs.send(pair(2)).expect("room");
+        let had = jobs.clone();
+        std::thread::spawn(move || {
+            std::mem::forget(had.recv().expect("a message"));
+            die_alone();
+        });
+        until("the message is taken", || jobs.is_empty());
+        finish(&jobs, 2, true);
     });
-    until("the message is taken", || jobs.is_empty());
-    finish(&jobs, 2, true);
 }
 
 /// Workers are killed at any time: every message is finished, and those that are finished twice are told.
