@@ -143,9 +143,19 @@ fn what_each_kind_says() {
     let licences = region.owned_semaphore("licences", 2).expect("a semaphore");
     let prices = region.rwlock("prices", 0_u8).expect("a lock");
     let stock = region.rwlock("stock", 0_u8).expect("a lock");
+    let pages = region.pool::<u8>("pages", 1).expect("a pool");
+    let letters = region.queue::<u8>("letters", 2).expect("a queue");
+    let jobs = region.work_queue::<u8>("jobs", 2).expect("a queue");
     let mut shown = text(&region.inspect());
     let guard = mutex.lock().expect("free");
     let locks = (licences.acquire_many(2).expect("two"), prices.read().expect("free"), stock.write().expect("free"));
+    let page = pages.take().expect("one is there");
+    (0..2).for_each(|letter| letters.send(letter).expect("room"));
+    let letter = letters.loan().expect("a buffer");
+    (0..2).for_each(|job| jobs.send(job).expect("room"));
+    drop(jobs.recv().expect("two are there"));
+    let job = jobs.recv().expect("it came back");
+    drop(jobs.recv().expect("one is there"));
     permits.acquire_many(2).expect("two are there");
     let mut sender = ring.sender().expect("free");
     (0..2).for_each(|message| sender.send(message).expect("room"));
@@ -160,7 +170,7 @@ fn what_each_kind_says() {
     });
     assert_eq!(made, Ok(7));
     assert_eq!(region.inspect().object("once").expect("it is there").state, "made");
-    drop((guard, locks, reader, member));
+    drop((guard, locks, reader, member, page, letter, job));
     insta::assert_snapshot!(shown);
 }
 

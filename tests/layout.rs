@@ -12,8 +12,8 @@ use selvedge::primitives::participants::{Membership, ProcessEntry, ProcessState,
 use selvedge::primitives::registry::{self, Extent, RegistryEntry, Shape};
 use selvedge::primitives::waiting::Waiting;
 use selvedge::primitives::{
-    ObjectId, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawRing, RawRole, RawRwLock,
-    RawSemaphore, participants,
+    ObjectId, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue, RawRing,
+    RawRole, RawRwLock, RawSemaphore, participants,
 };
 use selvedge::region::{LockError, ObjectErrorKind, Region, RegionOptions, Shared};
 use selvedge::sync::{LIFE_DIED, LIFE_ID_MASK, LIFE_WAITERS, LifeWord};
@@ -65,6 +65,8 @@ fn control_blocks() {
             RawOnce {}
             RawOwnedSemaphore {}
             RawRwLock {}
+            RawPool {}
+            RawQueue {}
             LifeWord {}
         }
         let life = LifeWord::new();
@@ -100,6 +102,9 @@ fn numbers_and_tags() {
     region.once::<u8>("once").unwrap();
     region.owned_semaphore("owned semaphore", 2).unwrap();
     region.rwlock("rwlock", 0_u8).unwrap();
+    region.pool::<u8>("pool", 2).unwrap();
+    region.queue::<u8>("queue", 2).unwrap();
+    region.work_queue::<u8>("work queue", 2).unwrap();
     let shown = text(|into| {
         for object in region.objects().unwrap() {
             writeln!(into, "kind {} {}", kind_number(&region, &object.name), object.name)?;
@@ -287,6 +292,49 @@ fn words_of_a_ring() {
             std::mem::forget(ring.receiver().unwrap());
         });
         into.write_str(&ends("left by slot 1"))
+    });
+    insta::assert_snapshot!(shown);
+}
+
+/// The words of a queue and its messages: where each lies, and which bits say what.
+#[test]
+fn words_of_a_work_queue() {
+    const CAPACITY: usize = 2;
+    // One for each thread slot beyond the capacity.
+    const BUFFERS: usize = CAPACITY + PROCESSES * THREADS;
+    let watched = Watched::new();
+    let queue = watched.region.work_queue::<u64>("queue", CAPACITY).unwrap();
+    let slots = parts().arena + size_of::<RawQueue>();
+    let buffers = slots + 8 * CAPACITY;
+    let messages = buffers + 8 * BUFFERS;
+    let shown = text(|into| {
+        let long = |offset: usize| u64::from(watched.word(offset)) | u64::from(watched.word(offset + 4)) << 32;
+        let state = |when: &str| {
+            let [head, tail] = [0, 16].map(|offset| long(parts().arena + offset));
+            let [first, second] = [0, 8].map(|offset| long(slots + offset));
+            let [one, two] = [0, 8].map(|offset| (long(buffers + offset), long(messages + offset)));
+            let [note, messages, space, capacity, delivery, pool] =
+                [8, 12, 24, 28, 32, 36].map(|offset| watched.word(parts().arena + offset));
+            format!(
+                "{when}\n  head {head} note {note} gate {messages} tail {tail} gate {space} capacity {capacity} \
+                 delivery {delivery} gate {pool}\n  slots {first:#x} {second:#x}\n  buffers {:#x} {} {:#x} {}\n",
+                one.0, one.1, two.0, two.1
+            )
+        };
+        into.write_str(&state("new"))?;
+        let mut loan = queue.loan().unwrap();
+        *loan = 7;
+        into.write_str(&state("slot 0 fills a buffer"))?;
+        loan.send().unwrap();
+        into.write_str(&state("sent"))?;
+        on_a_thread(|| queue.send(8).unwrap());
+        into.write_str(&state("slot 1 has sent another, and ended"))?;
+        let lease = queue.recv().unwrap();
+        into.write_str(&state("slot 0 has received"))?;
+        drop(lease);
+        into.write_str(&state("and put it back"))?;
+        queue.recv().unwrap().ack();
+        into.write_str(&state("received again and finished"))
     });
     insta::assert_snapshot!(shown);
 }

@@ -10,7 +10,7 @@ use selvedge::primitives::mutex::Leaves;
 use selvedge::primitives::participants::Membership;
 use selvedge::primitives::waiting::Wait;
 use selvedge::primitives::{Caller, ObjectId, Objects, Participants, RawMutex, RawSemaphore, Repair, ThreadSlot};
-use selvedge::region::{AcquireError, Region, RegionOptions};
+use selvedge::region::{AcquireError, QueueRecvError, QueueSendError, Region, RegionOptions};
 use selvedge::sync::steps;
 use std::io;
 use std::ptr::null_mut;
@@ -43,6 +43,9 @@ fn play_traced(what: &str) {
     let region = region();
     let mutex = region.mutex("mutex", 0_u64).unwrap();
     let permits = region.semaphore("permits", 2).unwrap();
+    let queue = region.queue::<u64>("queue", 2).unwrap();
+    let jobs = region.work_queue::<u64>("jobs", 2).unwrap();
+    let buffers = region.pool::<u64>("buffers", 2).unwrap();
     let once: &dyn Fn() = match what {
         "lock" => &|| *mutex.lock().unwrap() += 1,
         "try_lock" => &|| *mutex.try_lock().unwrap() += 1,
@@ -60,6 +63,28 @@ fn play_traced(what: &str) {
             assert_eq!(permits.try_acquire(2), Err(AcquireError::WouldBlock));
             permits.release().unwrap();
         },
+        "send and recv" => &|| {
+            queue.send(1).unwrap();
+            assert_eq!(queue.recv(), Ok(1));
+        },
+        "try_send and try_recv" => &|| {
+            (0..2).for_each(|message| queue.try_send(message).unwrap());
+            assert_eq!(queue.try_send(2), Err(QueueSendError::Full(2)));
+            (0..2).for_each(|message| assert_eq!(queue.try_recv(), Ok(message)));
+            assert_eq!(queue.try_recv(), Err(QueueRecvError::Empty));
+        },
+        "send and receive in place" => &|| {
+            let mut loan = queue.loan().unwrap();
+            *loan = 7;
+            loan.send_timeout(Duration::from_secs(1)).map_err(QueueSendError::give_up).unwrap();
+            assert_eq!(*queue.recv_in_place_timeout(Duration::from_secs(1)).unwrap(), 7);
+        },
+        "put back and finish" => &|| {
+            jobs.send(1).unwrap();
+            drop(jobs.recv().unwrap());
+            jobs.recv().unwrap().ack();
+        },
+        "take and give back" => &|| *buffers.take().unwrap() += 1,
         "sleep" => &|| assert_eq!(permits.acquire_timeout(3, Duration::ZERO), Err(AcquireError::TimedOut)),
         unknown => panic!("no such thing: {unknown}"),
     };
@@ -143,7 +168,9 @@ fn calls_of(what: &str) -> Option<Vec<i64>> {
 
 #[test]
 fn nobody_else_means_no_system_call() {
-    for what in ["lock", "try_lock", "lock_timeout", "acquire", "acquire_many", "try_acquire"] {
+    let locks = ["lock", "try_lock", "lock_timeout", "acquire", "acquire_many", "try_acquire"];
+    let queues = ["send and recv", "try_send and try_recv", "send and receive in place", "put back and finish"];
+    for what in locks.into_iter().chain(queues).chain(["take and give back"]) {
         let Some(calls) = calls_of(what) else { return };
         assert_eq!(calls, [], "{TIMES} times {what}");
     }

@@ -144,6 +144,12 @@ impl<'a> Pool<'a> {
         Buffer::from_bits(self.buffers.get(index)?.peek()).owner
     }
 
+    /// How many buffers there are.
+    #[must_use]
+    pub fn buffers(&self) -> usize {
+        self.buffers.len()
+    }
+
     /// How many buffers are not free, as of a moment ago; for people and tests.
     #[must_use]
     pub fn in_use(&self) -> usize {

@@ -67,8 +67,10 @@ use super::waiting::{Caller, ObjectId};
 use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering};
 
 mod repair;
+mod seen;
 mod slot;
 
+pub use seen::HeldAs;
 use slot::{Format, Slot, What};
 
 /// The control block of a queue.

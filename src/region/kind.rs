@@ -52,17 +52,28 @@ kinds! {
     9 Once "value made once" "A value that is made once.",
     10 OwnedSemaphore "owned semaphore" "A semaphore whose permits come home.",
     11 RwLock "readers-writer lock" "A readers-writer lock and the value that it guards.",
+    12 Pool "pool" "A pool of buffers.",
+    13 Queue "queue" "A queue of messages, each received at most once.",
+    14 WorkQueue "work queue" "A queue of messages, each received until somebody has finished it.",
 }
+
+/// The most buffers that a queue has beyond its capacity: as many messages may be being written or read at once while it
+/// is full.
+const SPARE: usize = 64;
 
 impl Kind {
     /// How many words and slots an object of this kind has, in a region with so many thread slots. Whoever makes it, opens it
     /// or repairs it counts by this.
     pub(crate) fn counts(self, capacity: usize, threads: usize) -> Option<Counts> {
-        let words = match self {
-            Self::Barrier => capacity,
-            Self::OwnedSemaphore | Self::RwLock => threads,
-            _ => 0,
+        let (words, slots) = match self {
+            Self::Barrier | Self::Pool => (capacity, capacity),
+            Self::OwnedSemaphore | Self::RwLock => (threads, capacity),
+            Self::Queue | Self::WorkQueue => {
+                let buffers = capacity.checked_add(threads.min(SPARE))?;
+                (capacity.checked_add(buffers)?, buffers)
+            }
+            _ => (0, capacity),
         };
-        Some(Counts { words, slots: capacity })
+        Some(Counts { words, slots })
     }
 }

@@ -21,7 +21,8 @@ use super::limits::{Layout, Limits};
 use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
 use crate::primitives::registry::RegistryEntry;
 use crate::primitives::{
-    RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawRing, RawRwLock, RawSemaphore,
+    RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue, RawRing, RawRwLock,
+    RawSemaphore,
 };
 use core::mem::offset_of;
 
@@ -114,6 +115,8 @@ pub(crate) fn layout_of(limits: &Limits) -> Result<Layout, RegionErrorKind> {
         size_of::<RawOnce>(),
         size_of::<RawOwnedSemaphore>(),
         size_of::<RawRwLock>(),
+        size_of::<RawPool>(),
+        size_of::<RawQueue>(),
         // Who does not know a kind cannot repair what the dead leave of it.
         Kind::ALL.len(),
     ];

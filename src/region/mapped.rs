@@ -18,8 +18,8 @@ use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
 use crate::primitives::registry::{self, Extent, NAME_MAX, Name, Registry, RegistryEntry};
 use crate::primitives::waiting::ObjectId;
 use crate::primitives::{
-    Objects, Participants, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawRing, RawRwLock,
-    RawSemaphore, Repair,
+    Objects, Participants, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue,
+    RawRing, RawRwLock, RawSemaphore, Repair,
 };
 use core::ptr::NonNull;
 use core::slice;
@@ -191,6 +191,8 @@ impl Memory {
             Kind::Barrier => self.repair_as::<RawBarrier>(kind, extent, visit),
             Kind::OwnedSemaphore => self.repair_as::<RawOwnedSemaphore>(kind, extent, visit),
             Kind::RwLock => self.repair_as::<RawRwLock>(kind, extent, visit),
+            Kind::Pool => self.repair_as::<RawPool>(kind, extent, visit),
+            Kind::Queue | Kind::WorkQueue => self.repair_as::<RawQueue>(kind, extent, visit),
             Kind::Segment => None,
         };
         // An extent that contradicts itself is damaged memory: its handles say so.

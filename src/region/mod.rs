@@ -3,8 +3,9 @@
 //! A [`Region`] is a piece of memory that several processes have mapped. It is *named* (a file in a private directory
 //! under `/dev/shm`, found by its name) or *anonymous* (a sealed memfd, passed on as a descriptor or inherited). In it
 //! lie named objects: a [`Mutex`] or a [`RwLock`] with a value, a [`Condvar`], a [`Semaphore`], an [`OwnedSemaphore`] whose permits
-//! come home, an [`Event`], a [`Barrier`], a value that is
-//! made [`Once`], a [`Ring`] of messages, a [`ByteStream`], a plain [`Segment`].
+//! come home, a [`Pool`] of buffers that do, an [`Event`], a [`Barrier`], a value that is
+//! made [`Once`], a [`Ring`] of messages, a [`Queue`] or a [`WorkQueue`] of them for any number of senders and receivers, a
+//! [`ByteStream`], a plain [`Segment`].
 //!
 //! Each process that has a region attached runs one small thread for it, the keeper, which learns of the death of
 //! others and repairs what they left. See `ARCHITECTURE.md`.
@@ -24,16 +25,20 @@ mod inspect;
 mod kind;
 mod layout;
 mod limits;
+mod messages;
 mod mutex;
 mod object;
 mod once;
 mod owned_semaphore;
+mod pool;
+mod queue;
 mod ring;
 mod rwlock;
 mod segment;
 mod semaphore;
 mod side;
 mod stream;
+mod work_queue;
 
 #[cfg(not(loom))]
 mod attachment;
@@ -82,6 +87,7 @@ pub use header::RegionId;
 pub use inspect::{Finding, Holder, Inspection, Life, ObjectSeen, ProcessSeen, Remedy, ThreadSeen};
 pub use kind::Kind;
 pub use limits::Limits;
+pub use messages::{QueueLoan, QueueRecvError, QueueSendError};
 pub use mutex::{LockError, Mutex, MutexGuard};
 pub use name::{BadName, NameFault, RegionName};
 pub use object::{ObjectName, Shared, Tag};
@@ -89,6 +95,8 @@ pub use once::{Once, OnceError};
 pub use owned_semaphore::{OwnedSemaphore, Permit, PermitError};
 #[cfg(not(loom))]
 pub use participant::{Ended, Participant};
+pub use pool::{Pool, PoolBuffer, PoolError};
+pub use queue::{Queue, QueueMessage};
 pub use ring::{Batch, Loan, Receiver, RecvError, Ring, SendError, Sender};
 pub use rwlock::{ReadGuard, ReadResult, RwLock, RwLockError, WriteGuard, WriteResult};
 pub use segment::{OutOfRange, Segment};
@@ -99,6 +107,7 @@ pub use store::{DIRECTORY_VARIABLE, Entry, Status};
 pub use stream::{ByteReader, ByteStream, ByteWriter, Peer, StreamError};
 #[cfg(not(loom))]
 pub use watch::{Watch, WatchError, WatchFd};
+pub use work_queue::{Lease, WorkQueue};
 
 pub use crate::primitives::role::{Departure, IfGone, Predecessor};
 pub use crate::primitives::waiting::Wait;

@@ -7,7 +7,7 @@ use super::layout::{ARENA_ALIGN, fnv};
 use crate::primitives::mutex::LockError;
 use crate::primitives::registry::{Found, Mode, NAME_MAX, Name, RegistryError, Shape};
 use crate::primitives::waiting::ObjectId;
-use crate::primitives::{RawBarrier, RawOwnedSemaphore, RawRwLock, Repair};
+use crate::primitives::{RawBarrier, RawOwnedSemaphore, RawPool, RawQueue, RawRwLock, Repair};
 use crate::sync::{AtomicU32, AtomicU64, Deadline};
 use core::fmt;
 use core::ptr::NonNull;
@@ -47,6 +47,8 @@ macro_rules! with_words {
 with_words! {
     RawBarrier: AtomicU32,
     RawOwnedSemaphore: AtomicU64,
+    RawPool: AtomicU64,
+    RawQueue: AtomicU64,
     RawRwLock: AtomicU32,
 }
 

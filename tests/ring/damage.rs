@@ -2,63 +2,18 @@
 //! touched that is not the ring's.
 
 use super::support::alone::alone;
+use super::support::words::Words;
 use super::{Pair, REGION, options, pair};
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use selvedge::Region;
 use selvedge::primitives::RawRing;
-use selvedge::region::{DIRECTORY_VARIABLE, Receiver, RecvError, Ring, RoleError, SendError, Sender, StreamError};
+use selvedge::region::{Receiver, RecvError, Ring, RoleError, SendError, Sender, StreamError};
 use selvedge::sync::{AtomicU32, Ordering};
-use std::fs::File;
 use std::io::{Read, Write};
-use std::path::PathBuf;
-use std::ptr;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(2);
 const CAPACITY: u32 = 4;
-
-/// A second mapping of a region's file.
-struct Words {
-    start: *mut u8,
-    length: usize,
-}
-
-impl Words {
-    fn of(region: &str) -> Self {
-        let directory = std::env::var_os(DIRECTORY_VARIABLE).map(PathBuf::from).expect("a directory of its own");
-        let file = File::options().read(true).write(true).open(directory.join(region)).expect("a region");
-        let length = usize::try_from(file.metadata().expect("a file").len()).expect("64 bits");
-        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
-        // SAFETY: a new mapping wherever the kernel finds room takes nothing from anyone.
-        let start = unsafe { mmap(ptr::null_mut(), length, protection, flags, &file, 0) }.expect("a mapping");
-        Self { start: start.cast(), length }
-    }
-
-    fn at(&self, offset: usize) -> &AtomicU32 {
-        assert!(offset.is_multiple_of(4) && offset + 4 <= self.length);
-        // SAFETY: within the mapping, aligned, and a word in which any pattern of bits is a value.
-        unsafe { &*self.start.wrapping_add(offset).cast::<AtomicU32>() }
-    }
-
-    /// Where in the file the messages are, of which the first two words are these.
-    fn find(&self, message: Pair) -> usize {
-        let wanted: Vec<u8> = message.iter().flat_map(|word| word.to_le_bytes()).collect();
-        // SAFETY: the mapping, which nobody writes to while this looks.
-        let bytes = unsafe { std::slice::from_raw_parts(self.start, self.length) };
-        let mut places = bytes.windows(wanted.len()).enumerate().filter(|(_, window)| **window == wanted);
-        let (place, _) = places.next().expect("the message lies in the file");
-        assert!(places.next().is_none(), "the message lies there twice");
-        place
-    }
-}
-
-impl Drop for Words {
-    fn drop(&mut self) {
-        // SAFETY: `of` made this mapping for `self` alone.
-        let _ = unsafe { munmap(self.start.cast(), self.length) };
-    }
-}
 
 /// The control block lies right before the slots: two ends of 128 bytes, each with index and role first.
 struct Damaged {

@@ -9,6 +9,7 @@ mod support {
     pub(crate) mod patience;
     pub(crate) mod proc;
     pub(crate) mod shared;
+    pub(crate) mod words;
 }
 
 mod bytes;

@@ -8,15 +8,18 @@ use super::super::memory::Memory;
 use crate::primitives::mutex::MutexSeen;
 use crate::primitives::once::OnceSeen;
 use crate::primitives::owned_semaphore::OwnedSemaphore;
+use crate::primitives::pool::Pool;
+use crate::primitives::queue::{HeldAs, Queue};
 use crate::primitives::registry::Extent;
 use crate::primitives::ring::{CONSUMER, PRODUCER};
 use crate::primitives::role::{Departure, Presence};
 use crate::primitives::rwlock::RwLock;
 use crate::primitives::{
-    RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawRing, RawRole, RawRwLock, RawSemaphore,
-    ThreadSlot,
+    RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue, RawRing, RawRole,
+    RawRwLock, RawSemaphore, ThreadSlot,
 };
 use crate::sync::AtomicU32;
+use std::collections::HashSet;
 
 /// What an object says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,6 +81,14 @@ pub(super) fn says(memory: &Memory, extent: Extent) -> Option<Says> {
         Kind::RwLock => {
             let (control, places) = memory.look::<RawRwLock>(kind, extent)?;
             rwlock(control.with(places))
+        }
+        Kind::Pool => {
+            let (control, buffers) = memory.look::<RawPool>(kind, extent)?;
+            pool(control.with(buffers))
+        }
+        Kind::Queue | Kind::WorkQueue => {
+            let (control, words) = memory.look::<RawQueue>(kind, extent)?;
+            queue(control.with(words), kind, capacity)
         }
         Kind::Segment => Says::state("plain bytes, for which nobody waits"),
     })
@@ -155,6 +166,54 @@ fn rwlock(lock: RwLock<'_>) -> Says {
             says.waiting("`write` waits until the readers have stopped")
         }
     }
+}
+
+fn pool(pool: Pool<'_>) -> Says {
+    let (mut held, buffers) = (Vec::new(), pool.buffers());
+    (0..buffers).filter_map(|index| pool.owner(index)).for_each(|owner| hold(&mut held, "holder", owner));
+    let in_use = pool.in_use();
+    let state = format!("{in_use} of {buffers} buffers are taken");
+    let says = Says { held, repair: "its buffers come home", ..Says::state(state) };
+    if in_use < buffers { says } else { says.waiting("`take` waits until a holder gives a buffer back") }
+}
+
+/// A holder is named once, whatever number of things it holds.
+fn hold(held: &mut Vec<(&'static str, Option<ThreadSlot>)>, role: &'static str, who: ThreadSlot) {
+    let holder = (role, Some(who));
+    if !held.contains(&holder) {
+        held.push(holder);
+    }
+}
+
+fn queue(queue: Queue<'_>, kind: Kind, capacity: u64) -> Says {
+    if queue.capacity() as u64 != capacity {
+        return Says::damaged();
+    }
+    // A buffer bears its sender's name until its message is taken.
+    let (mut held, mut on_their_way) = (Vec::new(), HashSet::new());
+    queue.for_each_on_its_way(&mut |buffer, taker| {
+        on_their_way.insert(buffer);
+        taker.into_iter().for_each(|taker| hold(&mut held, "receiver", taker));
+    });
+    queue.for_each_holder(&mut |buffer, holder, role| match role {
+        HeldAs::Receiver => hold(&mut held, "receiver", holder),
+        HeldAs::Sender if on_their_way.contains(&buffer) => {}
+        HeldAs::Sender => hold(&mut held, "sender", holder),
+    });
+    let (length, returned) = (queue.len(), queue.returned());
+    let (is_full, is_empty) = (length as u64 == capacity, length + returned == 0);
+    let came_back = if returned == 0 { String::new() } else { format!("; {returned} came back from who had them") };
+    let repair = match kind {
+        Kind::WorkQueue => "what it was sending is gone, and what it had received comes back",
+        _ => "what it was sending or had received is gone, and its buffers come home",
+    };
+    let says = Says { held, repair, ..Says::state(format!("{length} of {capacity} messages{came_back}")) };
+    let says = match queue.pool().in_use() < queue.pool().buffers() {
+        _ if is_full => says.waiting("Who sends waits until somebody receives"),
+        true => says,
+        false => says.waiting("Who sends waits until somebody gives a buffer back"),
+    };
+    if is_empty { says.waiting("Who receives waits until somebody sends") } else { says }
 }
 
 fn event(control: &RawEvent) -> Says {
