@@ -164,7 +164,8 @@ fn look(command: &str, expected: &[&str], pids: &[u32], place: &Place) {
 
 #[test]
 fn the_survivor_prints_what_the_readme_says() {
-    let lines = transcript(&std::fs::read_to_string("README.md").expect("the README"));
+    let lines =
+        transcript(&std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("the README"));
     let place = Place::new();
     let (mut stay, mut pids) = (BTreeMap::new(), Vec::new());
     let mut left = lines.iter().peekable();

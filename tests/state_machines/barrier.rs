@@ -196,12 +196,12 @@ fn play(region: &Region, members: usize, operations: Vec<(usize, Operation)>) ->
             prop_assert_eq!(threads[waiter].hear(), answer, "thread {} waited", waiter);
         }
     }
-    for thread in 0..THREADS {
+    for (thread, driven) in threads.into_iter().enumerate() {
         // In good order: a handle that is forgotten keeps its region.
         let (left, _) = model.perform(thread, Operation::Leave);
-        prop_assert_eq!(threads[thread].perform(Operation::Leave), left);
+        prop_assert_eq!(driven.perform(Operation::Leave), left);
+        driven.end();
     }
-    threads.into_iter().for_each(Thread::end);
     Ok(())
 }
 
