@@ -1,6 +1,6 @@
 //! A notification ends the wait of one who waits, or of all, and of nobody else; who comes after a death is told of it.
 
-use crate::support::driven::{Driven, Stage, asleep};
+use crate::support::driven::{Driven, Stage, asleep, rest};
 use crate::support::patience::{PATIENCE, until};
 use crate::{driven, region_of_threads, sleep_on};
 use proptest::prelude::*;
@@ -121,7 +121,7 @@ impl Play<'_> {
         let mut answers = Vec::new();
         until(&format!("{count} go on"), || {
             answers.extend(self.gone_on());
-            answers.len() >= count
+            answers.len() >= count || rest()
         });
         prop_assert_eq!(answers.len(), count);
         prop_assert_eq!(asleep(self.region, NAME), left, "of those who were not notified");

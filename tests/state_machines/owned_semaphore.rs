@@ -2,7 +2,7 @@
 //!
 //! Several threads may wait at once. Which of them is let go is not promised, but that none waits for what is there.
 
-use crate::support::driven::{Driven, Stage};
+use crate::support::driven::{Driven, Stage, rest};
 use crate::support::patience::{PATIENCE, patience};
 use crate::{driven, region_of_threads, sleep_on};
 use proptest::prelude::*;
@@ -166,7 +166,7 @@ fn settle(model: &mut Model, threads: &[Thread], region: &Region) -> Result<(), 
             break;
         }
         prop_assert!(!deadline.has_passed(), "somebody waits for permits that are there");
-        std::thread::yield_now();
+        rest();
     }
     sleep_on(region, NAME, threads, |thread| model.hands[thread].waits_for.is_some())
 }

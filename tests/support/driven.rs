@@ -10,6 +10,7 @@ use selvedge::Region;
 use std::fmt::Debug;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// A thread that is driven: `O` is what it is told, `A` what it answers.
 #[derive(Debug)]
@@ -80,7 +81,7 @@ impl<O: Send + 'static, A: Send + 'static> Driven<O, A> {
     #[track_caller]
     pub(crate) fn end(self) {
         drop(self.operations);
-        until("a thread ends", || self.thread.is_finished());
+        until("a thread ends", || self.thread.is_finished() || rest());
         self.thread.join().expect("it did not panic");
     }
 
@@ -88,8 +89,14 @@ impl<O: Send + 'static, A: Send + 'static> Driven<O, A> {
     #[track_caller]
     pub(crate) fn dies(self, operation: O, tid: u32) {
         self.begin(operation);
-        until("a thread dies", || !proc::thread_exists(tid));
+        until("a thread dies", || !proc::thread_exists(tid) || rest());
     }
+}
+
+/// Lets the driven threads have the processor; false, for conditions that are looked at again and again.
+pub(crate) fn rest() -> bool {
+    std::thread::sleep(Duration::from_micros(20));
+    false
 }
 
 /// How many threads wait for the object, and are asleep.
@@ -111,7 +118,7 @@ pub(crate) fn all_sleep<'a, O: Send + 'static, A: Debug + Send + 'static>(
     let mut gone = None;
     until(&format!("{} threads sleep waiting for `{object}`", threads.len()), || {
         gone = threads.iter().find_map(|thread| thread.heard());
-        gone.is_some() || asleep(region, object) == threads.len()
+        gone.is_some() || asleep(region, object) == threads.len() || rest()
     });
     gone.map_or(Ok(()), |answer| Err(format!("who waits for `{object}` has gone on: {answer:?}")))
 }
