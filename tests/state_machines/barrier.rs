@@ -1,7 +1,6 @@
 //! A barrier lets its members go on when all have arrived; a member that ends without leaving breaks it until it is reset.
 
-use crate::support::driven::{Driven, Stage};
-use crate::support::patience::PATIENCE;
+use crate::support::driven::{Driven, LONGER, Stage};
 use crate::{driven, region_of_threads, sleep_on};
 use proptest::prelude::*;
 use selvedge::Region;
@@ -79,7 +78,7 @@ fn start(barrier: &Barrier) -> Thread {
                     member = None;
                     Answer::Left
                 }
-                (Operation::Wait, Some(member)) => told(member.wait_timeout(PATIENCE)),
+                (Operation::Wait, Some(member)) => told(member.wait_timeout(LONGER)),
                 (Operation::WaitTimeout, Some(member)) => told(member.wait_timeout(Duration::ZERO)),
                 (Operation::End, _) => unreachable!("the thread ends instead"),
             });

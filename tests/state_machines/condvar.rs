@@ -1,7 +1,7 @@
 //! A notification ends the wait of one who waits, or of all, and of nobody else; who comes after a death is told of it.
 
-use crate::support::driven::{Driven, Stage, asleep, rest};
-use crate::support::patience::{PATIENCE, until};
+use crate::support::driven::{Driven, LONGER, Stage, asleep, rest};
+use crate::support::patience::until;
 use crate::{driven, region_of_threads, sleep_on};
 use proptest::prelude::*;
 use selvedge::Region;
@@ -141,7 +141,7 @@ impl Play<'_> {
             | Operation::End(thread)
                 if self.waiting[thread] => {}
             Operation::Wait(thread) => {
-                self.threads[thread].begin(Told::Wait(PATIENCE));
+                self.threads[thread].begin(Told::Wait(LONGER));
                 self.waiting[thread] = true;
                 sleep_on(self.region, NAME, &self.threads, |thread| self.waiting[thread])?;
             }

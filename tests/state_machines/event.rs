@@ -1,7 +1,6 @@
 //! An event has happened or has not; a wait that began before a set ends with it, whatever comes after.
 
-use crate::support::driven::{Driven, Stage};
-use crate::support::patience::PATIENCE;
+use crate::support::driven::{Driven, LONGER, Stage};
 use crate::{driven, region_of_threads, sleep_on};
 use proptest::prelude::*;
 use selvedge::region::{Event, EventError};
@@ -72,9 +71,9 @@ proptest! {
                     set = false;
                 }
                 Operation::Wait(thread) | Operation::WaitTimeout(thread) | Operation::End(thread) if waiting[thread] => {}
-                Operation::Wait(thread) if set => prop_assert_eq!(threads[thread].perform(PATIENCE), Ok(())),
+                Operation::Wait(thread) if set => prop_assert_eq!(threads[thread].perform(LONGER), Ok(())),
                 Operation::Wait(thread) => {
-                    threads[thread].begin(PATIENCE);
+                    threads[thread].begin(LONGER);
                     waiting[thread] = true;
                 }
                 Operation::WaitTimeout(thread) => {

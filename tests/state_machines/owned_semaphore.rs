@@ -2,8 +2,8 @@
 //!
 //! Several threads may wait at once. Which of them is let go is not promised, but that none waits for what is there.
 
-use crate::support::driven::{Driven, Stage, rest};
-use crate::support::patience::{PATIENCE, patience};
+use crate::support::driven::{Driven, LONGER, Stage, rest};
+use crate::support::patience::patience;
 use crate::{driven, region_of_threads, sleep_on};
 use proptest::prelude::*;
 use selvedge::Region;
@@ -60,7 +60,7 @@ fn start(semaphore: &OwnedSemaphore) -> Thread {
             let acquired = match operation {
                 Operation::TryAcquire(n) => semaphore.try_acquire(n),
                 Operation::AcquireTimeout(n) => semaphore.acquire_timeout(n, Duration::ZERO),
-                Operation::Acquire(n) => semaphore.acquire_timeout(n, PATIENCE),
+                Operation::Acquire(n) => semaphore.acquire_timeout(n, LONGER),
                 Operation::Release(index) | Operation::Forget(index) if permits.is_empty() => {
                     let _none = index;
                     stage.answer(Answer::NoPermit);

@@ -2,8 +2,7 @@
 //!
 //! As in the machine of the mutex: forgotten guards and threads that end stand for what goes wrong in programs.
 
-use crate::support::driven::{Driven, Stage};
-use crate::support::patience::PATIENCE;
+use crate::support::driven::{Driven, LONGER, Stage};
 use crate::{driven, region_of_threads, sleep_on};
 use proptest::prelude::*;
 use selvedge::Region;
@@ -94,10 +93,10 @@ fn perform<'a>(
     match operation {
         Operation::Read(Call::Try) => kept(lock.try_read(), readers),
         Operation::Read(Call::Timeout) => kept(lock.read_timeout(Duration::ZERO), readers),
-        Operation::Read(Call::Wait) => kept(lock.read_timeout(PATIENCE), readers),
+        Operation::Read(Call::Wait) => kept(lock.read_timeout(LONGER), readers),
         Operation::Write(Call::Try) => kept(lock.try_write(), writers),
         Operation::Write(Call::Timeout) => kept(lock.write_timeout(Duration::ZERO), writers),
-        Operation::Write(Call::Wait) => kept(lock.write_timeout(PATIENCE), writers),
+        Operation::Write(Call::Wait) => kept(lock.write_timeout(LONGER), writers),
         Operation::Look => {
             let seen = writers.last().map(|guard| **guard).or_else(|| readers.last().map(|guard| **guard));
             seen.map_or(Answer::NoGuard, Answer::Value)

@@ -12,6 +12,9 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// How long a driven thread waits at most: longer than the test, which is to see that it waits in vain.
+pub(crate) const LONGER: Duration = PATIENCE.saturating_mul(2);
+
 /// A thread that is driven: `O` is what it is told, `A` what it answers.
 #[derive(Debug)]
 pub(crate) struct Driven<O, A> {
