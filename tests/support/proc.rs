@@ -38,6 +38,16 @@ pub(crate) fn is_asleep(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| state_in(&stat) == Some('S'))
 }
 
+/// Whether thread `tid` of this process is asleep. False if it has ended.
+pub(crate) fn thread_is_asleep(tid: u32) -> bool {
+    fs::read_to_string(format!("/proc/self/task/{tid}/stat")).is_ok_and(|stat| state_in(&stat) == Some('S'))
+}
+
+/// Whether this process has a thread `tid` that has not ended.
+pub(crate) fn thread_exists(tid: u32) -> bool {
+    fs::exists(format!("/proc/self/task/{tid}")).unwrap_or(false)
+}
+
 /// Whether every thread of process `pid`, its keeper included, is asleep. False if it has exited.
 pub(crate) fn all_asleep(pid: u32) -> bool {
     states(pid).is_some_and(|states| !states.is_empty() && states.iter().all(|state| *state == 'S'))

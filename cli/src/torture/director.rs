@@ -166,7 +166,7 @@ impl Director {
 
     fn kill(&mut self, lane: usize) {
         if let Some(worker) = self.workers[lane].as_mut().filter(|worker| !worker.killed) {
-            self.scene.journal.lane(lane).meets_doom();
+            self.scene.journal.lane(lane).is_condemned();
             process::signal(worker.pid, Signal::KILL);
             worker.killed = true;
         }

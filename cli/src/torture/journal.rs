@@ -26,6 +26,9 @@ const COMMON: usize = 64;
 pub(crate) const PREYS: usize = 3;
 /// Words of text that a worker can leave.
 const TEXT: usize = 128;
+/// Why a worker is about to die.
+const OWN_HAND: u32 = 1;
+const CONDEMNED: u32 = 2;
 
 /// Where a round stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +76,7 @@ pub(crate) struct Lane {
     pub(crate) generation: AtomicU32,
     /// Which subject and point, see [`Place`].
     at: AtomicU32,
-    /// Not zero: the worker is about to be killed, by itself or by the director.
+    /// Not zero: the worker is about to be killed, by itself ([`OWN_HAND`]) or by the director ([`CONDEMNED`]).
     doomed: AtomicU32,
     /// One more than the step before which the worker kills itself, while it takes steps.
     pub(crate) armed: AtomicU32,
@@ -183,16 +186,21 @@ impl Lane {
         Some(Place { subject: bits / POINTS, point: bits % POINTS })
     }
 
-    /// Announces the worker's death, by itself or by the director: what it holds may be inherited from now on.
+    /// The worker announces its death by its own hand: what it holds may be inherited from now on.
     pub(crate) fn meets_doom(&self) {
         // Sequentially consistent: the worker then looks at the phase, the director sets the phase and then looks here,
         // and one of them sees the other.
-        self.doomed.store(1, Ordering::SeqCst);
+        self.doomed.fetch_or(OWN_HAND, Ordering::SeqCst);
     }
 
-    /// It is not to be killed after all.
+    /// The director announces its death: it dies whatever it does.
+    pub(crate) fn is_condemned(&self) {
+        self.doomed.fetch_or(CONDEMNED, Ordering::SeqCst);
+    }
+
+    /// It does not kill itself after all. The director may have come in between.
     pub(crate) fn is_spared(&self) {
-        self.doomed.store(0, Ordering::SeqCst);
+        self.doomed.fetch_and(!OWN_HAND, Ordering::SeqCst);
     }
 
     pub(crate) fn is_doomed(&self) -> bool {
@@ -221,5 +229,26 @@ impl Lane {
         let length = usize::try_from(self.length.load(Ordering::Acquire)).unwrap_or(0);
         let bytes: Vec<u8> = self.text.iter().flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes()).collect();
         String::from_utf8_lossy(&bytes[..length.min(bytes.len())]).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_condemned_cannot_spare_itself() {
+        let journal = Journal::map().expect("a mapping");
+        let lane = journal.lane(0);
+        lane.begin(0);
+        lane.meets_doom();
+        lane.is_spared();
+        assert!(journal.lives(0, 1));
+        lane.meets_doom();
+        lane.is_condemned();
+        lane.is_spared();
+        assert!(!journal.lives(0, 1), "the director has it killed");
+        lane.begin(0);
+        assert!(journal.lives(0, 2));
     }
 }

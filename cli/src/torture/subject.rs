@@ -115,6 +115,8 @@ pub(crate) fn all() -> Vec<Box<dyn Subject>> {
     vec![
         Box::<subjects::mutex::Mutexes>::default(),
         Box::<subjects::semaphore::Semaphores>::default(),
+        Box::<subjects::owned::Owned>::default(),
+        Box::<subjects::rwlock::RwLocks>::default(),
         Box::<subjects::ring::Rings>::default(),
         Box::<subjects::stream::Streams>::default(),
         Box::<subjects::event::Events>::default(),

@@ -7,6 +7,8 @@ pub(crate) mod fork;
 pub(crate) mod mutex;
 pub(crate) mod objects;
 pub(crate) mod once;
+pub(crate) mod owned;
 pub(crate) mod ring;
+pub(crate) mod rwlock;
 pub(crate) mod semaphore;
 pub(crate) mod stream;
