@@ -381,9 +381,9 @@ fn used_again(world: &mut World) {
 
 fn never_empty(world: &mut World) {
     let scene = Scene::in_world(world, 2, Line::new(2, 2, Delivery::AtMostOnce));
-    for lane in 0..2 {
+    for (lane, name) in NAMES.iter().enumerate().take(2) {
         let scene = Arc::clone(&scene);
-        world.thread(NAMES[lane], move || {
+        world.thread(name, move || {
             verify_eq!(scene.object.try_send(&scene, lane, message(lane, 0)), Ok(()), "it cannot be full");
             verify!(scene.object.try_receive(&scene, lane).is_some(), "it cannot be empty");
         });
@@ -395,9 +395,9 @@ fn never_full(world: &mut World) {
     for lane in 0..2 {
         verify_eq!(scene.object.try_send(&scene, lane, message(lane, 0)), Ok(()));
     }
-    for lane in 0..2 {
+    for (lane, name) in NAMES.iter().enumerate().take(2) {
         let scene = Arc::clone(&scene);
-        world.thread(NAMES[lane], move || {
+        world.thread(name, move || {
             verify!(scene.object.try_receive(&scene, lane).is_some(), "it cannot be empty");
             verify_eq!(scene.object.try_send(&scene, lane, message(lane, 1)), Ok(()), "it cannot be full");
         });

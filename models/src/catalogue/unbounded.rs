@@ -292,9 +292,9 @@ fn two_receive(world: &mut World) {
 
 fn never_empty(world: &mut World, times: usize) {
     let scene = Scene::in_world(world, 2, List::new(3));
-    for lane in 0..2 {
+    for (lane, name) in NAMES.iter().enumerate().take(2) {
         let scene = Arc::clone(&scene);
-        world.thread(NAMES[lane], move || {
+        world.thread(name, move || {
             for number in 0..times {
                 // Two are on their way at most, and one is the floor; while the other gives its own back there may be none.
                 if scene.object.send(&scene, lane, message(lane, number)) {
