@@ -26,7 +26,7 @@ use support::patience::until;
 use support::shared::Mark;
 
 const REGION: &str = "queues";
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(60);
 /// How long a wait in vain waits.
 const SHORT: Duration = Duration::from_millis(2);
 /// Buffers of a queue beyond its capacity: one for each thread slot.
