@@ -166,8 +166,8 @@ impl RawQueue {
 
 /// What a look at a position came to.
 enum Look {
-    /// The slot at this position can be swung from this word.
-    Ready(usize, Slot),
+    /// The slot of this position, which has this index, can be swung from this word.
+    Ready(u64, usize, Slot),
     /// It cannot, for there is no space or no message.
     Not,
 }
@@ -193,8 +193,10 @@ impl<'a> Queue<'a> {
     pub fn try_publish(&self, buffer: usize) -> Result<(), QueueError> {
         loop {
             // Acquire: pairs with the swing of it; the slot is seen at that turn at least.
-            let position = self.control.tail.load(Ordering::Acquire);
-            let Look::Ready(index, found) = self.look_for_space(position)? else { return Err(QueueError::WouldBlock) };
+            let tail = self.control.tail.load(Ordering::Acquire);
+            let Look::Ready(position, index, found) = self.look_for_space(tail)? else {
+                return Err(QueueError::WouldBlock);
+            };
             let full = Slot { what: What::Full, taker: None, buffer, ..found };
             // Release: pairs with the Acquire of who takes it; publishes the message.
             if self.swing(index, found, full, Ordering::Release) {
@@ -212,7 +214,7 @@ impl<'a> Queue<'a> {
             let (index, turn) = self.format.place(position);
             let found = self.slot(index)?;
             match (self.format.turns_between(turn, found.turn), found.what) {
-                (0, What::Empty) => return Ok(Look::Ready(index, found)),
+                (0, What::Empty) => return Ok(Look::Ready(position, index, found)),
                 (-1, What::Full) => return Ok(Look::Not),
                 (-1, What::Taken) => self.finish(index, found)?,
                 // It has been published here.
@@ -232,8 +234,8 @@ impl<'a> Queue<'a> {
         }
         loop {
             // Acquire: as of the tail.
-            let position = self.control.head.load(Ordering::Acquire);
-            let Look::Ready(index, found) = self.look_for_message(position)? else {
+            let head = self.control.head.load(Ordering::Acquire);
+            let Look::Ready(position, index, found) = self.look_for_message(head)? else {
                 return Err(QueueError::WouldBlock);
             };
             let taken = Slot { what: What::Taken, taker: Some(slot), ..found };
@@ -254,7 +256,7 @@ impl<'a> Queue<'a> {
             let (index, turn) = self.format.place(position);
             let found = self.slot(index)?;
             match (self.format.turns_between(turn, found.turn), found.what) {
-                (0, What::Full) => return Ok(Look::Ready(index, found)),
+                (0, What::Full) => return Ok(Look::Ready(position, index, found)),
                 (0, What::Empty) | (-1, What::Taken) => return Ok(Look::Not),
                 // It has been taken here.
                 _ => position = self.go_on(&self.control.head, position, turn, found)?,
@@ -265,7 +267,10 @@ impl<'a> Queue<'a> {
     fn slot(&self, index: usize) -> Result<Slot, QueueError> {
         let slot = self.slots.get(index).ok_or(QueueError::Corrupt)?;
         // Acquire: pairs with every swing of the slot; what it says of the buffer has come about.
-        Ok(self.format.slot(slot.load(Ordering::Acquire)))
+        let bits = slot.load(Ordering::Acquire);
+        let found = self.format.slot(bits);
+        // Garbage that would not be recognised when it is to be swung.
+        if self.format.bits(found) == bits { Ok(found) } else { Err(QueueError::Corrupt) }
     }
 
     fn swing(&self, index: usize, from: Slot, to: Slot, success: Ordering) -> bool {

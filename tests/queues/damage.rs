@@ -147,7 +147,6 @@ fn a_slot_that_names_no_buffer() {
 
 /// Two bits of a slot say one of three things.
 #[test]
-#[ignore = "the control block looks at such a slot for ever"]
 fn a_slot_that_says_none_of_what_a_slot_can_say() {
     alone(LIMIT, || {
         let damaged = Damaged::new();
@@ -161,7 +160,6 @@ fn a_slot_that_says_none_of_what_a_slot_can_say() {
 
 /// As a sender leaves the tail that died before it swung it on, or was overtaken: others do so, and then all is as before.
 #[test]
-#[ignore = "the control block swings on the position at which it began to look, not that at which it published"]
 fn a_tail_that_lags_catches_up() {
     alone(LIMIT, || {
         let damaged = Damaged::new();
