@@ -1,7 +1,8 @@
 //! A barrier lets its members go on when all have arrived; a member that ends without leaving breaks it until it is reset.
 
+use crate::support::alone::alone;
 use crate::support::driven::{Driven, LONGER, Stage};
-use crate::{driven, region_of_threads, sleep_on};
+use crate::{LIMIT, driven, region_of_threads, sleep_on};
 use proptest::prelude::*;
 use selvedge::Region;
 use selvedge::region::{Barrier, BarrierError, Passed};
@@ -204,14 +205,13 @@ fn play(region: &Region, members: usize, operations: Vec<(usize, Operation)>) ->
     Ok(())
 }
 
-proptest! {
-    #![proptest_config(driven(100))]
-
-    #[test]
-    fn all_go_on_when_all_have_arrived(
-        members in 1..THREADS,
-        operations in prop::collection::vec((0..THREADS, operation()), 0..60),
-    ) {
-        play(&region_of_threads(), members, operations)?;
-    }
+#[test]
+fn all_go_on_when_all_have_arrived() {
+    // Members that are forgotten keep their regions: not in the process of other tests.
+    alone(LIMIT, || {
+        let operations = prop::collection::vec((0..THREADS, operation()), 0..60);
+        proptest!(driven(100), |(members in 1..THREADS, operations in operations)| {
+            play(&region_of_threads(), members, operations)?;
+        });
+    });
 }

@@ -4,6 +4,7 @@
 
 #[path = "../support"]
 mod support {
+    pub(crate) mod alone;
     pub(crate) mod driven;
     pub(crate) mod patience;
     pub(crate) mod proc;
@@ -23,7 +24,11 @@ mod semaphore;
 use proptest::prelude::{ProptestConfig, TestCaseError};
 use selvedge::Region;
 use selvedge::region::RegionOptions;
+use std::time::Duration;
 use support::driven::{Driven, all_sleep};
+
+/// How long a machine in a process of its own may take.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// A region for one case: made and dropped a few hundred times, so small.
 fn region(objects: u32, arena: u64) -> Region {
