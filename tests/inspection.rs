@@ -31,7 +31,7 @@ const REGION: &str = "inspected";
 const HEADER: usize = 128;
 
 fn options() -> RegionOptions {
-    RegionOptions::new().processes(6).threads(4).objects(16).arena(64 << 10).backstop(None)
+    RegionOptions::new().processes(6).threads(4).objects(24).arena(64 << 10).backstop(None)
 }
 
 fn number(region: &Region) -> Mutex<u64> {
@@ -146,7 +146,10 @@ fn what_each_kind_says() {
     let pages = region.pool::<u8>("pages", 1).expect("a pool");
     let letters = region.queue::<u8>("letters", 2).expect("a queue");
     let jobs = region.work_queue::<u8>("jobs", 2).expect("a queue");
+    let events = region.unbounded::<u8>("events", 2).expect("a queue");
+    region.rendezvous::<u8>("counter").expect("a rendezvous");
     let mut shown = text(&region.inspect());
+    events.send(1).expect("there is memory");
     let guard = mutex.lock().expect("free");
     let locks = (licences.acquire_many(2).expect("two"), prices.read().expect("free"), stock.write().expect("free"));
     let page = pages.take().expect("one is there");

@@ -12,8 +12,8 @@ use selvedge::primitives::participants::{Membership, ProcessEntry, ProcessState,
 use selvedge::primitives::registry::{self, Extent, RegistryEntry, Shape};
 use selvedge::primitives::waiting::Waiting;
 use selvedge::primitives::{
-    ObjectId, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue, RawRing,
-    RawRole, RawRwLock, RawSemaphore, participants,
+    ObjectId, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue, RawRendezvous,
+    RawRing, RawRole, RawRwLock, RawSemaphore, RawUnbounded, participants,
 };
 use selvedge::region::{LockError, ObjectErrorKind, Region, RegionOptions, Shared};
 use selvedge::sync::{LIFE_DIED, LIFE_ID_MASK, LIFE_WAITERS, LifeWord};
@@ -67,6 +67,8 @@ fn control_blocks() {
             RawRwLock {}
             RawPool {}
             RawQueue {}
+            RawUnbounded {}
+            RawRendezvous {}
             LifeWord {}
         }
         let life = LifeWord::new();
@@ -105,6 +107,8 @@ fn numbers_and_tags() {
     region.pool::<u8>("pool", 2).unwrap();
     region.queue::<u8>("queue", 2).unwrap();
     region.work_queue::<u8>("work queue", 2).unwrap();
+    region.unbounded::<u8>("unbounded", 2).unwrap();
+    region.rendezvous::<u8>("rendezvous").unwrap();
     let shown = text(|into| {
         for object in region.objects().unwrap() {
             writeln!(into, "kind {} {}", kind_number(&region, &object.name), object.name)?;

@@ -97,6 +97,17 @@ pub enum RendezvousError {
     TimedOut,
 }
 
+/// Who waits at a rendezvous for a counterpart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Nobody.
+    Nobody,
+    /// A sender.
+    Sender(Option<ThreadSlot>),
+    /// A receiver, or one whose counterpart has just come.
+    Receiver(Option<ThreadSlot>),
+}
+
 /// How a sender or receiver has begun.
 enum Begun {
     /// The message in this buffer has passed.
@@ -346,6 +357,17 @@ impl<'a> Rendezvous<'a> {
 
     fn is_for_receivers(&self) -> bool {
         matches!(self.look().1.what, What::Idle | What::Offered | What::Taken)
+    }
+
+    /// Who waits for a counterpart, as of a moment ago; for people and tests.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        let now = Exchange::from_bits(self.control.word.peek());
+        match now.what {
+            What::Idle => Seen::Nobody,
+            What::Offered => Seen::Sender(self.pool.owner(now.buffer)),
+            What::Taken | What::Requested | What::Given => Seen::Receiver(now.party),
+        }
     }
 
     /// Withdraws what the dead have posted, and ends what has passed to them.

@@ -317,6 +317,13 @@ impl<'a> Unbounded<'a> {
         self.link(first.node).is_ok_and(|link| Link::from_bits(link.load(Ordering::Relaxed)).next().is_some())
     }
 
+    /// Whether no message is waiting, as of a moment ago; for people and tests.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let first = Head::from_bits(self.control.head.peek()).node;
+        self.links.get(first).is_none_or(|link| Link::from_bits(link.peek()).next().is_none())
+    }
+
     /// Gives a node back whose message the calling thread has taken. Never blocks.
     pub fn give_back(&self, node: usize) {
         let Ok(word) = self.word(node) else { return };

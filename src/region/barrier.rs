@@ -219,7 +219,7 @@ impl Region {
         }
         let request =
             Request { name, kind: Kind::Barrier, capacity: members, tag: 0, mode: Mode::OpenOrCreate, deadline: None };
-        let (placed, _) = obtain_with(self.core(), &request, RawBarrier::new, RawBarrier::place, |_| ())?;
+        let (placed, _) = obtain_with(self.core(), &request, RawBarrier::new, |_| RawBarrier::place(), |_| ())?;
         Ok(Barrier { placed, wait: Wait::default() })
     }
 }

@@ -84,10 +84,10 @@ impl Memory {
         extent: Extent,
         control: C,
         counts: Counts,
-        word: &dyn Fn() -> C::Word,
+        word: &dyn Fn(usize) -> C::Word,
         slot: &mut dyn FnMut(usize) -> S,
     ) {
-        let words = (0..counts.words).map(|_| word()).collect();
+        let words = (0..counts.words).map(word).collect();
         let block: Arc<Block<C, S>> = Arc::new(Block { control, words, slots: (0..counts.slots).map(slot).collect() });
         let object = HeapObject { repaired: block.clone(), typed: block };
         self.objects().entry(extent.offset).or_default().push(object);

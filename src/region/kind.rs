@@ -1,6 +1,7 @@
 //! What an object is: the kinds, with the numbers and names that they have.
 
 use super::object::Counts;
+use crate::primitives::RawUnbounded;
 use core::fmt;
 
 macro_rules! kinds {
@@ -55,6 +56,8 @@ kinds! {
     12 Pool "pool" "A pool of buffers.",
     13 Queue "queue" "A queue of messages, each received at most once.",
     14 WorkQueue "work queue" "A queue of messages, each received until somebody has finished it.",
+    15 Unbounded "unbounded queue" "A queue of messages into which sending never waits.",
+    16 Rendezvous "rendezvous" "Where messages pass from hand to hand.",
 }
 
 /// The most buffers that a queue has beyond its capacity: as many messages may be being written or read at once while it
@@ -72,6 +75,12 @@ impl Kind {
                 let buffers = capacity.checked_add(threads.min(SPARE))?;
                 (capacity.checked_add(buffers)?, buffers)
             }
+            Self::Unbounded => {
+                // One node more than messages: the list begins with one whose message has been taken.
+                let nodes = capacity.checked_add(1)?;
+                (nodes.checked_mul(RawUnbounded::WORDS)?, nodes)
+            }
+            Self::Rendezvous => (threads.min(SPARE), threads.min(SPARE)),
             _ => (0, capacity),
         };
         Some(Counts { words, slots })

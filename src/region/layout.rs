@@ -21,8 +21,8 @@ use super::limits::{Layout, Limits};
 use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
 use crate::primitives::registry::RegistryEntry;
 use crate::primitives::{
-    RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue, RawRing, RawRwLock,
-    RawSemaphore,
+    RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue, RawRendezvous, RawRing,
+    RawRwLock, RawSemaphore, RawUnbounded,
 };
 use core::mem::offset_of;
 
@@ -117,6 +117,8 @@ pub(crate) fn layout_of(limits: &Limits) -> Result<Layout, RegionErrorKind> {
         size_of::<RawRwLock>(),
         size_of::<RawPool>(),
         size_of::<RawQueue>(),
+        size_of::<RawUnbounded>(),
+        size_of::<RawRendezvous>(),
         // Who does not know a kind cannot repair what the dead leave of it.
         Kind::ALL.len(),
     ];

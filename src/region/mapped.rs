@@ -19,7 +19,7 @@ use crate::primitives::registry::{self, Extent, NAME_MAX, Name, Registry, Regist
 use crate::primitives::waiting::ObjectId;
 use crate::primitives::{
     Objects, Participants, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue,
-    RawRing, RawRwLock, RawSemaphore, Repair,
+    RawRendezvous, RawRing, RawRwLock, RawSemaphore, RawUnbounded, Repair,
 };
 use core::ptr::NonNull;
 use core::slice;
@@ -113,7 +113,7 @@ impl Memory {
         extent: Extent,
         control: C,
         counts: Counts,
-        word: &dyn Fn() -> C::Word,
+        word: &dyn Fn(usize) -> C::Word,
         slot: &mut dyn FnMut(usize) -> S,
     ) {
         let Some((block, words, slots)) = self.find::<C, S>(extent, counts) else { return };
@@ -124,7 +124,7 @@ impl Memory {
             // SAFETY: `find` found room for so many words.
             let place = unsafe { words.cast::<C::Word>().add(index) };
             // SAFETY: as above.
-            unsafe { place.write(word()) };
+            unsafe { place.write(word(index)) };
         }
         for index in 0..slots.len() {
             // SAFETY: `find` found room for so many slots.
@@ -193,6 +193,8 @@ impl Memory {
             Kind::RwLock => self.repair_as::<RawRwLock>(kind, extent, visit),
             Kind::Pool => self.repair_as::<RawPool>(kind, extent, visit),
             Kind::Queue | Kind::WorkQueue => self.repair_as::<RawQueue>(kind, extent, visit),
+            Kind::Unbounded => self.repair_as::<RawUnbounded>(kind, extent, visit),
+            Kind::Rendezvous => self.repair_as::<RawRendezvous>(kind, extent, visit),
             Kind::Segment => None,
         };
         // An extent that contradicts itself is damaged memory: its handles say so.

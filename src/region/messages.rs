@@ -21,6 +21,7 @@ use core::time::Duration;
 pub(super) enum Obstacle {
     WouldBlock,
     TimedOut,
+    OutOfMemory,
     Corrupt,
     TooManyThreads(u32),
     Unusable(Unusable),
@@ -53,6 +54,8 @@ pub enum QueueSendError<T> {
     Full(T),
     /// The queue was full until the deadline (timed calls only).
     TimedOut(T),
+    /// All the memory of the queue of this name is in use (unbounded queues only).
+    OutOfMemory(T, ObjectName),
     /// The shared memory of the queue of this name contradicts itself.
     Corrupt(T, ObjectName),
     /// As many threads of this process as the region was made for, which is this number, use it already.
@@ -67,6 +70,7 @@ impl<T> QueueSendError<T> {
         match self {
             Self::Full(message)
             | Self::TimedOut(message)
+            | Self::OutOfMemory(message, _)
             | Self::Corrupt(message, _)
             | Self::TooManyThreads(message, _)
             | Self::Unusable(message, ..) => message,
@@ -78,16 +82,18 @@ impl<T> QueueSendError<T> {
         match self {
             Self::Full(_) => QueueSendError::Full(()),
             Self::TimedOut(_) => QueueSendError::TimedOut(()),
+            Self::OutOfMemory(_, queue) => QueueSendError::OutOfMemory((), queue),
             Self::Corrupt(_, queue) => QueueSendError::Corrupt((), queue),
             Self::TooManyThreads(_, limit) => QueueSendError::TooManyThreads((), limit),
             Self::Unusable(_, why, queue) => QueueSendError::Unusable((), why, queue),
         }
     }
 
-    fn new(message: T, obstacle: Obstacle, queue: &ObjectName) -> Self {
+    pub(super) fn new(message: T, obstacle: Obstacle, queue: &ObjectName) -> Self {
         match obstacle {
             Obstacle::WouldBlock => Self::Full(message),
             Obstacle::TimedOut => Self::TimedOut(message),
+            Obstacle::OutOfMemory => Self::OutOfMemory(message, queue.clone()),
             Obstacle::Corrupt => Self::Corrupt(message, queue.clone()),
             Obstacle::TooManyThreads(limit) => Self::TooManyThreads(message, limit),
             Obstacle::Unusable(why) => Self::Unusable(message, why, queue.clone()),
@@ -100,6 +106,7 @@ impl<T> fmt::Debug for QueueSendError<T> {
         match self {
             Self::Full(_) => f.write_str("Full(..)"),
             Self::TimedOut(_) => f.write_str("TimedOut(..)"),
+            Self::OutOfMemory(_, queue) => write!(f, "OutOfMemory(.., {queue:?})"),
             Self::Corrupt(_, queue) => write!(f, "Corrupt(.., {queue:?})"),
             Self::TooManyThreads(_, limit) => write!(f, "TooManyThreads(.., {limit})"),
             Self::Unusable(_, why, queue) => write!(f, "Unusable(.., {why:?}, {queue:?})"),
@@ -112,6 +119,7 @@ impl<T> fmt::Display for QueueSendError<T> {
         match self {
             Self::Full(_) => f.write_str("the queue is full"),
             Self::TimedOut(_) => f.write_str("the queue was full until the deadline"),
+            Self::OutOfMemory(_, queue) => write!(f, "all the memory of queue {queue} is in use"),
             Self::Corrupt(_, queue) => write!(f, "the shared memory of queue {queue} contradicts itself"),
             Self::TooManyThreads(_, limit) => {
                 write!(f, "the region's {limit} places for threads of this process are taken")
@@ -143,9 +151,10 @@ pub enum QueueRecvError {
 }
 
 impl QueueRecvError {
-    fn new(obstacle: Obstacle, queue: &ObjectName) -> Self {
+    pub(super) fn new(obstacle: Obstacle, queue: &ObjectName) -> Self {
         match obstacle {
-            Obstacle::WouldBlock => Self::Empty,
+            // Only a send needs memory.
+            Obstacle::WouldBlock | Obstacle::OutOfMemory => Self::Empty,
             Obstacle::TimedOut => Self::TimedOut,
             Obstacle::Corrupt => Self::Corrupt(queue.clone()),
             Obstacle::TooManyThreads(limit) => Self::TooManyThreads { limit },
@@ -195,7 +204,7 @@ impl<T: Shared> Messages<T> {
         let delivery = if kind == Kind::WorkQueue { Delivery::AtLeastOnce } else { Delivery::AtMostOnce };
         let request = Request { name, kind, capacity, tag: T::TAG.0, mode: Mode::OpenOrCreate, deadline: None };
         let (made, slot) = (|| RawQueue::new(number, delivery), |_| Cell::new(T::new_zeroed()));
-        let (placed, _) = obtain_with(region.core(), &request, made, RawQueue::word, slot)?;
+        let (placed, _) = obtain_with(region.core(), &request, made, |_| RawQueue::word(), slot)?;
         Ok(Self { placed, capacity, wait: Wait::default() })
     }
 

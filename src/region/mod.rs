@@ -4,7 +4,8 @@
 //! under `/dev/shm`, found by its name) or *anonymous* (a sealed memfd, passed on as a descriptor or inherited). In it
 //! lie named objects: a [`Mutex`] or a [`RwLock`] with a value, a [`Condvar`], a [`Semaphore`], an [`OwnedSemaphore`] whose permits
 //! come home, a [`Pool`] of buffers that do, an [`Event`], a [`Barrier`], a value that is
-//! made [`Once`], a [`Ring`] of messages, a [`Queue`] or a [`WorkQueue`] of them for any number of senders and receivers, a
+//! made [`Once`], a [`Ring`] of messages, a [`Queue`], a [`WorkQueue`], an [`Unbounded`]
+//! queue or a [`Rendezvous`] for any number of senders and receivers, a
 //! [`ByteStream`], a plain [`Segment`].
 //!
 //! Each process that has a region attached runs one small thread for it, the keeper, which learns of the death of
@@ -32,12 +33,14 @@ mod once;
 mod owned_semaphore;
 mod pool;
 mod queue;
+mod rendezvous;
 mod ring;
 mod rwlock;
 mod segment;
 mod semaphore;
 mod side;
 mod stream;
+mod unbounded;
 mod work_queue;
 
 #[cfg(not(loom))]
@@ -97,6 +100,7 @@ pub use owned_semaphore::{OwnedSemaphore, Permit, PermitError};
 pub use participant::{Ended, Participant};
 pub use pool::{Pool, PoolBuffer, PoolError};
 pub use queue::{Queue, QueueMessage};
+pub use rendezvous::Rendezvous;
 pub use ring::{Batch, Loan, Receiver, RecvError, Ring, SendError, Sender};
 pub use rwlock::{ReadGuard, ReadResult, RwLock, RwLockError, WriteGuard, WriteResult};
 pub use segment::{OutOfRange, Segment};
@@ -105,6 +109,7 @@ pub use side::{PeerGone, RoleError};
 #[cfg(not(loom))]
 pub use store::{DIRECTORY_VARIABLE, Entry, Status};
 pub use stream::{ByteReader, ByteStream, ByteWriter, Peer, StreamError};
+pub use unbounded::Unbounded;
 #[cfg(not(loom))]
 pub use watch::{Watch, WatchError, WatchFd};
 pub use work_queue::{Lease, WorkQueue};

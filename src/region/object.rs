@@ -7,7 +7,9 @@ use super::layout::{ARENA_ALIGN, fnv};
 use crate::primitives::mutex::LockError;
 use crate::primitives::registry::{Found, Mode, NAME_MAX, Name, RegistryError, Shape};
 use crate::primitives::waiting::ObjectId;
-use crate::primitives::{RawBarrier, RawOwnedSemaphore, RawPool, RawQueue, RawRwLock, Repair};
+use crate::primitives::{
+    RawBarrier, RawOwnedSemaphore, RawPool, RawQueue, RawRendezvous, RawRwLock, RawUnbounded, Repair,
+};
 use crate::sync::{AtomicU32, AtomicU64, Deadline};
 use core::fmt;
 use core::ptr::NonNull;
@@ -49,7 +51,9 @@ with_words! {
     RawOwnedSemaphore: AtomicU64,
     RawPool: AtomicU64,
     RawQueue: AtomicU64,
+    RawRendezvous: AtomicU64,
     RawRwLock: AtomicU32,
+    RawUnbounded: AtomicU64,
 }
 
 /// Names a type in a region, so that two processes that mean different types by one object are told.
@@ -289,7 +293,7 @@ pub(crate) fn obtain<C: Control<Word = ()>, S: Send + Sync + 'static>(
     control: impl Fn() -> C,
     slot: impl FnMut(usize) -> S,
 ) -> Result<(Placed<C, S>, bool), ObjectError> {
-    obtain_with(core, request, control, || (), slot)
+    obtain_with(core, request, control, |_| (), slot)
 }
 
 /// Makes or opens an object with control block `C`, its words, and slots `S`.
@@ -297,7 +301,7 @@ pub(crate) fn obtain_with<C: Control, S: Send + Sync + 'static>(
     core: &Arc<Core>,
     request: &Request<'_>,
     control: impl Fn() -> C,
-    word: impl Fn() -> C::Word,
+    word: impl Fn(usize) -> C::Word,
     mut slot: impl FnMut(usize) -> S,
 ) -> Result<(Placed<C, S>, bool), ObjectError> {
     let mut attempt = || -> Result<(Placed<C, S>, bool), ObjectErrorKind> {

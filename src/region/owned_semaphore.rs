@@ -255,7 +255,7 @@ impl Region {
         let request =
             Request { name, kind: Kind::OwnedSemaphore, capacity: 0, tag: 0, mode: Mode::OpenOrCreate, deadline: None };
         let made = || RawOwnedSemaphore::new(permits);
-        let (placed, _) = obtain_with(self.core(), &request, made, RawOwnedSemaphore::entry, |_| ())?;
+        let (placed, _) = obtain_with(self.core(), &request, made, |_| RawOwnedSemaphore::entry(), |_| ())?;
         Ok(OwnedSemaphore { placed, wait: Wait::default() })
     }
 }

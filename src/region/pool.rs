@@ -248,7 +248,7 @@ impl Region {
         let mode = Mode::OpenOrCreate;
         let request = Request { name, kind: Kind::Pool, capacity: buffers, tag: T::TAG.0, mode, deadline: None };
         let slot = |_| Cell::new(T::new_zeroed());
-        let (placed, _) = obtain_with(self.core(), &request, RawPool::new, RawPool::buffer, slot)?;
+        let (placed, _) = obtain_with(self.core(), &request, RawPool::new, |_| RawPool::buffer(), slot)?;
         Ok(Pool { placed, wait: Wait::default() })
     }
 }

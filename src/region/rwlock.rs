@@ -383,7 +383,8 @@ impl Region {
     pub fn rwlock<T: Shared>(&self, name: &str, value: T) -> Result<RwLock<T>, ObjectError> {
         let request =
             Request { name, kind: Kind::RwLock, capacity: 1, tag: T::TAG.0, mode: Mode::OpenOrCreate, deadline: None };
-        let (placed, _) = obtain_with(self.core(), &request, RawRwLock::new, RawRwLock::place, |_| Cell::new(value))?;
+        let (placed, _) =
+            obtain_with(self.core(), &request, RawRwLock::new, |_| RawRwLock::place(), |_| Cell::new(value))?;
         Ok(RwLock { placed, wait: Wait::default() })
     }
 }

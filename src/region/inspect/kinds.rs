@@ -11,12 +11,14 @@ use crate::primitives::owned_semaphore::OwnedSemaphore;
 use crate::primitives::pool::Pool;
 use crate::primitives::queue::{HeldAs, Queue};
 use crate::primitives::registry::Extent;
+use crate::primitives::rendezvous::{Rendezvous, Seen};
 use crate::primitives::ring::{CONSUMER, PRODUCER};
 use crate::primitives::role::{Departure, Presence};
 use crate::primitives::rwlock::RwLock;
+use crate::primitives::unbounded::Unbounded;
 use crate::primitives::{
-    RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue, RawRing, RawRole,
-    RawRwLock, RawSemaphore, ThreadSlot,
+    RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue, RawRendezvous, RawRing,
+    RawRole, RawRwLock, RawSemaphore, RawUnbounded, ThreadSlot,
 };
 use crate::sync::AtomicU32;
 use std::collections::HashSet;
@@ -89,6 +91,14 @@ pub(super) fn says(memory: &Memory, extent: Extent) -> Option<Says> {
         Kind::Queue | Kind::WorkQueue => {
             let (control, words) = memory.look::<RawQueue>(kind, extent)?;
             queue(control.with(words), kind, capacity)
+        }
+        Kind::Unbounded => {
+            let (control, words) = memory.look::<RawUnbounded>(kind, extent)?;
+            unbounded(control.with(words), capacity)
+        }
+        Kind::Rendezvous => {
+            let (control, buffers) = memory.look::<RawRendezvous>(kind, extent)?;
+            rendezvous(control.with(buffers))
         }
         Kind::Segment => Says::state("plain bytes, for which nobody waits"),
     })
@@ -182,6 +192,36 @@ fn hold(held: &mut Vec<(&'static str, Option<ThreadSlot>)>, role: &'static str, 
     let holder = (role, Some(who));
     if !held.contains(&holder) {
         held.push(holder);
+    }
+}
+
+fn unbounded(queue: Unbounded<'_>, quota: u64) -> Says {
+    // The list begins with a node whose message has been received.
+    let in_use = queue.pool().in_use().saturating_sub(1);
+    let says = Says {
+        repair: "its memory is free again",
+        ..Says::state(format!("memory for {in_use} of {quota} messages is in use"))
+    };
+    if queue.is_empty() { says.waiting("Who receives waits until somebody sends") } else { says }
+}
+
+fn rendezvous(rendezvous: Rendezvous<'_>) -> Says {
+    let mut held = Vec::new();
+    let waiting = rendezvous.seen();
+    match waiting {
+        Seen::Nobody => {
+            Says::state("nobody waits at it").waiting("`send` waits for a receiver, and `recv` for a sender")
+        }
+        Seen::Sender(sender) => {
+            sender.into_iter().for_each(|sender| held.push(("sender", Some(sender))));
+            let says = Says { held, repair: "its offer is withdrawn", ..Says::state("a sender waits") };
+            says.waiting("`send` waits for its turn and for a receiver")
+        }
+        Seen::Receiver(receiver) => {
+            receiver.into_iter().for_each(|receiver| held.push(("receiver", Some(receiver))));
+            let says = Says { held, repair: "its request is withdrawn", ..Says::state("a receiver waits") };
+            says.waiting("`recv` waits for its turn and for a sender")
+        }
     }
 }
 
