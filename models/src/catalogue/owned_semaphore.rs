@@ -327,6 +327,9 @@ fn sequences_wrap(world: &mut World) {
         semaphore.release(victim.slot(0), 1).expect("it holds one");
         verify_eq!(semaphore.held_by(victim.slot(0)), 0, "an operation passed for entered");
     });
+    // shuttle refuses a model without a second thread.
+    let bystander = Arc::clone(&scene);
+    world.thread("bystander", move || verify!(bystander.object.semaphore().available() <= 2));
     world.finally(move || {
         let semaphore = scene.object.semaphore();
         semaphore.release(scene.slot(1), 1).expect("it holds one");

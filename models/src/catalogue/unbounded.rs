@@ -6,7 +6,7 @@ use crate::{verify, verify_eq};
 use selvedge::primitives::RawUnbounded;
 use selvedge::primitives::unbounded::{TakeError, Unbounded};
 use selvedge::primitives::undertaker::{Dead, Repair};
-use selvedge::sync::{AtomicU64, Cell, Deadline};
+use selvedge::sync::{AtomicU64, Cell, Deadline, Ordering};
 use std::sync::Arc;
 
 pub(super) const MODELS: &[Model] = &[
@@ -235,6 +235,9 @@ fn clients(world: &mut World, nodes: usize, sends: &'static [usize], receives: &
 /// Some lanes are killed. Senders that live have their messages there in the end.
 fn survivors(world: &mut World, nodes: usize, sends: &'static [usize], receives: &'static [usize]) {
     let (scene, got) = start(world, nodes, sends, receives, END);
+    if receives.is_empty() {
+        bystander(world, &scene);
+    }
     world.finally(move || {
         let left = drain(&scene, 0);
         let mut all = got.lock().clone();
@@ -260,11 +263,18 @@ fn after_another_use(world: &mut World) {
             verify!(victim.object.send(&victim, 0, message(0, number)));
         });
     });
+    bystander(world, &scene);
     world.finally(move || {
         let left = drain(&scene, 0);
         let expected: Vec<u32> = (0..left.len()).map(|number| message(0, number)).collect();
         verify_eq!(left, expected);
     });
+}
+
+/// A second thread, without which shuttle refuses a model.
+fn bystander(world: &mut World, scene: &Arc<Scene<List>>) {
+    let scene = Arc::clone(scene);
+    world.thread("bystander", move || _ = scene.object.words[0].load(Ordering::Relaxed));
 }
 
 /// Two messages are there. One of those who receive may be killed, and then the other gets one of them all the same.
