@@ -2,6 +2,7 @@
 
 use crate::support::actors::{Actor, fork};
 use crate::support::patience::{PATIENCE, until};
+
 use crate::support::shared::{Mark, Shared};
 use crate::{REGION, gap, options, runs};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -10,6 +11,9 @@ use selvedge::primitives::waiting::Wait;
 use selvedge::region::{LockError, Mutex, MutexGuard, OwnedSemaphore, Permit, Queue, Semaphore};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
+
+/// Longer than the test has patience: a waiter that was lost must not be saved by its own deadline.
+const LONG: Duration = Duration::from_secs(2 * PATIENCE.as_secs());
 
 /// The director keeps to one processor. In every second run so does the victim: then a wake makes it ready to run, and
 /// the kill that follows hits it before it does. Everybody else runs anywhere.
@@ -96,14 +100,14 @@ impl Part {
     /// Waits for what is there for one at a time, and takes it; what comes home or is unlocked is given up again.
     pub(crate) fn pass_through(&self, object: Object) {
         match object {
-            Object::Mutex => match self.mutex.lock_timeout(PATIENCE) {
+            Object::Mutex => match self.mutex.lock_timeout(LONG) {
                 Ok(guard) => drop(guard),
                 Err(LockError::OwnerDied(mut guard)) => guard.mark_consistent(),
-                Err(error) => panic!("waited {PATIENCE:?} for the mutex: {error}"),
+                Err(error) => panic!("waited {LONG:?} for the mutex: {error}"),
             },
-            Object::Owned => drop(self.owned.acquire_timeout(1, PATIENCE).expect("the permit comes home")),
-            Object::Permit => self.permits.acquire_timeout(1, PATIENCE).expect("a permit"),
-            Object::Message => drop(self.messages.recv_timeout(PATIENCE).expect("a message")),
+            Object::Owned => drop(self.owned.acquire_timeout(1, LONG).expect("the permit comes home")),
+            Object::Permit => self.permits.acquire_timeout(1, LONG).expect("a permit"),
+            Object::Message => drop(self.messages.recv_timeout(LONG).expect("a message")),
         }
     }
 
