@@ -5,6 +5,7 @@ mod condvar;
 mod deviations;
 mod event;
 mod gate;
+mod messages;
 pub(crate) mod mutex;
 mod once;
 mod owned_semaphore;

@@ -1,5 +1,6 @@
 //! Models of `primitives/queue.rs`.
 
+use super::messages::{Got, check, message};
 use crate::scene::{Notes, OBJECT, Scene};
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
@@ -214,36 +215,11 @@ impl Repair for Line {
     }
 }
 
-/// A message: who sent it, and which of its own it is.
-fn message(lane: usize, number: usize) -> u32 {
-    u32::try_from(10 * (lane + 1) + number).expect("small")
-}
-
-/// What everybody who is not dead got, in the order in which each got it.
-type Got = Arc<Notes<Vec<(usize, u32)>>>;
-
 /// What is left in the end, in order; all buffers come home.
 fn drain(scene: &Scene<Line>, lane: usize) -> Vec<u32> {
     let left = std::iter::from_fn(|| scene.object.try_receive(scene, lane)).collect();
     verify_eq!(scene.object.queue().pool().in_use(), 0, "a buffer was lost");
     left
-}
-
-/// No message twice, none invented, and of each sender in order, as each receiver got them.
-fn check(got: &[(usize, u32)], senders: &[usize]) {
-    let mut all: Vec<u32> = got.iter().map(|(_, message)| *message).collect();
-    all.sort_unstable();
-    let count = all.len();
-    all.dedup();
-    verify_eq!(all.len(), count, "a message was received twice: {got:?}");
-    let sent = |(lane, count): (usize, &usize)| (0..*count).map(move |number| message(lane, number));
-    let known: Vec<u32> = senders.iter().enumerate().flat_map(sent).collect();
-    verify!(all.iter().all(|message| known.contains(message)), "a message that nobody sent: {got:?}");
-    for (index, (receiver, one)) in got.iter().enumerate() {
-        let later = got[index + 1..].iter().filter(|(other, _)| other == receiver).map(|(_, message)| *message);
-        let of_the_same = later.filter(|message| message / 10 == one / 10);
-        verify!(of_the_same.into_iter().all(|message| message > *one), "out of order: {got:?}");
-    }
 }
 
 fn start(

@@ -1,5 +1,6 @@
 //! Models of `primitives/rendezvous.rs`.
 
+use super::messages::message;
 use crate::scene::{Notes, OBJECT, Scene};
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
@@ -199,10 +200,6 @@ fn nothing_is_left(scene: &Scene<Place>) {
     let buffer = scene.object.fill(scene, 0, 0);
     verify_eq!(rendezvous.try_send(buffer), Err(RendezvousError::WouldBlock), "a request was left behind");
     rendezvous.pool().give_back(buffer);
-}
-
-fn message(lane: usize, number: usize) -> u32 {
-    u32::try_from(10 * (lane + 1) + number).expect("small")
 }
 
 fn clients(world: &mut World, sends: &'static [usize], receives: &'static [usize]) {

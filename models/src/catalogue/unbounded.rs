@@ -1,6 +1,7 @@
 //! Models of `primitives/unbounded.rs`.
 
-use crate::scene::{Notes, OBJECT, Scene};
+use super::messages::{Got, check, message};
+use crate::scene::{OBJECT, Scene};
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
 use selvedge::primitives::RawUnbounded;
@@ -166,36 +167,12 @@ impl Repair for List {
     }
 }
 
-/// A message: who sent it, and which of its own it is.
-fn message(lane: usize, number: usize) -> u32 {
-    u32::try_from(10 * (lane + 1) + number).expect("small")
-}
-
 /// What is left in the end, in order; one node is the floor.
 fn drain(scene: &Scene<List>, lane: usize) -> Vec<u32> {
     let left = std::iter::from_fn(|| scene.object.try_receive(scene, lane)).collect();
     verify_eq!(scene.object.queue().pool().in_use(), 1, "a node was lost");
     left
 }
-
-/// No message twice, none invented, and of each sender in order, as each receiver got them.
-fn check(got: &[(usize, u32)], senders: &[usize]) {
-    let mut all: Vec<u32> = got.iter().map(|(_, message)| *message).collect();
-    all.sort_unstable();
-    let count = all.len();
-    all.dedup();
-    verify_eq!(all.len(), count, "a message was received twice: {got:?}");
-    let sent = |(lane, count): (usize, &usize)| (0..*count).map(move |number| message(lane, number));
-    let known: Vec<u32> = senders.iter().enumerate().flat_map(sent).collect();
-    verify!(all.iter().all(|message| known.contains(message)), "a message that nobody sent: {got:?}");
-    for (index, (receiver, one)) in got.iter().enumerate() {
-        let later = got[index + 1..].iter().filter(|(other, _)| other == receiver).map(|(_, message)| *message);
-        let of_the_same = later.filter(|message| message / 10 == one / 10);
-        verify!(of_the_same.into_iter().all(|message| message > *one), "out of order: {got:?}");
-    }
-}
-
-type Got = Arc<Notes<Vec<(usize, u32)>>>;
 
 fn start(
     world: &mut World,
