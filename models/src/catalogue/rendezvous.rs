@@ -5,7 +5,7 @@ use crate::scene::{Notes, OBJECT, Scene};
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
 use selvedge::primitives::RawRendezvous;
-use selvedge::primitives::rendezvous::{Rendezvous, RendezvousError};
+use selvedge::primitives::rendezvous::{Rendezvous, RendezvousError, Seen};
 use selvedge::primitives::undertaker::{Dead, Repair};
 use selvedge::sync::{AtomicU32, AtomicU64, Cell, Deadline, Ordering};
 use std::sync::Arc;
@@ -195,6 +195,7 @@ impl Repair for Place {
 /// What holds when all have ended, the dead included.
 fn nothing_is_left(scene: &Scene<Place>) {
     let rendezvous = scene.object.rendezvous();
+    verify_eq!(rendezvous.seen(), Seen::Nobody, "somebody stands in the way who is gone");
     verify_eq!(rendezvous.try_receive(scene.slot(0)), Err(RendezvousError::WouldBlock), "a message was left behind");
     verify_eq!(rendezvous.pool().in_use(), 0, "a buffer was lost");
     let buffer = scene.object.fill(scene, 0, 0);
