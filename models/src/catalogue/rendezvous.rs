@@ -68,6 +68,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(0), faulty: Some(0) },
     },
     Model {
+        name: "rendezvous/sender_dies_nobody_receives",
+        properties: "Z2 Z3 G4",
+        client: "1 process × send, killed, 1 × try_receive",
+        build: nobody_receives,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
         name: "rendezvous/receiver_dies",
         properties: "Z2 Z3 F1 G1 G2 G4",
         client: "1 process × send, 1 × receive, killed, the undertaker too",
@@ -252,6 +260,23 @@ fn giving_up(world: &mut World, sends: Option<Deadline>, receives: Option<Deadli
         }
         nothing_is_left(&scene);
     });
+}
+
+/// Only the undertaker, or the sender itself, can take the offer away, unless somebody happens to look in.
+fn nobody_receives(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Place::new(2));
+    let sender = Arc::clone(&scene);
+    world.thread("victim", move || {
+        sender.object.send(&sender, 0, message(0, 0), END);
+    });
+    let passing = Arc::clone(&scene);
+    world.thread("passer-by", move || {
+        passing.object.begun.fetch_add(1, Ordering::Relaxed);
+        if let Ok(buffer) = passing.object.rendezvous().try_receive(passing.slot(1)) {
+            verify_eq!(passing.object.finish(buffer), message(0, 0));
+        }
+    });
+    world.finally(move || nothing_is_left(&scene));
 }
 
 fn another_sender(world: &mut World) {
