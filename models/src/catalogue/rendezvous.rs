@@ -170,9 +170,13 @@ impl Place {
     }
 
     fn finish(&self, buffer: usize) -> u32 {
+        // Relaxed: whoever has the buffer alone changes its word.
+        let word = || self.buffers[buffer].load(Ordering::Relaxed);
+        let received = word();
         // SAFETY: as in fill.
         let [one, other] = self.content[buffer].with(|content| unsafe { *content });
         verify_eq!(one, other, "a torn message");
+        verify_eq!(word(), received, "it was taken away while it was read");
         self.rendezvous().pool().give_back(buffer);
         one
     }
