@@ -14,6 +14,7 @@ pub mod compare;
 pub mod explore;
 pub mod gallery;
 pub mod lanes;
+pub mod last_resort;
 pub mod ledger;
 mod life;
 pub mod litmus;

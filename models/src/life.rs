@@ -4,6 +4,7 @@
 //! part of what is modelled, so the kernel's side is played word by word: each thread has a list of the words that it
 //! linked and a word that it announced, and [`Life::die`] does with them what `exit_robust_list` does.
 
+use crate::last_resort::END;
 use crate::scene::Notes;
 use crate::{verify, verify_eq};
 use selvedge::primitives::participants::{
@@ -13,17 +14,13 @@ use selvedge::primitives::undertaker::{Dead, Objects, Repair, Undertaker};
 use selvedge::primitives::waiting::{Caller, Wait};
 use selvedge::primitives::{ObjectId, Participants, ThreadSlot};
 use selvedge::sync::{
-    AtomicU32, Cell, Deadline, LIFE_DIED, LIFE_ID_MASK, LifeWord, Ordering, WaitOn, WaitOutcome, futex_waitv,
-    futex_wake,
+    AtomicU32, Cell, LIFE_DIED, LIFE_ID_MASK, LifeWord, Ordering, WaitOn, WaitOutcome, futex_waitv, futex_wake,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The object that everybody sleeps on.
 pub(crate) const OBJECT: ObjectId = ObjectId(0);
-
-/// Passes only when nothing else can happen any more.
-pub(crate) const AT_THE_END: Deadline = Deadline::at_monotonic_ns(u64::MAX);
 
 /// A region whose participants come and go, and what they share.
 pub(crate) struct Life<O> {
@@ -152,7 +149,7 @@ impl<O: Objects + Send + Sync + 'static> Life<O> {
         while !undertaker.look_after(dead) {
             let mut words = Vec::new();
             if undertaker.watch(by, &mut |on| words.push(on)) {
-                let outcome = futex_waitv(&words, Some(AT_THE_END));
+                let outcome = futex_waitv(&words, END);
                 if outcome == WaitOutcome::TimedOut && !self.has_exited(dead) {
                     self.verify_nothing_is_left_undone();
                     return;
@@ -177,7 +174,7 @@ impl<O: Objects + Send + Sync + 'static> Life<O> {
         undertaker.survey();
         let mut words = vec![WaitOn { word: ring, expected: seen }];
         let quiet = undertaker.watch(own, &mut |on| words.push(on));
-        if !quiet || futex_waitv(&words, Some(AT_THE_END)) != WaitOutcome::TimedOut {
+        if !quiet || futex_waitv(&words, END) != WaitOutcome::TimedOut {
             return true;
         }
         for (index, entry) in self.processes.iter().enumerate().filter(|(index, _)| *index != own) {

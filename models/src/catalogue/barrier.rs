@@ -1,5 +1,6 @@
 //! Models of `primitives/barrier.rs`.
 
+use crate::last_resort::{self, END};
 use crate::scene::{Notes, OBJECT, Scene};
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
@@ -67,9 +68,6 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(2), faulty: Some(1) },
     },
 ];
-
-/// A deadline that passes when nothing else can happen.
-const END: Option<Deadline> = Some(Deadline::at_monotonic_ns(u64::MAX));
 
 /// A barrier with its places, and a cell for each member.
 struct Meeting {
@@ -173,7 +171,7 @@ fn mended(world: &mut World) {
             *by_survivor.lock() = true;
             verify!(barrier.reset());
             // It is whole, whoever is to come.
-            verify_eq!(barrier.wait(&caller, OBJECT, member, END), Err(BarrierError::TimedOut));
+            verify_eq!(last_resort::told(|| barrier.wait(&caller, OBJECT, member, END)), Err(BarrierError::TimedOut));
         }
     });
     world.finally(move || {
@@ -192,7 +190,7 @@ fn two_deaths(world: &mut World) {
     for (lane, member) in memberships.iter().copied().enumerate().take(2) {
         let scene = Arc::clone(&scene);
         world.thread(["one victim", "other victim"][lane], move || {
-            let _ = scene.object.barrier().wait(&scene.caller(lane), OBJECT, member, END);
+            let _ = last_resort::told(|| scene.object.barrier().wait(&scene.caller(lane), OBJECT, member, END));
         });
     }
     let (survivor, by_survivor, member) = (Arc::clone(&scene), Arc::clone(&free), memberships[2]);

@@ -1,6 +1,7 @@
 //! Models of `primitives/queue.rs`.
 
 use super::messages::{Got, check, message};
+use crate::last_resort::{END, told};
 use crate::scene::{Notes, OBJECT, Scene};
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
@@ -126,8 +127,6 @@ pub(super) const MODELS: &[Model] = &[
 ];
 
 const NAMES: [&str; 4] = ["A", "B", "C", "D"];
-/// A deadline that passes when nothing else can happen.
-const END: Option<Deadline> = Some(Deadline::at_monotonic_ns(u64::MAX));
 
 /// A queue with its words, and its buffers: two cells, or nothing could be torn.
 struct Line {
@@ -185,7 +184,7 @@ impl Line {
     }
 
     fn receive(&self, scene: &Scene<Self>, lane: usize, deadline: Option<Deadline>) -> Option<u32> {
-        match self.queue().take(&scene.caller(lane), OBJECT, deadline) {
+        match told(|| self.queue().take(&scene.caller(lane), OBJECT, deadline)) {
             Ok(taken) => Some(self.finish(taken)),
             Err(error) => {
                 verify_eq!(error, QueueError::TimedOut);
@@ -296,7 +295,7 @@ fn waiting_sender(world: &mut World, delivery: Delivery) {
         // If the receiver dies before it has taken, there is no space.
         let buffer = sender.object.fill(&sender, 0, message(0, 1));
         let queue = sender.object.queue();
-        let published = queue.publish(&sender.caller(0), OBJECT, buffer, END).is_ok();
+        let published = told(|| queue.publish(&sender.caller(0), OBJECT, buffer, END)).is_ok();
         if !published {
             queue.pool().give_back(buffer);
         }
@@ -321,7 +320,8 @@ fn redelivered(world: &mut World, lanes: usize) {
     for (lane, name) in NAMES.iter().enumerate().take(lanes) {
         let (scene, finished) = (Arc::clone(&scene), Arc::clone(&finished));
         world.thread(name, move || {
-            let Ok(taken) = scene.object.queue().take(&scene.caller(lane), OBJECT, END) else { return };
+            let take = || scene.object.queue().take(&scene.caller(lane), OBJECT, END);
+            let Ok(taken) = told(take) else { return };
             verify_eq!(scene.object.finish(taken), message(0, 0));
             finished.lock().push(taken.redelivered);
         });

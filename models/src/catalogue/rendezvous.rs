@@ -1,6 +1,7 @@
 //! Models of `primitives/rendezvous.rs`.
 
 use super::messages::message;
+use crate::last_resort::{END, told};
 use crate::scene::{Notes, OBJECT, Scene};
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
@@ -118,8 +119,6 @@ pub(super) const MODELS: &[Model] = &[
 ];
 
 const NAMES: [&str; 4] = ["A", "B", "C", "D"];
-/// A deadline that passes when nothing else can happen.
-const END: Option<Deadline> = Some(Deadline::at_monotonic_ns(u64::MAX));
 
 /// A rendezvous with its buffers, two cells each; and how many receives have begun.
 struct Place {
@@ -155,7 +154,7 @@ impl Place {
     /// Whether the message has passed; if not, the buffer is given back.
     fn send(&self, scene: &Scene<Self>, lane: usize, message: u32, deadline: Option<Deadline>) -> bool {
         let buffer = self.fill(scene, lane, message);
-        match self.rendezvous().send(&scene.caller(lane), OBJECT, buffer, deadline) {
+        match told(|| self.rendezvous().send(&scene.caller(lane), OBJECT, buffer, deadline)) {
             Ok(()) => {
                 // Relaxed: that a receive has begun comes before, by the rendezvous.
                 verify!(self.begun.load(Ordering::Relaxed) > 0, "it has passed, and nobody receives");
@@ -184,7 +183,7 @@ impl Place {
     fn receive(&self, scene: &Scene<Self>, lane: usize, deadline: Option<Deadline>) -> Option<u32> {
         // Relaxed: see send.
         self.begun.fetch_add(1, Ordering::Relaxed);
-        match self.rendezvous().receive(&scene.caller(lane), OBJECT, deadline) {
+        match told(|| self.rendezvous().receive(&scene.caller(lane), OBJECT, deadline)) {
             Ok(buffer) => Some(self.finish(buffer)),
             Err(error) => {
                 verify!(error == RendezvousError::TimedOut && deadline.is_some());

@@ -1,6 +1,7 @@
 //! Models of `primitives/unbounded.rs`.
 
 use super::messages::{Got, check, message};
+use crate::last_resort::{END, told};
 use crate::scene::{OBJECT, Scene};
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
@@ -68,6 +69,30 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(0), faulty: Some(0) },
     },
     Model {
+        name: "unbounded/sender_dies_with_a_node_that_had_a_link",
+        properties: "U2 Q6 G4",
+        client: "1 process × send, killed, of a node that was linked to one that another process has, 3 nodes",
+        build: a_back_of_before,
+        faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        name: "unbounded/first_node_is_used_again",
+        properties: "U1 U2 Q1 Q3 G1",
+        client: "1 process × send, 1 × (receive, try_send), 2 nodes",
+        build: first_again,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "unbounded/late_link",
+        properties: "U1 U2 Q1 Q3",
+        client: "1 process × (send, try_receive), 1 × (send, try_receive, send), 3 nodes: neither can find it empty",
+        build: late_link,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(2), faulty: None },
+    },
+    Model {
         name: "unbounded/sender_dies_nobody_waits_for_it",
         properties: "U1 U2 Q3 Q4 Q6 F1 G1 G2 G4",
         client: "1 process × send, killed, 1 × send, 1 × receive, 3 nodes",
@@ -94,8 +119,6 @@ pub(super) const MODELS: &[Model] = &[
 ];
 
 const NAMES: [&str; 4] = ["A", "B", "C", "D"];
-/// A deadline that passes when nothing else can happen.
-const END: Option<Deadline> = Some(Deadline::at_monotonic_ns(u64::MAX));
 
 /// A queue with its nodes, two cells each.
 struct List {
@@ -117,15 +140,23 @@ impl List {
         self.control.with(&self.words)
     }
 
-    /// Whether there was memory.
-    fn send(&self, scene: &Scene<Self>, lane: usize, message: u32) -> bool {
-        let Some(node) = self.queue().pool().try_take(scene.slot(lane)) else { return false };
+    /// None if there is no memory.
+    fn fill(&self, scene: &Scene<Self>, lane: usize, message: u32) -> Option<usize> {
+        let node = self.queue().pool().try_take(scene.slot(lane))?;
         // SAFETY: the lane has the node; the engine reports it if somebody else has it, too.
         self.content[node].with_mut(|content| unsafe { (*content)[0] = message });
         // SAFETY: as above.
         self.content[node].with_mut(|content| unsafe { (*content)[1] = message });
+        Some(node)
+    }
+
+    fn publish(&self, node: usize) {
         verify_eq!(self.queue().publish(node), Ok(()));
-        true
+    }
+
+    /// Whether there was memory.
+    fn send(&self, scene: &Scene<Self>, lane: usize, message: u32) -> bool {
+        self.fill(scene, lane, message).map(|node| self.publish(node)).is_some()
     }
 
     fn finish(&self, node: usize) -> u32 {
@@ -137,7 +168,7 @@ impl List {
     }
 
     fn receive(&self, scene: &Scene<Self>, lane: usize, deadline: Option<Deadline>) -> Option<u32> {
-        match self.queue().take(&scene.caller(lane), OBJECT, deadline) {
+        match told(|| self.queue().take(&scene.caller(lane), OBJECT, deadline)) {
             Ok(node) => Some(self.finish(node)),
             Err(error) => {
                 verify_eq!(error, TakeError::TimedOut);
@@ -246,6 +277,57 @@ fn after_another_use(world: &mut World) {
         let expected: Vec<u32> = (0..left.len()).map(|number| message(0, number)).collect();
         verify_eq!(left, expected);
     });
+}
+
+/// The victim gets a node that was linked, when it was used before, to one whose link still names it.
+fn a_back_of_before(world: &mut World) {
+    let scene = Scene::in_world(world, 2, List::new(3));
+    for number in 0..2 {
+        verify!(scene.object.send(&scene, 1, message(1, number)));
+        verify_eq!(scene.object.try_receive(&scene, 1), Some(message(1, number)));
+    }
+    let kept = scene.object.queue().pool().try_take(scene.slot(1));
+    verify_eq!(kept, Some(0), "the node that was first in the beginning");
+    let victim = Arc::clone(&scene);
+    world.thread("victim", move || verify!(victim.object.send(&victim, 0, message(0, 0))));
+    bystander(world, &scene);
+    world.finally(move || {
+        scene.object.queue().pool().give_back(0);
+        let left = drain(&scene, 0);
+        verify!(left.len() <= 1 && left.iter().all(|got| *got == message(0, 0)), "{left:?}");
+    });
+}
+
+/// Who receives makes the node free to which a sender may still have to swing the tail, and uses it again.
+fn first_again(world: &mut World) {
+    let scene = Scene::in_world(world, 2, List::new(2));
+    let sender = Arc::clone(&scene);
+    world.thread("sender", move || verify!(sender.object.send(&sender, 0, message(0, 0)), "there is memory"));
+    let other = Arc::clone(&scene);
+    world.thread("receiver", move || {
+        verify_eq!(other.object.receive(&other, 1, None), Some(message(0, 0)));
+        verify!(other.object.send(&other, 1, message(1, 0)), "there is memory");
+    });
+    world.finally(move || verify_eq!(drain(&scene, 0), vec![message(1, 0)]));
+}
+
+/// A sender may have looked at the last node long before it links its own to it: by then that is used again.
+fn late_link(world: &mut World) {
+    let scene = Scene::in_world(world, 2, List::new(3));
+    let filled = |lane| scene.object.fill(&scene, lane, message(lane, 0)).expect("there is memory");
+    let (node, others) = (filled(0), filled(1));
+    let late = Arc::clone(&scene);
+    world.thread("late", move || {
+        late.object.publish(node);
+        verify!(late.object.try_receive(&late, 0).is_some(), "it cannot be empty");
+    });
+    let other = Arc::clone(&scene);
+    world.thread("other", move || {
+        other.object.publish(others);
+        verify!(other.object.try_receive(&other, 1).is_some(), "it cannot be empty");
+        verify!(other.object.send(&other, 1, message(1, 1)), "the one that was first");
+    });
+    world.finally(move || verify_eq!(drain(&scene, 0).len(), 1));
 }
 
 /// A second thread, without which shuttle refuses a model.

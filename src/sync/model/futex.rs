@@ -195,6 +195,9 @@ fn wait_natively(
         if outcome != WaitOutcome::Changed {
             run.count_wait(deadline.is_some());
         }
+        if outcome == WaitOutcome::TimedOut && ends == Ends::WhenQuiet {
+            run.count_last_resort(me);
+        }
     }
     second_step(run.map(Rc::as_ref));
     saw(run.map(Rc::as_ref), outcome as u64);
@@ -250,6 +253,9 @@ fn sleep_in_run(
             let timed = Rc::clone(entry);
             let pass = move || {
                 timed.unseen.set(true);
+                if let Some(run) = current_run() {
+                    run.count_last_resort(timed.lane);
+                }
                 timed.end(WaitOutcome::TimedOut);
             };
             run.add_timer(me, Box::new(pass));

@@ -72,6 +72,8 @@ pub struct Lane {
     pub waits: u32,
     /// Timed waits begun.
     pub timed_waits: u32,
+    /// Waits that ended only because nothing else could happen.
+    pub last_resorts: u32,
     /// What it is doing.
     pub state: LaneState,
     /// A digest of what its operations showed it, if the plan asks for outcomes.
@@ -401,6 +403,16 @@ impl Run {
                 *at == site
             }
         })
+    }
+
+    /// Notes that a wait of `lane` has ended because nothing else could happen.
+    pub(super) fn count_last_resort(&self, lane: usize) {
+        self.with_lane(lane, |lane| lane.last_resorts += 1);
+    }
+
+    /// How many waits of the calling lane have ended only because nothing else could happen.
+    pub fn last_resorts(&self) -> u32 {
+        self.with_lane(current_lane(), |lane| lane.last_resorts).unwrap_or(0)
     }
 
     pub(super) fn count_wait(&self, timed: bool) -> (u32, u32) {
