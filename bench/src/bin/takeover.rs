@@ -1,7 +1,7 @@
-//! How long after the SIGKILL of a mutex's owner its one waiter has the mutex.
+//! How long after the SIGKILL of a mutex's owner the first of its waiters has the mutex.
 //!
-//! The owner is a process of its own that holds nothing but the mutex, the waiter a thread of this process, asleep when
-//! the kill is sent. Kills of both kinds take turns.
+//! The owner is a process of its own that holds nothing but the mutex, the waiters are threads of this process, asleep
+//! when the kill is sent. Kills of both kinds take turns.
 
 use selvedge::region::{LockError, Mutex, Region, RegionOptions};
 use selvedge_bench::children::{Running, own_role};
@@ -23,13 +23,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => {}
     }
     report::print_machine();
-    for objects in [10, 1000] {
-        compare(objects)?;
+    for objects in [10, 1_000, 10_000] {
+        for waiters in [1, 8] {
+            compare(objects, waiters)?;
+        }
     }
     Ok(())
 }
 
-fn compare(objects: u32) -> Result<(), Box<dyn Error>> {
+fn compare(objects: u32, waiters: usize) -> Result<(), Box<dyn Error>> {
     let region = RegionOptions::new().objects(objects).anonymous()?;
     let ours = region.mutex("stock", 0_u64)?;
     let others: Result<Vec<_>, _> = (1..objects).map(|number| region.mutex(&number.to_string(), 0_u64)).collect();
@@ -40,15 +42,19 @@ fn compare(objects: u32) -> Result<(), Box<dyn Error>> {
     let mut samples = [Sample::new("selvedge"), Sample::new("pthread, robust, process-shared")];
     for _ in 0..KILLS {
         let descriptor = region.as_fd().ok_or("anonymous regions have one")?;
-        samples[0].add(kill_one("ours", descriptor, || inherit(&ours))?);
-        samples[1].add(kill_one("pthread", pthread.as_fd(), || {
+        samples[0].add(kill_one("ours", descriptor, waiters, || inherit(&ours))?);
+        samples[1].add(kill_one("pthread", pthread.as_fd(), waiters, || {
             let died = pthread.value().lock().expect("recoverable");
             let since = Instant::now();
             pthread.value().unlock().expect("locked just now");
             died.then_some(since)
         })?);
     }
-    report::print(&format!("from SIGKILL to takeover, {objects} objects in the region, ns"), &samples, 1);
+    report::print(
+        &format!("from SIGKILL to takeover, {objects} objects in the region, {waiters} waiting, ns"),
+        &samples,
+        1,
+    );
     Ok(())
 }
 
@@ -60,29 +66,42 @@ fn inherit(mutex: &Mutex<u64>) -> Option<Instant> {
             guard.mark_consistent();
             Some(since)
         }
-        _ => None,
+        // Another has inherited it, and left it in order.
+        Ok(_) | Err(_) => None,
     }
 }
 
-/// Starts an owner, lets `inherit` wait for its mutex, kills it, and returns the nanoseconds until `inherit` had it.
+/// Starts an owner, lets so many threads wait for its mutex with `inherit`, kills it, and returns the nanoseconds until
+/// one of them had it.
 fn kill_one(
     role: &str,
     descriptor: BorrowedFd<'_>,
-    inherit: impl FnOnce() -> Option<Instant> + Send,
+    waiters: usize,
+    inherit: impl Fn() -> Option<Instant> + Sync,
 ) -> Result<f64, Box<dyn Error>> {
     let mut owner = Running::start(role, descriptor)?;
     owner.await_line()?;
     std::thread::scope(|scope| {
         let (send, receive) = mpsc::channel();
-        let waiter = scope.spawn(move || {
-            // The receiver waits for it.
-            let _ = send.send(rustix::thread::gettid());
-            inherit()
-        });
-        await_sleep(receive.recv()?)?;
+        let start = |_| {
+            let (send, inherit) = (send.clone(), &inherit);
+            scope.spawn(move || {
+                // The receiver waits for it.
+                let _ = send.send(rustix::thread::gettid());
+                inherit()
+            })
+        };
+        let threads: Vec<_> = (0..waiters).map(start).collect();
+        for _ in 0..waiters {
+            await_sleep(receive.recv()?)?;
+        }
         let killed = Instant::now();
         owner.kill()?;
-        let taken = waiter.join().map_err(|_| "the waiter panicked")?.ok_or("granted, but not inherited")?;
+        let mut taken = None;
+        for thread in threads {
+            taken = thread.join().map_err(|_| "a waiter panicked")?.or(taken);
+        }
+        let taken = taken.ok_or("granted, but not inherited")?;
         Ok(taken.duration_since(killed).as_secs_f64() * 1e9)
     })
 }
