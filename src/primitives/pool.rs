@@ -14,7 +14,8 @@
 //! | 19 to 63 | version: another one after each change |
 //!
 //! **Protocol.**
-//! 1. *take*: swing a buffer from `FREE` to `FILL`. Look first where the last one was found.
+//! 1. *take*: swing a buffer from `FREE` to `FILL`. Look first where the last one was found. Who finds none looks at all
+//!    again, until the versions are what they were: then there was none at one moment.
 //! 2. *give back*: swing it to `FREE`; signal the gate.
 //! 3. *undertaker*: swing the buffers that the dead have to `FREE`; change the gate. A queue does so itself, since some
 //!    of them are on their way.
@@ -22,13 +23,15 @@
 //! **Invariants.**
 //! - I1: who has a buffer (`FILL` or `HELD` with its slot) alone changes its word, but for swings by others that were to
 //!   hand it on, and fail at its version.
-//! - I2: a version is used once (45 bits: a thread would have to be stalled over as many changes of one buffer).
+//! - I2: a version is used once (45 bits: a thread would have to be stalled over as many changes of one buffer). Versions
+//!   only grow, so their sum is the same only if each is.
 //!
 //! **Orderings.**
 //!
 //! | operation | ordering | pairs with | publishes |
 //! |---|---|---|---|
 //! | give back, return of the undertaker | Release | take, Acquire | that what was read and written in it is over |
+//! | take | Release | load of the word, Acquire | which others were free before: the next look finds them so |
 //!
 //! **Death.** The word names who has it, from the swing on; the undertaker frees it, and changes the gate.
 //!
@@ -98,25 +101,41 @@ impl<'a> Pool<'a> {
         // Relaxed: only where to look first.
         let first = usize::try_from(self.control.hint.load(Ordering::Relaxed)).unwrap_or(0);
         let first = if first < self.buffers.len() { first } else { 0 };
-        let (before, after) = self.buffers.split_at_checked(first)?;
-        let places = after.iter().zip(first..).chain(before.iter().zip(0..));
-        for (word, index) in places {
-            // Relaxed: only a candidate for the compare-and-swap.
-            let seen = word.load(Ordering::Relaxed);
-            let buffer = Buffer::from_bits(seen);
-            if buffer.state != State::Free {
-                continue;
-            }
-            // Acquire: pairs with the Release of who had it last; nothing of that comes after.
-            let taken = buffer.next(State::Fill, Some(slot)).to_bits();
-            if word.compare_exchange(seen, taken, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-                // dead here: the word names us; the undertaker frees it.
-                // Relaxed: as above.
-                self.control.hint.store(u32::try_from(index + 1).unwrap_or(0), Ordering::Relaxed);
-                return Some(index);
+        let mut before = None;
+        loop {
+            match self.take_from(first, slot) {
+                Ok(index) => {
+                    // Relaxed: as above.
+                    self.control.hint.store(u32::try_from(index + 1).unwrap_or(0), Ordering::Relaxed);
+                    return Some(index);
+                }
+                // Whoever gave one back while another was taken may have done so behind our back.
+                Err(versions) if before == Some(versions) => return None,
+                Err(versions) => before = Some(versions),
             }
         }
-        None
+    }
+
+    /// One look at all buffers. If none could be taken: the sum of their versions.
+    fn take_from(&self, first: usize, slot: ThreadSlot) -> Result<usize, u64> {
+        let (before, after) = self.buffers.split_at_checked(first).unwrap_or((self.buffers, &[]));
+        let mut versions = 0_u64;
+        for (word, index) in after.iter().zip(first..).chain(before.iter().zip(0..)) {
+            // Acquire: pairs with the Release of who took it: what that one saw as free is seen so at the next look.
+            let seen = word.load(Ordering::Acquire);
+            let mut buffer = Buffer::from_bits(seen);
+            if buffer.state == State::Free {
+                let taken = buffer.next(State::Fill, Some(slot)).to_bits();
+                // Acquire: pairs with the Release of who had it last; nothing of that comes after. Release: see above.
+                match word.compare_exchange(seen, taken, Ordering::AcqRel, Ordering::Acquire) {
+                    // dead here: the word names us; the undertaker frees it.
+                    Ok(_) => return Ok(index),
+                    Err(newer) => buffer = Buffer::from_bits(newer),
+                }
+            }
+            versions = versions.wrapping_add(buffer.version);
+        }
+        Err(versions)
     }
 
     /// Takes a buffer, by index, waiting as long as it takes or until `deadline`; then there is none.

@@ -27,6 +27,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(1), faulty: None },
     },
     Model {
+        name: "pool/there_always_is_a_free_one",
+        properties: "G1",
+        client: "1 process × (take, give back, take), 1 × try_take, 2 buffers: it cannot find none",
+        build: one_is_free,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: None, faulty: None },
+    },
+    Model {
         name: "pool/owner_dies_buffer_comes_home",
         properties: "F1 G1 G2 G4",
         client: "2 processes × (take, write, give back), 1 buffer, one of them killed, the undertaker too",
@@ -93,6 +101,22 @@ fn sharers(world: &mut World, lanes: usize, buffers: usize) {
         });
     }
     world.finally(move || verify_eq!(scene.object.pool().in_use(), 0, "a buffer was lost"));
+}
+
+/// One process has one buffer at most, now this one, now that one.
+fn one_is_free(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Store::new(2));
+    let first = scene.object.pool().try_take(scene.slot(0));
+    verify_eq!(first, Some(0));
+    let other = Arc::clone(&scene);
+    world.thread("changes", move || {
+        let pool = other.object.pool();
+        pool.give_back(0);
+        verify!(pool.try_take(other.slot(0)).is_some(), "the other has one at most");
+    });
+    world.thread("takes", move || {
+        verify!(scene.object.pool().try_take(scene.slot(1)).is_some(), "there always is a free one");
+    });
 }
 
 fn alone(world: &mut World) {

@@ -85,6 +85,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(1), faulty: None },
     },
     Model {
+        name: "unbounded/there_always_is_a_free_one",
+        properties: "U1 G1",
+        client: "1 process × (send, receive, take a node), 1 × take a node, 3 nodes: it cannot find none",
+        build: one_is_free,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(2), faulty: None },
+    },
+    Model {
         name: "unbounded/late_link",
         properties: "U1 U2 Q1 Q3",
         client: "1 process × (send, try_receive), 1 × (send, try_receive, send), 3 nodes: neither can find it empty",
@@ -311,6 +319,21 @@ fn first_again(world: &mut World) {
     world.finally(move || verify_eq!(drain(&scene, 0), vec![message(1, 0)]));
 }
 
+/// One is the floor and one process has one at most, now this one, now that one.
+fn one_is_free(world: &mut World) {
+    let scene = Scene::in_world(world, 2, List::new(3));
+    let filled = scene.object.fill(&scene, 0, message(0, 0)).expect("there is memory");
+    let other = Arc::clone(&scene);
+    world.thread("changes", move || {
+        other.object.publish(filled);
+        verify_eq!(other.object.try_receive(&other, 0), Some(message(0, 0)));
+        verify!(other.object.queue().pool().try_take(other.slot(0)).is_some(), "the other has one at most");
+    });
+    world.thread("takes", move || {
+        verify!(scene.object.queue().pool().try_take(scene.slot(1)).is_some(), "there always is a free one");
+    });
+}
+
 /// A sender may have looked at the last node long before it links its own to it: by then that is used again.
 fn late_link(world: &mut World) {
     let scene = Scene::in_world(world, 2, List::new(3));
@@ -365,7 +388,7 @@ fn never_empty(world: &mut World, times: usize) {
         let scene = Arc::clone(&scene);
         world.thread(name, move || {
             for number in 0..times {
-                // Two are on their way at most, and one is the floor; while the other gives its own back there may be none.
+                // Two are on their way at most, and one is the floor; while somebody gives his own back there may be none.
                 if scene.object.send(&scene, lane, message(lane, number)) {
                     verify!(scene.object.try_receive(&scene, lane).is_some(), "it cannot be empty");
                 }
