@@ -26,6 +26,8 @@ use selvedge::sync::{AtomicU64, Ordering};
 const MESSAGES: usize = 1 << 14;
 /// How many of them are kept for the inspector.
 const RESERVE: u64 = 1 << 10;
+/// A report shows what was at most so far away.
+const NEAR: u64 = 50;
 /// How many calls that found nothing are written down in a round.
 const BLANKS: usize = 1 << 11;
 
@@ -239,11 +241,14 @@ impl Chronicle {
         let mut records = self.records();
         self.check_order(&mut records, capacity)?;
         let lost = lost(&records, excuses);
-        if lost.is_empty() {
-            return Ok(());
-        }
+        let Some(first) = lost.first() else { return Ok(()) };
+        let numbers: Vec<u64> = lost.iter().map(|record| record.number).collect();
+        let is_near =
+            |excuse: &&Excuse| excuse.asked <= first.ended + NEAR && excuse.died.saturating_add(NEAR) >= first.begun;
+        let near: Vec<&Excuse> = excuses.iter().filter(is_near).collect();
         Err(Fault::new(format!(
-            "messages {lost:?} were sent and nobody received them; receivers that were killed: {excuses:?}"
+            "messages {numbers:?} were sent and nobody received them, the first of them {first:?}; receivers that were killed \
+             about that time: {near:?}"
         )))
     }
 
@@ -339,8 +344,7 @@ impl Earlier {
 /// From the time a message had been sent to the time it was asked for it was surely there.
 fn check_capacity(received: &[(Record, u64, u64)], capacity: usize) -> Outcome {
     let there = received.iter().filter(|(record, asked, _)| record.sent && record.ended < *asked);
-    let mut changes: Vec<(u64, i64)> =
-        there.flat_map(|(record, asked, _)| [(record.ended, 1), (*asked, -1)]).collect();
+    let mut changes: Vec<(u64, i64)> = there.flat_map(|(record, asked, _)| [(record.ended, 1), (*asked, -1)]).collect();
     changes.sort_unstable();
     let mut count = 0;
     let counts = changes.into_iter().map(|(_, change)| {
@@ -355,11 +359,10 @@ fn check_capacity(received: &[(Record, u64, u64)], capacity: usize) -> Outcome {
 }
 
 /// The messages that nobody received and that no receiver can have taken along.
-fn lost(records: &[Record], excuses: &[Excuse]) -> Vec<u64> {
+fn lost(records: &[Record], excuses: &[Excuse]) -> Vec<Record> {
     // One that was received after all by somebody who did not live to say when.
-    let was_received = |excuse: &&Excuse| {
-        records.iter().all(|record| record.taken.is_none_or(|(asked, _)| asked != excuse.asked))
-    };
+    let was_received =
+        |excuse: &&Excuse| records.iter().all(|record| record.taken.is_none_or(|(asked, _)| asked != excuse.asked));
     let excuses: Vec<Excuse> = excuses.iter().filter(was_received).copied().collect();
     let missing: Vec<&Record> = records.iter().filter(|record| record.taken.is_none()).collect();
     let possible: Vec<Vec<usize>> = missing
@@ -375,7 +378,7 @@ fn lost(records: &[Record], excuses: &[Excuse]) -> Vec<u64> {
     let mut taken_by = vec![None; excuses.len()];
     let unexplained = |index: &usize| !explain(*index, &possible, &mut taken_by, &mut vec![false; excuses.len()]);
     let lost: Vec<usize> = (0..missing.len()).filter(unexplained).collect();
-    lost.into_iter().map(|index| missing[index].number).collect()
+    lost.into_iter().map(|index| *missing[index]).collect()
 }
 
 /// Finds an excuse for a message, if need be by finding another one for another message.

@@ -19,7 +19,7 @@ const POINTS: &[&str] = &[
     "half written",
     "in take of another",
     "in give back",
-    "in a thread that ends with a buffer",
+    "in a thread that ends with one",
 ];
 const IN_TAKE: usize = 0;
 const IN_TIMED_TAKE: usize = 1;

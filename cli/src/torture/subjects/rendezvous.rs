@@ -1,9 +1,7 @@
 //! The rendezvous: see the chronicle for what is promised of its messages. None ever lies anywhere, and who waits for somebody
 //! who waits for it does not sleep.
 
-use super::traffic::{
-    IN_RECV, IN_SEND, IN_TIMED_RECV, IN_TIMED_SEND, MOST, SHORT, Traffic, not_attached, somebody_is,
-};
+use super::traffic::{IN_RECV, IN_SEND, IN_TIMED_RECV, IN_TIMED_SEND, MOST, SHORT, Traffic, not_attached, somebody_is};
 use crate::torture::fault::{Fault, Outcome};
 use crate::torture::hand::Hand;
 use crate::torture::journal::Lane;
@@ -24,7 +22,7 @@ pub(crate) struct Meetings {
 
 impl Default for Meetings {
     fn default() -> Self {
-        Self { open: None, traffic: Traffic::new(CHANNEL) }
+        Self { open: None, traffic: Traffic::new(CHANNEL).giving_to_the_dead() }
     }
 }
 

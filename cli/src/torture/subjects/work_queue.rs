@@ -1,9 +1,7 @@
 //! The work queue: every message is finished, nobody has what somebody has who lives, and who gets one again is told.
 
 use super::queue::all_buffers;
-use super::traffic::{
-    IN_RECV, IN_SEND, IN_TIMED_RECV, IN_TIMED_SEND, MOST, SHORT, Traffic, not_attached, somebody_is,
-};
+use super::traffic::{IN_RECV, IN_SEND, IN_TIMED_RECV, IN_TIMED_SEND, MOST, SHORT, Traffic, not_attached, somebody_is};
 use crate::torture::chronicle::Chronicle;
 use crate::torture::fault::{Fault, Outcome};
 use crate::torture::hand::{Hand, identity};
@@ -13,16 +11,8 @@ use crate::torture::subject::{Subject, View};
 use selvedge::Region;
 use selvedge::region::{QueueRecvError, WorkQueue};
 
-const POINTS: &[&str] = &[
-    "ready",
-    "in send",
-    "in recv",
-    "in timed recv",
-    "in timed send",
-    "has a lease",
-    "in ack",
-    "in drop of a lease",
-];
+const POINTS: &[&str] =
+    &["ready", "in send", "in recv", "in timed recv", "in timed send", "has a lease", "in ack", "in drop of a lease"];
 const HAS_LEASE: usize = 5;
 const IN_ACK: usize = 6;
 const IN_LEASE_DROP: usize = 7;
