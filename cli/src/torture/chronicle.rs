@@ -394,3 +394,216 @@ fn explain(message: usize, possible: &[Vec<usize>], taken_by: &mut [Option<usize
         is_free
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::torture::hand::identity;
+
+    fn empty() -> (&'static Journal, &'static Chronicle) {
+        let journal = Journal::map().expect("a mapping");
+        (journal, Chronicle::of(journal, 0))
+    }
+
+    /// A chronicle in which these messages were sent, one after the other.
+    fn sent(count: u64) -> &'static Chronicle {
+        let (_, chronicle) = empty();
+        (0..count).for_each(|_| send(chronicle));
+        chronicle
+    }
+
+    fn send(chronicle: &Chronicle) {
+        let number = chronicle.begin().expect("there is room");
+        chronicle.end(number, true);
+    }
+
+    /// These are received, one after the other.
+    fn receive(chronicle: &Chronicle, numbers: &[u64]) {
+        for number in numbers {
+            chronicle.receive(message(*number), chronicle.now()).expect("it was sent");
+        }
+    }
+
+    fn complaint<T: std::fmt::Debug>(outcome: Outcome<T>) -> String {
+        outcome.expect_err("a fault").to_string()
+    }
+
+    #[test]
+    fn all_is_well() {
+        let chronicle = sent(3);
+        receive(chronicle, &[1, 2, 3]);
+        chronicle.found_nothing(chronicle.now());
+        assert_eq!(chronicle.check(3, &[]), Ok(()));
+    }
+
+    #[test]
+    fn a_message_comes_twice_or_torn_or_was_never_sent() {
+        let chronicle = sent(2);
+        receive(chronicle, &[1]);
+        assert!(complaint(chronicle.receive(message(1), chronicle.now())).contains("received twice"));
+        let mut torn = message(1);
+        torn[3] = message(2)[3];
+        assert!(complaint(chronicle.receive(torn, chronicle.now())).contains("torn"));
+        assert!(complaint(chronicle.receive(message(3), chronicle.now())).contains("never sent"));
+        assert!(complaint(chronicle.receive(message(u64::MAX), chronicle.now())).contains("invented"));
+        let number = chronicle.begin().expect("there is room");
+        chronicle.end(number, false);
+        assert!(complaint(chronicle.receive(message(number), chronicle.now())).contains("never sent"));
+    }
+
+    #[test]
+    fn a_message_is_overtaken() {
+        let chronicle = sent(2);
+        receive(chronicle, &[2, 1]);
+        assert!(complaint(chronicle.check(2, &[])).contains("message 2 was received before message 1"));
+        // Of two that were being sent at once, either is the first.
+        let (_, chronicle) = empty();
+        let (one, two) = (chronicle.begin().expect("room"), chronicle.begin().expect("room"));
+        chronicle.end(one, true);
+        chronicle.end(two, true);
+        receive(chronicle, &[two, one]);
+        assert_eq!(chronicle.check(2, &[]), Ok(()));
+        // Also, if the first one's sender did not live to say that it was sent; not, if it lived on for a while.
+        for dies_before in [true, false] {
+            let (_, chronicle) = empty();
+            let one = chronicle.begin().expect("room");
+            if dies_before {
+                chronicle.sender_died(one);
+            }
+            send(chronicle);
+            receive(chronicle, &[2, 1]);
+            assert_eq!(chronicle.check(2, &[]).is_err(), dies_before);
+        }
+    }
+
+    #[test]
+    fn a_message_is_lost() {
+        let chronicle = sent(3);
+        receive(chronicle, &[1, 3]);
+        assert!(complaint(chronicle.check(3, &[])).contains("[2] were sent and nobody received"));
+    }
+
+    #[test]
+    fn a_dead_receiver_takes_one_along_that_it_can_have_taken() {
+        let chronicle = sent(2);
+        let asked = chronicle.now();
+        let excuse = Excuse { asked, died: chronicle.now() };
+        assert!(complaint(chronicle.check(2, &[excuse])).contains("[2]"), "one of the two");
+        receive(chronicle, &[2]);
+        assert_eq!(chronicle.check(2, &[excuse]), Ok(()));
+        send(chronicle);
+        assert!(complaint(chronicle.check(2, &[excuse])).contains("[3]"), "it was dead before that was sent");
+        // Who asked only after a later one was received cannot have taken an earlier one.
+        let chronicle = sent(2);
+        receive(chronicle, &[2]);
+        let asked = chronicle.now();
+        assert!(complaint(chronicle.check(2, &[Excuse { asked, died: u64::MAX }])).contains("[1]"));
+        // It wrote down that it received one, and takes no other along.
+        let chronicle = sent(2);
+        let asked = chronicle.now();
+        assert_eq!(chronicle.receive(message(1), asked), Ok(()));
+        assert!(complaint(chronicle.check(2, &[Excuse { asked, died: u64::MAX }])).contains("[2]"));
+    }
+
+    #[test]
+    fn an_excuse_is_found_for_each_if_there_is_one() {
+        let chronicle = sent(1);
+        let early = Excuse { asked: chronicle.now(), died: chronicle.now() };
+        let both = Excuse { asked: early.asked, died: u64::MAX };
+        send(chronicle);
+        for excuses in [[early, both], [both, early]] {
+            assert_eq!(chronicle.check(2, &excuses), Ok(()));
+        }
+        assert!(chronicle.check(2, &[early, early]).is_err());
+    }
+
+    #[test]
+    fn more_are_there_than_there_is_room_for() {
+        let chronicle = sent(3);
+        receive(chronicle, &[1, 2, 3]);
+        assert!(complaint(chronicle.check(2, &[])).contains("3 messages were there at once"));
+    }
+
+    #[test]
+    fn somebody_finds_nothing_while_a_message_is_there() {
+        let chronicle = sent(1);
+        chronicle.found_nothing(chronicle.now());
+        receive(chronicle, &[1]);
+        assert!(complaint(chronicle.check(1, &[])).contains("found nothing while message 1 was there"));
+        // It was asked for before that call was over, and may have been taken already.
+        let chronicle = sent(1);
+        let (blank, asked) = (chronicle.now(), chronicle.now());
+        chronicle.found_nothing(blank);
+        assert_eq!(chronicle.receive(message(1), asked), Ok(()));
+        assert_eq!(chronicle.check(1, &[]), Ok(()));
+    }
+
+    #[test]
+    fn a_new_round_knows_nothing() {
+        let chronicle = sent(2);
+        receive(chronicle, &[2]);
+        chronicle.found_nothing(chronicle.now());
+        chronicle.clear();
+        assert_eq!(chronicle.check(0, &[]), Ok(()));
+        send(chronicle);
+        assert!(complaint(chronicle.check(1, &[])).contains("[1]"));
+    }
+
+    /// Two workers at a work queue with one message.
+    fn at_work() -> (&'static Journal, &'static Chronicle, [u64; 2]) {
+        let (journal, chronicle) = empty();
+        (0..2).for_each(|lane| journal.lane(lane).begin(0));
+        send(chronicle);
+        (journal, chronicle, [identity(0, 1), identity(1, 1)])
+    }
+
+    #[test]
+    fn what_is_finished_never_comes_again_and_all_is_finished() {
+        let (journal, chronicle, [one, other]) = at_work();
+        assert!(complaint(chronicle.check_work(1, 0)).contains("[1] were sent and nobody finished"));
+        assert_eq!(chronicle.lease(journal, one, (message(1), false), chronicle.now()), Ok(1));
+        assert!(chronicle.check_work(1, 0).is_err());
+        assert_eq!(chronicle.finish(1, one, || {}), Ok(()));
+        assert_eq!(chronicle.check_work(1, 0), Ok(()));
+        let again = chronicle.lease(journal, other, (message(1), true), chronicle.now());
+        assert!(complaint(again).contains("was finished"));
+    }
+
+    #[test]
+    fn what_comes_back_is_marked() {
+        let (journal, chronicle, [one, other]) = at_work();
+        assert_eq!(chronicle.unfinished(journal), 1);
+        assert_eq!(chronicle.lease(journal, one, (message(1), false), chronicle.now()), Ok(1));
+        assert_eq!(chronicle.unfinished(journal), 0);
+        chronicle.put_back(1);
+        assert_eq!(chronicle.unfinished(journal), 1);
+        let unmarked = chronicle.lease(journal, other, (message(1), false), chronicle.now());
+        assert!(complaint(unmarked).contains("nobody was told"));
+    }
+
+    #[test]
+    fn what_comes_back_somebody_had() {
+        let (journal, chronicle, [one, _]) = at_work();
+        assert_eq!(chronicle.lease(journal, one, (message(1), true), chronicle.now()), Ok(1));
+        assert_eq!(chronicle.finish(1, one, || {}), Ok(()));
+        assert!(complaint(chronicle.check_work(1, 0)).contains("nobody had them"));
+        assert_eq!(chronicle.check_work(1, 1), Ok(()));
+    }
+
+    #[test]
+    fn nobody_gets_what_somebody_has_who_lives() {
+        let (journal, chronicle, [one, other]) = at_work();
+        assert_eq!(chronicle.lease(journal, one, (message(1), false), chronicle.now()), Ok(1));
+        let stolen = chronicle.lease(journal, other, (message(1), true), chronicle.now());
+        assert!(complaint(stolen).contains("worker 1 of lane 0 lives"));
+        assert!(complaint(chronicle.finish(1, one, || {})).contains("went to somebody else"));
+        // The dead have nothing; nor is it known whether what they were finishing comes back.
+        let (journal, chronicle, [one, other]) = at_work();
+        assert_eq!(chronicle.lease(journal, one, (message(1), false), chronicle.now()), Ok(1));
+        journal.lane(0).is_condemned();
+        assert_eq!(chronicle.unfinished(journal), 1);
+        assert_eq!(chronicle.lease(journal, other, (message(1), true), chronicle.now()), Ok(1));
+        let taken = || drop(chronicle.lease(journal, one, (message(1), true), chronicle.now()));
+        assert!(complaint(chronicle.finish(1, other, taken)).contains("while it was being finished"));
+    }
+}

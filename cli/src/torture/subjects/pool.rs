@@ -191,3 +191,48 @@ impl Subject for Pools {
         format!("{:?}", self.open)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::torture::hand::identity;
+
+    fn attached() -> (Pools, View<'static>, Region) {
+        let region = Region::anonymous().expect("a region");
+        let mut subject = Pools::default();
+        subject.attach(&region).expect("a pool");
+        (subject, View { journal: Journal::map().expect("a mapping"), subject: 1 }, region)
+    }
+
+    #[test]
+    fn a_buffer_is_missing_in_the_end() {
+        let (mut subject, view, region) = attached();
+        assert_eq!(subject.check(view), Ok(()));
+        let pool = region.pool::<Payload>("pool", BUFFERS).expect("it is there");
+        let buffer = pool.take().expect("all are there");
+        assert!(subject.check(view).expect_err("one is gone").to_string().contains("1 of 2 buffers"));
+        drop(buffer);
+        assert_eq!(subject.check(view), Ok(()));
+    }
+
+    #[test]
+    fn the_buffer_of_a_thread_that_ends_comes_home() {
+        let (mut subject, view, _region) = attached();
+        let pool = subject.open().expect("attached");
+        assert_eq!(Pools::end_with_a_buffer(pool, view.journal, identity(0, 1)), Ok(()));
+        assert_eq!(subject.check(view), Ok(()));
+    }
+
+    #[test]
+    fn what_is_found_in_a_buffer_is_whole_or_of_the_dead() {
+        let (_, view, _region) = attached();
+        view.journal.lane(3).begin(0);
+        let (own, theirs) = (identity(0, 1), identity(3, 1));
+        let found = |mut payload: Payload| enter(&mut payload, view.journal, own).err().map(|fault| fault.to_string());
+        assert_eq!((found([0; 3]), found([0, 5, !5])), (None, None));
+        assert!(found([0, 5, 6]).is_some_and(|fault| fault.contains("torn")));
+        assert!(found([theirs, 5, !5]).is_some_and(|fault| fault.contains("worker 1 of lane 3 has, who lives")));
+        view.journal.lane(3).meets_doom();
+        assert_eq!(found([theirs, 5, 6]), None);
+    }
+}

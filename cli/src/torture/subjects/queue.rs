@@ -201,3 +201,24 @@ pub(super) fn all_buffers(found: usize, capacity: usize) -> Outcome {
     }
     Err(Fault::new(format!("{found} buffers of {all} are there, and nobody is there who has one")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::torture::journal::Journal;
+    use crate::torture::worker;
+
+    #[test]
+    fn a_buffer_leaks() {
+        let region = worker::options(1).anonymous().expect("a region");
+        let mut subject = Queues::default();
+        subject.attach(&region).expect("a queue");
+        let view = View { journal: Journal::map().expect("a mapping"), subject: 1 };
+        assert_eq!(subject.check(view), Ok(()));
+        let other = region.queue::<Message>("queue", CAPACITY).expect("it is there");
+        let loan = other.loan().expect("all are there");
+        assert!(subject.check(view).expect_err("one is gone").to_string().contains("66 buffers of 67"));
+        drop(loan);
+        assert_eq!(subject.check(view), Ok(()));
+    }
+}
