@@ -263,6 +263,13 @@ struct Hands {
     has_filled: Option<u64>,
 }
 
+impl Hands {
+    fn buffers(&self) -> usize {
+        let Self { loans, forgotten_loans, taken, forgotten, has_filled, .. } = self;
+        loans.len() + forgotten_loans + taken.len() + forgotten.len() + usize::from(has_filled.is_some())
+    }
+}
+
 /// What somebody waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lack {
@@ -288,12 +295,15 @@ impl Model {
     }
 
     fn free(&self) -> usize {
-        let of = |hands: &Hands| {
-            let Hands { loans, forgotten_loans, taken, forgotten, has_filled, .. } = hands;
-            loans.len() + forgotten_loans + taken.len() + forgotten.len() + usize::from(has_filled.is_some())
-        };
-        let used = self.messages.len() + self.returned.len() + self.hands.iter().map(of).sum::<usize>();
-        self.capacity + SPARE - used
+        let had = self.hands.iter().map(Hands::buffers).sum::<usize>();
+        self.capacity + SPARE - self.messages.len() - self.returned.len() - had
+    }
+
+    /// Whether those who wait, this one included, leave a buffer to whoever gets them going again.
+    fn leaves_a_buffer(&self, thread: usize) -> bool {
+        let waits = |other: &usize| *other == thread || self.hands[*other].waits.is_some();
+        let had: usize = (0..THREADS).filter(waits).map(|other| self.hands[other].buffers()).sum();
+        had + THREADS < self.capacity + SPARE
     }
 
     fn has_space(&self) -> bool {
@@ -453,7 +463,7 @@ fn play<K: Kind>(region: &Region, capacity: usize, operations: Vec<(usize, Opera
                 let is_one_of_them = |(_, other)| other == Some(lack) && lack != Lack::Buffer;
                 // Somebody is left who can do something, and gets the queue going again.
                 let is_last = model.waiting().count() + 1 == THREADS;
-                if is_last || !model.waiting().all(is_one_of_them) {
+                if is_last || !model.leaves_a_buffer(thread) || !model.waiting().all(is_one_of_them) {
                     continue;
                 }
                 threads[thread].begin(operation);
