@@ -48,7 +48,8 @@
 //! | buffer to `HELD` | AcqRel | loads of the buffer's word, Acquire | that the message had passed |
 //!
 //! **Death.** Of a sender before the message has passed: the offer is withdrawn, or somebody takes it first. Of a receiver
-//! after that: the message is gone with it, and the sender was told that it was taken. Before a signal: the undertaker changes
+//! after that: the message is gone with it, and the sender was told that it was taken. Of a receiver that has requested: until
+//! the undertaker withdraws the request a message is given to the dead, and gone, even if the sender came later. Before a signal: the undertaker changes
 //! all gates and wakes all whom a slot names.
 //!
 //! **Models.** `rendezvous/*`.

@@ -20,7 +20,9 @@ use core::time::Duration;
 /// has taken the message.
 ///
 /// **Death.** If either is killed in the middle, the other knows: a send that returned was taken, by a receiver that may have
-/// died with it; what a sender offered that was killed is taken whole, or withdrawn. Nothing is left behind.
+/// died with it; what a sender offered that was killed is taken whole, or withdrawn. Nothing is left behind. A receiver that
+/// is killed while it waits counts as there until its death has been noticed, a fraction of a millisecond later as a rule: a
+/// message that is sent to it until then is gone with it, one at most, even if the send began after the death.
 ///
 /// **Memory order.** What a sender did before it sent happens before what the receiver does with the message, and what the
 /// receiver did before it received happens before the send returns.

@@ -16,10 +16,14 @@ mod event;
 mod mutex;
 mod once;
 mod owned_semaphore;
+mod pool;
+mod queue;
 mod registry;
+mod rendezvous;
 mod rwlock;
 mod segment;
 mod semaphore;
+mod unbounded;
 
 use proptest::prelude::{ProptestConfig, TestCaseError};
 use selvedge::Region;

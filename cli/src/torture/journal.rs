@@ -6,6 +6,7 @@
 //!
 //! All of it are words that are zero in the beginning.
 
+use super::chronicle::Chronicle;
 use super::ledger::Table;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 use selvedge::sync::{AtomicU32, AtomicU64, Ordering, compiler_fence};
@@ -15,7 +16,7 @@ use std::ptr::{self, NonNull};
 /// Most workers, and one lane for the inspector.
 pub(crate) const LANES: usize = 33;
 /// Most subjects.
-pub(crate) const SUBJECTS: usize = 16;
+pub(crate) const SUBJECTS: usize = 24;
 /// Most points of a subject.
 pub(crate) const POINTS: usize = 16;
 /// Words that a subject has in each lane.
@@ -60,6 +61,7 @@ pub(crate) struct Journal {
     /// The most synchronisation steps that a call at this point has taken.
     pub(crate) steps: [[AtomicU32; POINTS]; SUBJECTS],
     pub(crate) tables: [Table; 4],
+    pub(crate) chronicles: [Chronicle; 4],
 }
 
 /// A mutex of the hunt for late stores: who had it, and of whose death was told, by number.

@@ -21,6 +21,7 @@
 //! Workers are killed in two ways: by the director at any time, and by themselves at a chosen call; in a build with the
 //! feature `steps` that is before a synchronisation step of the call, by the numbers that the models use.
 
+mod chronicle;
 mod director;
 mod fault;
 mod hand;

@@ -47,8 +47,8 @@ pub(crate) fn options(workers: usize) -> RegionOptions {
     // The dead keep their places until they were buried, and a worker's child has one too.
     let processes = u32::try_from(4 * workers + 8).unwrap_or(u32::MAX).min(120);
     // Room for what there is, and for what was removed and somebody has open who may be dead. Not for leaks.
-    let objects = u32::try_from(58 + 4 * workers).unwrap_or(u32::MAX);
-    RegionOptions::new().processes(processes).threads(8).objects(objects).arena(128 << 10).backstop(None)
+    let objects = u32::try_from(63 + 4 * workers).unwrap_or(u32::MAX);
+    RegionOptions::new().processes(processes).threads(8).objects(objects).arena(138 << 10).backstop(None)
 }
 
 impl Scene {

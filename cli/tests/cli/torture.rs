@@ -16,6 +16,23 @@ fn some_hundred_kills_and_every_promise_is_kept() {
 }
 
 #[test]
+fn whatever_is_asked_for_is_tortured_and_nothing_else() {
+    let place = Place::new();
+    let asked = ["pool", "queue", "work-queue", "unbounded", "rendezvous"];
+    let only = asked.join(",");
+    let line = ["torture", "--json", "--seed", "3", "--minutes", "0.2", "--kills", "1500", "--only", &only];
+    let report = place.run(&line).silent().json();
+    let points = report["points"].as_array().expect("a list");
+    for subject in asked {
+        let kills =
+            points.iter().filter(|point| point["subject"] == subject).filter_map(|point| point["kills"].as_u64());
+        assert!(kills.sum::<u64>() > 0, "{subject}: {report}");
+    }
+    let all = |point: &serde_json::Value| asked.iter().any(|subject| point["subject"] == *subject);
+    assert!(points.iter().all(|point| all(point) || point["subject"] == "life"), "{report}");
+}
+
+#[test]
 fn spinning_owners_are_killed_and_none_stores_too_late() {
     let place = Place::new();
     let line = ["torture", "--seed", "2", "--minutes", "0.5", "--kills", "200", "--only", "late-store"];
