@@ -1,0 +1,103 @@
+//! A process that is traced while it makes a call, and makes single steps of it.
+//!
+//! The traced process says where its call begins and ends ([`Traced::call`]): it stops at both places. Its tracer is the
+//! thread that forked it.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use super::actors::{Actor, fork};
+use super::patience::{PATIENCE, patience, who};
+use super::shared::{Mark, Shared};
+use rustix::process::{Pid, Signal, WaitOptions, waitpid};
+
+/// What the traced process tells its tracer; lies in memory that both have.
+#[derive(Debug, Default)]
+pub(crate) struct Traced {
+    is_refused: Mark,
+}
+
+impl Traced {
+    /// The call, which is traced. What is done before and after is not.
+    pub(crate) fn call<R>(&self, call: impl FnOnce() -> R) -> R {
+        let nothing = std::ptr::null_mut::<libc::c_void>();
+        // SAFETY: a request without arguments.
+        let answer = unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, nothing, nothing) };
+        if answer != 0 {
+            self.is_refused.set(1);
+            std::process::abort();
+        }
+        stop();
+        let result = call();
+        stop();
+        result
+    }
+}
+
+/// Whether this machine lets a process trace its children.
+pub(crate) fn may_trace() -> bool {
+    let traced = Shared::new(Traced::default());
+    let child = fork("a child to be traced", || traced.call(|| ()));
+    let stopped = next_stop(&child);
+    traced.is_refused.get() == 0 && stopped == STOPPED_ITSELF
+}
+
+/// Stops the calling thread until its tracer lets it go on.
+fn stop() {
+    // SAFETY: sends a signal to the calling thread, which is no memory access.
+    assert_eq!(unsafe { libc::raise(libc::SIGSTOP) }, 0, "a signal to oneself");
+}
+
+fn request(request: libc::c_uint, traced: &Actor) {
+    let nothing = std::ptr::null_mut::<libc::c_void>();
+    let pid = libc::pid_t::try_from(traced.pid()).expect("a process id");
+    // SAFETY: lets a stopped child go on, which is no access to this process's memory.
+    let answer = unsafe { libc::ptrace(request, pid, nothing, nothing) };
+    assert_eq!(answer, 0, "ptrace: {}", std::io::Error::last_os_error());
+}
+
+/// The signal with which it stops next; none if it has ended.
+fn next_stop(traced: &Actor) -> Option<i32> {
+    let pid = i32::try_from(traced.pid()).ok().and_then(Pid::from_raw).expect("a process id");
+    let deadline = patience();
+    loop {
+        if let Some((_, status)) = waitpid(Some(pid), WaitOptions::NOHANG | WaitOptions::UNTRACED).expect("our child") {
+            return status.stopping_signal();
+        }
+        assert!(!deadline.has_passed(), "{} waited {PATIENCE:?} in vain for a traced process to stop", who());
+        rustix::thread::sched_yield();
+    }
+}
+
+const STOPPED_ITSELF: Option<i32> = Some(Signal::STOP.as_raw());
+const STEPPED: Option<i32> = Some(Signal::TRAP.as_raw());
+
+/// Waits until it is about to make its call.
+#[track_caller]
+pub(crate) fn await_call(traced: &Actor) {
+    assert_eq!(next_stop(traced), STOPPED_ITSELF, "before the call");
+}
+
+/// Lets it make so many steps of its call. True: it came to the end of the call before.
+#[track_caller]
+pub(crate) fn make_steps(traced: &Actor, steps: u32) -> bool {
+    for _ in 0..steps {
+        request(libc::PTRACE_SINGLESTEP, traced);
+        match next_stop(traced) {
+            STEPPED => {}
+            STOPPED_ITSELF => return true,
+            other => panic!("the traced process stopped with {other:?}"),
+        }
+    }
+    false
+}
+
+/// Lets it come to the end of its call.
+#[track_caller]
+pub(crate) fn finish_call(traced: &Actor) {
+    request(libc::PTRACE_CONT, traced);
+    assert_eq!(next_stop(traced), STOPPED_ITSELF, "after the call");
+}
+
+/// Lets it go on, traced no longer.
+pub(crate) fn let_go(traced: &Actor) {
+    request(libc::PTRACE_DETACH, traced);
+}
