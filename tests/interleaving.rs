@@ -21,7 +21,7 @@ use std::time::Duration;
 use support::actors::fork;
 use support::alone::alone;
 use support::shared::{Mark, Shared};
-use support::tracing::{Traced, await_call, finish_call, let_go, make_steps, may_trace};
+use support::tracing::{Traced, await_call, finish_call, let_go, make_steps, may_trace, stay_on_one_processor};
 
 /// For all instructions of one call.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -73,6 +73,7 @@ fn at_each_instruction<T>(
     if !may_trace() {
         return eprintln!("skipped: this machine forbids tracing");
     }
+    stay_on_one_processor();
     for steps in 0..MOST {
         let board = Shared::new(Board::default());
         let actor = fork("the victim", || victim(&board));

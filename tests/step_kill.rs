@@ -37,7 +37,7 @@ use support::alone::alone;
 use support::pair::{Pair, number, pair};
 use support::patience::{PATIENCE, until};
 use support::shared::{Mark, Shared};
-use support::tracing::{Traced, await_call, make_steps, may_trace};
+use support::tracing::{Traced, await_call, make_steps, may_trace, stay_on_one_processor};
 
 /// For all instructions of one call, in all companies.
 const LIMIT: Duration = Duration::from_secs(240);
@@ -145,6 +145,7 @@ fn after_each_instruction(call: &'static str, company: Company, mut play: impl F
     if !may_trace() {
         return eprintln!("skipped: this machine forbids tracing");
     }
+    stay_on_one_processor();
     let mut first_done = None;
     for steps in 0..MOST {
         let board = Shared::new(Board::default());

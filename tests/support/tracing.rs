@@ -5,9 +5,10 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use super::actors::{Actor, fork};
-use super::patience::{PATIENCE, patience, who};
+use super::patience::who;
 use super::shared::{Mark, Shared};
 use rustix::process::{Pid, Signal, WaitOptions, waitpid};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// What the traced process tells its tracer; lies in memory that both have.
 #[derive(Debug, Default)]
@@ -25,11 +26,25 @@ impl Traced {
             self.is_refused.set(1);
             std::process::abort();
         }
+        // SAFETY: the signal comes to a process that ends by it, or stops if it is traced.
+        unsafe { libc::alarm(ALARM) };
         stop();
         let result = call();
         stop();
         result
     }
+}
+
+/// Keeps the calling thread, and what it forks from now on, on one processor: a single step is several times quicker if tracer
+/// and traced need not wake each other across processors.
+pub(crate) fn stay_on_one_processor() {
+    let all = sched_getaffinity(None).expect("the processors to run on");
+    let allowed: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).collect();
+    // Tests that run beside each other take different ones, more or less.
+    let chosen = usize::try_from(std::process::id()).expect("64 bits") % allowed.len();
+    let mut one = CpuSet::new();
+    one.set(allowed[chosen]);
+    sched_setaffinity(None, &one).expect("one of those that are allowed");
 }
 
 /// Whether this machine lets a process trace its children.
@@ -59,18 +74,18 @@ fn request(request: libc::c_uint, traced: &Actor) {
     assert_eq!(answer, 0, "ptrace: {}", std::io::Error::last_os_error());
 }
 
-/// The signal with which it stops next; none if it has ended.
+/// The signal with which it stops next; none if it has ended. The tracer sleeps until then: the traced process has an alarm, which
+/// stops it, too.
 fn next_stop(traced: &Actor) -> Option<i32> {
     let pid = i32::try_from(traced.pid()).ok().and_then(Pid::from_raw).expect("a process id");
-    let deadline = patience();
-    loop {
-        if let Some((_, status)) = waitpid(Some(pid), WaitOptions::NOHANG | WaitOptions::UNTRACED).expect("our child") {
-            return status.stopping_signal();
-        }
-        assert!(!deadline.has_passed(), "{} waited {PATIENCE:?} in vain for a traced process to stop", who());
-        rustix::thread::sched_yield();
-    }
+    let (_, status) = waitpid(Some(pid), WaitOptions::UNTRACED).expect("our child").expect("a blocking call");
+    let signal = status.stopping_signal();
+    assert_ne!(signal, Some(libc::SIGALRM), "{} waited {ALARM} s in vain for a traced process", who());
+    signal
 }
+
+/// For a call with all its steps, in seconds.
+const ALARM: u32 = 60;
 
 const STOPPED_ITSELF: Option<i32> = Some(Signal::STOP.as_raw());
 const STEPPED: Option<i32> = Some(Signal::TRAP.as_raw());
