@@ -7,7 +7,7 @@
 //!
 //! Each operation is killed in up to three companies: alone; while another process sleeps on the object already; and with
 //! another that comes while the victim is held up, and sleeps or gets on before it is killed. The survivors get on within their
-//! deadline, with keepers alone to repair. What the victim left must be one of two states, in the order in which its
+//! deadline, with keepers alone to repair: they wait as long as it takes, and it is the director who loses patience. What the victim left must be one of two states, in the order in which its
 //! instructions bring them about, with one boundary between: an operation has happened, or it has not. Afterwards the object
 //! works and the region's own check finds nothing.
 //!
@@ -186,23 +186,45 @@ fn mutex(region: &Region) -> Mutex<[u64; 2]> {
     region.mutex(NAME, [0; 2]).expect("a mutex").with_wait(Wait::Block)
 }
 
-/// Locks the mutex; the value is then what it should be.
-fn lock(mutex: &Mutex<[u64; 2]>, should: [u64; 2]) -> u32 {
-    let mend = |mut guard: MutexGuard<'_, [u64; 2]>| {
-        let whole = *guard == should;
-        *guard = should;
-        guard.mark_consistent();
-        whole
-    };
-    match mutex.lock_timeout(PATIENCE) {
+/// What the answer says of a mutex whose value should be this; it has it afterwards.
+fn judge(answer: Result<MutexGuard<'_, [u64; 2]>, LockError<MutexGuard<'_, [u64; 2]>>>, should: [u64; 2]) -> u32 {
+    match answer {
         Ok(guard) if *guard == should => CLEAN,
         Ok(_) => LIED,
-        Err(LockError::OwnerDied(guard)) => {
-            mend(guard);
+        Err(LockError::OwnerDied(mut guard)) => {
+            *guard = should;
+            guard.mark_consistent();
             ABANDONED
         }
         Err(error) => panic!("a survivor found: {error}"),
     }
+}
+
+/// A companion that waits for the mutex as long as it takes.
+fn locks(board: &Board, should: [u64; 2]) {
+    let mutex = mutex(&opened());
+    board.enters.set(1);
+    board.says.set(judge(mutex.lock(), should));
+}
+
+/// What the survivor finds: the companion, or the director once the dead is repaired.
+fn mutex_found(
+    round: &Round,
+    region: &Region,
+    stage: &Mutex<[u64; 2]>,
+    companion: Option<Actor>,
+    should: [u64; 2],
+) -> u32 {
+    let found = if let Some(companion) = companion {
+        companion.succeed();
+        all_is_well(region);
+        round.board.says.get()
+    } else {
+        all_is_well(region);
+        judge(stage.try_lock(), should)
+    };
+    assert_eq!(judge(stage.try_lock(), should), CLEAN, "no second death is told");
+    found
 }
 
 #[test]
@@ -217,20 +239,8 @@ fn mutex_lock() {
                     let guard = traced.call(|| mutex.lock());
                     std::mem::forget(guard);
                 };
-                let companion = |board: &Board| {
-                    let mutex = mutex(&opened());
-                    board.enters.set(1);
-                    board.says.set(lock(&mutex, [0; 2]));
-                };
-                let found = match round.play(victim, companion, || ()) {
-                    Some(companion) => {
-                        companion.succeed();
-                        round.board.says.get()
-                    }
-                    None => lock(&stage, [0; 2]),
-                };
-                all_is_well(&region);
-                assert_eq!(lock(&stage, [0; 2]), CLEAN, "no second death is told");
+                let companion = round.play(victim, |board| locks(board, [0; 2]), || ());
+                let found = mutex_found(round, &region, &stage, companion, [0; 2]);
                 if found == ABANDONED { Done } else { NotDone }
             });
         }
@@ -258,21 +268,9 @@ fn mutex_write_and_unlock() {
                         drop(guard);
                     });
                 };
-                let companion = |board: &Board| {
-                    let mutex = mutex(&opened());
-                    board.enters.set(1);
-                    board.says.set(lock(&mutex, should));
-                };
-                let found = match round.play(victim, companion, || ()) {
-                    Some(companion) => {
-                        companion.succeed();
-                        round.board.says.get()
-                    }
-                    None => lock(&stage, should),
-                };
+                let companion = round.play(victim, |board| locks(board, should), || ());
+                let found = mutex_found(round, &region, &stage, companion, should);
                 assert_ne!(found, LIED, "the mutex was free, and the value half written");
-                all_is_well(&region);
-                assert_eq!(lock(&stage, should), CLEAN, "no second death is told");
                 if found == CLEAN { Done } else { NotDone }
             });
         }
@@ -289,7 +287,7 @@ fn semaphore(region: &Region) -> Semaphore {
 fn acquires(board: &Board) {
     let permits = semaphore(&opened());
     board.enters.set(1);
-    permits.acquire_timeout(1, PATIENCE).expect("a permit in time");
+    permits.acquire().expect("a permit");
     board.says.set(GOT);
 }
 
@@ -378,7 +376,7 @@ fn owned(region: &Region, permits: u32) -> OwnedSemaphore {
 fn acquires_and_gives_back(board: &Board) {
     let permits = owned(&opened(), 1);
     board.enters.set(1);
-    let permit = permits.acquire_timeout(1, PATIENCE).expect("a permit in time");
+    let permit = permits.acquire().expect("a permit");
     board.says.set(GOT);
     drop(permit);
 }
@@ -470,21 +468,19 @@ fn passes_on(ring: &Ring<Pair>) {
     assert!(receiver.try_recv().is_err_and(|error| error.departure() == Some(Departure::Closed)));
 }
 
-/// Receives 0, 1, … until the sender is dead, and says after each how many.
-fn receives_all(ring: &Ring<Pair>, mut says: impl FnMut(u32)) -> u32 {
-    let mut receiver = ring.receiver_timeout(PATIENCE).expect("the receiver's end").with_wait(Wait::Block);
+/// Receives 0, 1, … until the sender is dead. How many; they are in order, each once.
+fn receives_all(mut receive: impl FnMut() -> Result<Pair, RecvError>) -> u32 {
     for count in 0.. {
-        match receiver.recv_timeout(PATIENCE) {
+        match receive() {
             Ok(message) => assert_eq!(number(message), u64::from(count), "in order, each once"),
             Err(RecvError::Disconnected(gone)) if gone.how == Departure::Died => return count,
-            Err(error) => panic!("the receiver waited {PATIENCE:?}: {error}"),
+            Err(error) => panic!("a survivor found: {error}"),
         }
-        says(count + 1);
     }
     unreachable!("no sender sends so much")
 }
 
-/// The message before the victim's call has been received; it may be that of the call, too.
+/// The companion has received all.
 const ENDED: u32 = 100;
 
 #[test]
@@ -500,8 +496,13 @@ fn ring_send() {
                     traced.call(|| sender.send(pair(1))).expect("room");
                 };
                 let companion = |board: &Board| {
-                    let ring = ring(&opened());
-                    let received = receives_all(&ring, |count| board.enters.set(count));
+                    let mut receiver = ring(&opened()).receiver().expect("free").with_wait(Wait::Block);
+                    // It has received what was sent before the call when it enters.
+                    let received = receives_all(|| {
+                        let message = receiver.recv();
+                        board.enters.set(1);
+                        message
+                    });
                     board.says.set(ENDED + received);
                 };
                 let received = match round.play(victim, companion, || ()) {
@@ -509,7 +510,11 @@ fn ring_send() {
                         companion.succeed();
                         round.board.says.get() - ENDED
                     }
-                    None => receives_all(&stage, |_| ()),
+                    None => {
+                        all_is_well(&region);
+                        let mut receiver = stage.try_receiver().expect("free");
+                        receives_all(|| receiver.try_recv())
+                    }
                 };
                 let heir = stage.sender_timeout(PATIENCE).expect("the dead sender's end");
                 assert_eq!(heir.predecessor(), Predecessor::Died);
@@ -547,13 +552,13 @@ fn ring_recv() {
                 let companion = |board: &Board| {
                     let mut sender = ring(&opened()).sender().expect("free").with_wait(Wait::Block);
                     board.enters.set(1);
-                    match sender.send_timeout(pair(2), PATIENCE) {
+                    match sender.send(pair(2)) {
                         Ok(()) => board.says.set(SENT),
                         Err(SendError::Disconnected(message, gone)) => {
                             assert_eq!((message, gone.how), (pair(2), Departure::Died));
                             board.says.set(TOLD);
                         }
-                        Err(error) => panic!("the sender waited {PATIENCE:?}: {error}"),
+                        Err(error) => panic!("the companion found: {error}"),
                     }
                 };
                 let sent = round.play(victim, companion, || ()).is_some_and(|companion| {
@@ -615,7 +620,7 @@ fn queue_send() {
                 let companion = |board: &Board| {
                     let queue = queue(&opened());
                     board.enters.set(1);
-                    let received = queue.recv_timeout(PATIENCE).expect("a message in time");
+                    let received = queue.recv().expect("a message");
                     board.says.set(u32::try_from(number(received)).expect("small"));
                 };
                 let companion = round.play(victim, companion, || ());
@@ -630,11 +635,12 @@ fn queue_send() {
                             "the companion sleeps though there is a message"
                         );
                     }
-                    stage.send_timeout(pair(2), PATIENCE).expect("room");
+                    stage.try_send(pair(2)).expect("room");
                     companion.succeed();
                     received.push(u64::from(round.board.says.get()));
                 } else {
-                    stage.send_timeout(pair(2), PATIENCE).expect("room, whatever the dead left");
+                    all_is_well(&region);
+                    stage.try_send(pair(2)).expect("room, whatever the dead left");
                 }
                 received.extend(drain(&region, &stage));
                 match received[..] {
@@ -663,7 +669,7 @@ fn queue_recv() {
                 let companion = |board: &Board| {
                     let queue = queue(&opened());
                     board.enters.set(1);
-                    queue.send_timeout(pair(3), PATIENCE).expect("room in time");
+                    queue.send(pair(3)).expect("room");
                     board.says.set(SENT);
                 };
                 let companion = round.play(victim, companion, || ());
