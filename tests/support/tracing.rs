@@ -110,6 +110,102 @@ pub(crate) fn make_steps(traced: &Actor, steps: u32) -> bool {
     false
 }
 
+/// Where a process is after each instruction of its call, as far as others have shown that made the same call.
+///
+/// Who makes all steps one by one needs a number of stops that is a square of the length of the call. Along a known path a
+/// breakpoint of the processor leads to the last known place at once; forked processes have all code at the same addresses.
+#[derive(Debug, Default)]
+pub(crate) struct Path {
+    places: Vec<u64>,
+}
+
+/// How far a traced process came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// It has made the steps that were asked for.
+    There,
+    /// It came to the end of its call before.
+    End,
+    /// It took another path than those before, and came to the end of its call on it. The path is forgotten.
+    EndAnotherWay,
+}
+
+impl Path {
+    /// Lets it make so many steps of its call, of which it has made none: all but the last as others did.
+    #[track_caller]
+    pub(crate) fn make_steps(&mut self, traced: &Actor, steps: u32) -> Reached {
+        let wanted = usize::try_from(steps).expect("64 bits");
+        self.places.truncate(wanted);
+        if self.places.is_empty() {
+            self.places.push(place(traced));
+        }
+        // A breakpoint where it stands would stop it there.
+        while self.places.len() > 1 && self.places.last() == self.places.first() {
+            self.places.pop();
+        }
+        if !self.run_to_the_last(traced) {
+            self.places.clear();
+            return Reached::EndAnotherWay;
+        }
+        while self.places.len() <= wanted {
+            if make_steps(traced, 1) {
+                return Reached::End;
+            }
+            self.places.push(place(traced));
+        }
+        Reached::There
+    }
+
+    /// Lets it run to the last known place. False: it came to the end of its call.
+    fn run_to_the_last(&self, traced: &Actor) -> bool {
+        let [_, passed @ ..] = &self.places[..] else { return true };
+        let Some(last) = passed.last() else { return true };
+        set_breakpoint(traced, Some(*last));
+        for _ in passed.iter().filter(|place| *place == last) {
+            request(libc::PTRACE_CONT, traced);
+            match next_stop(traced) {
+                STEPPED => assert_eq!(place(traced), *last, "it stopped at the breakpoint"),
+                STOPPED_ITSELF => return false,
+                other => panic!("the traced process stopped with {other:?}"),
+            }
+        }
+        set_breakpoint(traced, None);
+        true
+    }
+}
+
+/// The address of its next instruction.
+#[cfg(target_arch = "x86_64")]
+fn place(traced: &Actor) -> u64 {
+    let pid = libc::pid_t::try_from(traced.pid()).expect("a process id");
+    let mut registers = std::mem::MaybeUninit::<libc::user_regs_struct>::uninit();
+    let nothing = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: the kernel writes the registers of a stopped child there, which has room for them.
+    let answer = unsafe { libc::ptrace(libc::PTRACE_GETREGS, pid, nothing, registers.as_mut_ptr()) };
+    assert_eq!(answer, 0, "ptrace: {}", std::io::Error::last_os_error());
+    // SAFETY: written just now.
+    unsafe { registers.assume_init() }.rip
+}
+
+/// Makes it stop before it executes what is at this address, or nowhere.
+#[cfg(target_arch = "x86_64")]
+fn set_breakpoint(traced: &Actor, at: Option<u64>) {
+    let pid = libc::pid_t::try_from(traced.pid()).expect("a process id");
+    let set = |register: usize, value: u64| {
+        let offset = std::mem::offset_of!(libc::user, u_debugreg) + register * size_of::<u64>();
+        // SAFETY: sets a debug register of a stopped child, which is no access to this process's memory.
+        let answer = unsafe { libc::ptrace(libc::PTRACE_POKEUSER, pid, offset, value) };
+        assert_eq!(answer, 0, "a breakpoint: {}", std::io::Error::last_os_error());
+    };
+    // Register 7 says which of the others count, and for what: the lowest bit is the first one's, for execution.
+    let (address, control) = (0, 7);
+    set(control, 0);
+    if let Some(at) = at {
+        set(address, at);
+        set(control, 1);
+    }
+}
+
 /// Lets it come to the end of its call.
 #[track_caller]
 pub(crate) fn finish_call(traced: &Actor) {
