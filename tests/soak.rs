@@ -215,7 +215,7 @@ fn work(board: &'static Board, number: usize, seed: u64) {
             }
         }
     }
-    if seed % 3 == 0 {
+    if seed.is_multiple_of(3) {
         // SAFETY: ends the process at once, whatever its threads are doing.
         unsafe { libc::_exit(0) };
     }
@@ -233,7 +233,7 @@ fn survive(board: &Board, seed: u64) {
     let everything = Everything::of(&region).expect("one of each");
     loop {
         let phase = board.phase.get();
-        if phase % 2 == 0 {
+        if phase.is_multiple_of(2) {
             let message = dice.throw();
             everything.turn(&mut dice, WORKERS * BUSY, message);
             continue;

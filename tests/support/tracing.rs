@@ -131,7 +131,16 @@ pub(crate) enum Reached {
 }
 
 impl Path {
+    /// Lets it make so many steps of its call, of which it has made none, one by one: how to do better is not known of this
+    /// processor.
+    #[cfg(not(target_arch = "x86_64"))]
+    #[track_caller]
+    pub(crate) fn make_steps(&mut self, traced: &Actor, steps: u32) -> Reached {
+        if make_steps(traced, steps) { Reached::End } else { Reached::There }
+    }
+
     /// Lets it make so many steps of its call, of which it has made none: all but the last as others did.
+    #[cfg(target_arch = "x86_64")]
     #[track_caller]
     pub(crate) fn make_steps(&mut self, traced: &Actor, steps: u32) -> Reached {
         let wanted = usize::try_from(steps).expect("64 bits");
@@ -157,6 +166,7 @@ impl Path {
     }
 
     /// Lets it run to the last known place. False: it came to the end of its call.
+    #[cfg(target_arch = "x86_64")]
     fn run_to_the_last(&self, traced: &Actor) -> bool {
         let [_, passed @ ..] = &self.places[..] else { return true };
         let Some(last) = passed.last() else { return true };
