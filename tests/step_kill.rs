@@ -379,30 +379,33 @@ fn semaphore_release() {
     });
 }
 
-fn owned(region: &Region, permits: u32) -> OwnedSemaphore {
-    region.owned_semaphore(NAME, permits).expect("a semaphore").with_wait(Wait::Block)
+/// All permits of an owned semaphore, which are taken together.
+const ALL: u32 = 2;
+
+fn owned(region: &Region) -> OwnedSemaphore {
+    region.owned_semaphore(NAME, ALL).expect("a semaphore").with_wait(Wait::Block)
 }
 
-/// Another who wants a permit, which comes home.
+/// Another who wants the permits, which come home.
 fn acquires_and_gives_back(board: &Board) {
-    let permits = owned(&opened(), 1);
+    let permits = owned(&opened());
     board.enters.set(1);
-    let permit = permits.acquire().expect("a permit");
+    let permits_taken = permits.acquire_many(ALL).expect("permits");
     board.says.set(GOT);
-    drop(permit);
+    drop(permits_taken);
 }
 
-/// The only permit comes home in any case; whether the victim had done its call is seen while it is held up.
+/// All permits come home in any case; whether the victim had done its call is seen while it is held up.
 fn owned_is_home(round: &Round<'_>, region: &Region, stage: &OwnedSemaphore, companion: Option<Actor>) {
     if let Some(companion) = companion {
-        round.board.says.wait("the companion gets the permit");
+        round.board.says.wait("the companion gets the permits");
         companion.succeed();
     }
     all_is_well(region);
-    assert_eq!(stage.available(), 1, "all permits are home");
-    let permit = stage.try_acquire(1).expect("it is there");
+    assert_eq!(stage.available(), ALL, "all permits are home");
+    let permits_taken = stage.try_acquire(ALL).expect("they are there");
     assert_eq!(stage.available(), 0);
-    drop(permit);
+    drop(permits_taken);
 }
 
 #[test]
@@ -413,16 +416,16 @@ fn owned_semaphore_acquire() {
             after_each_instruction("owned semaphore: acquire", company, |round| {
                 // Made anew: how many instructions a thread needs depends on what the last one in its slot had in mind.
                 let _ = region.remove_object(NAME);
-                let stage = owned(&region, 1);
+                let stage = owned(&region);
                 let victim = |traced: &Traced| {
-                    let permits = owned(&opened(), 1);
-                    let permit = traced.call(|| permits.acquire()).expect("it is there");
-                    std::mem::forget(permit);
+                    let permits = owned(&opened());
+                    let permits_taken = traced.call(|| permits.acquire_many(ALL)).expect("they are there");
+                    std::mem::forget(permits_taken);
                 };
                 let left = Cell::new(NotDone);
                 // Without the victim's word: the companion had it before the kill, or waits for the victim.
                 let companion = round.play(victim, acquires_and_gives_back, || {
-                    let is_there = stage.available() == 1 || round.board.says.get() == GOT;
+                    let is_there = stage.available() == ALL || round.board.says.get() == GOT;
                     left.set(if is_there { NotDone } else { Done });
                 });
                 owned_is_home(round, &region, &stage, companion);
@@ -440,11 +443,11 @@ fn owned_semaphore_release() {
             after_each_instruction("owned semaphore: release", company, |round| {
                 // Made anew: how many instructions a thread needs depends on what the last one in its slot had in mind.
                 let _ = region.remove_object(NAME);
-                let stage = owned(&region, 1);
+                let stage = owned(&region);
                 let victim = |traced: &Traced| {
-                    let permits = owned(&opened(), 1);
-                    let permit = permits.acquire().expect("it is there");
-                    traced.call(|| drop(permit));
+                    let permits = owned(&opened());
+                    let permits_taken = permits.acquire_many(ALL).expect("they are there");
+                    traced.call(|| drop(permits_taken));
                 };
                 let left = Cell::new(NotDone);
                 let companion = round.play(victim, acquires_and_gives_back, || {
@@ -600,6 +603,10 @@ fn queue(region: &Region) -> Queue<Pair> {
 /// many messages as fit pass through the queue.
 fn drain(region: &Region, queue: &Queue<Pair>) -> Vec<u64> {
     all_is_well(region);
+    // Whoever takes buffers that are free spoils no message that is on its way.
+    let mut loans: Vec<_> = std::iter::from_fn(|| queue.try_loan().ok()).collect();
+    loans.iter_mut().for_each(|loan| **loan = [0; 2]);
+    drop(loans);
     let mut received = Vec::new();
     loop {
         match queue.try_recv() {

@@ -416,6 +416,10 @@ impl Everything {
     }
 
     fn queues_are_as_new(&self) {
+        // Whoever takes buffers that are free spoils no message that is on its way.
+        let mut loans: Vec<_> = std::iter::from_fn(|| self.queue.try_loan().ok()).collect();
+        loans.iter_mut().for_each(|loan| **loan = [0; 2]);
+        drop(loans);
         all_differ(std::iter::from_fn(|| self.queue.try_recv().ok()));
         let loans: Vec<_> = std::iter::from_fn(|| self.queue.try_loan().ok()).collect();
         assert_eq!(loans.len(), CAPACITY + self.spare, "all buffers of the queue are home");
