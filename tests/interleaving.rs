@@ -21,7 +21,7 @@ use std::time::Duration;
 use support::actors::fork;
 use support::alone::alone;
 use support::shared::{Mark, Shared};
-use support::tracing::{Traced, await_call, finish_call, let_go, make_steps, may_trace, stay_on_one_processor};
+use support::tracing::{Path, Reached, Traced, await_call, finish_call, let_go, may_trace, stay_on_one_processor};
 
 /// For all instructions of one call.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -74,20 +74,23 @@ fn at_each_instruction<T>(
         return eprintln!("skipped: this machine forbids tracing");
     }
     stay_on_one_processor();
-    for steps in 0..MOST {
+    let (mut steps, mut path) = (0, Path::default());
+    while steps < MOST {
         let board = Shared::new(Board::default());
         let actor = fork("the victim", || victim(&board));
         await_call(&actor);
-        let is_over = make_steps(&actor, steps);
+        let reached = path.make_steps(&actor, steps);
         let others = other();
-        if !is_over {
+        if reached == Reached::There {
             finish_call(&actor);
         }
         let_go(&actor);
         judge(board.answer.wait("the victim's answer") == YES, others);
         board.judged.set(YES);
         actor.succeed();
-        if is_over {
+        // One that took another way was held up at the end of its call; the next one is led step by step.
+        steps += u32::from(reached == Reached::There);
+        if reached == Reached::End {
             assert!(steps > 10, "{call}: {steps} instructions are none of a call");
             return println!("{call}: held up after each of {steps} instructions");
         }
