@@ -105,17 +105,17 @@ impl Everything {
     pub(crate) fn turn(&self, dice: &mut Dice, worker: usize, message: u64) {
         match *dice.one_of(&KINDS) {
             Kind::Mutex => self.use_mutex(dice),
-            Kind::Semaphore => self.use_semaphore(),
+            Kind::Semaphore => self.use_semaphore(dice),
             Kind::Ring => self.use_ring(dice, message),
             Kind::Stream => self.use_stream(dice),
             Kind::Segment => self.use_segment(worker),
             Kind::Event => self.use_event(dice),
             Kind::Condvar => self.use_condvar(dice),
             Kind::Barrier => self.use_barrier(dice),
-            Kind::Once => self.use_once(message),
+            Kind::Once => self.use_once(dice, message),
             Kind::OwnedSemaphore => self.use_owned(dice),
             Kind::RwLock => self.use_rwlock(dice),
-            Kind::Pool => self.use_pool(message),
+            Kind::Pool => self.use_pool(dice, message),
             Kind::Queue => self.use_queue(dice, message),
             Kind::WorkQueue => self.use_jobs(dice, message),
             Kind::Unbounded => self.use_unbounded(dice, message),
@@ -126,7 +126,10 @@ impl Everything {
 
     fn use_mutex(&self, dice: &mut Dice) {
         match self.mutex.lock_timeout(SHORT) {
-            Ok(mut guard) => write(&mut guard),
+            Ok(mut guard) => {
+                linger(dice);
+                write(&mut guard);
+            }
             // Now and then an heir gives up: then somebody has to reset it.
             Err(LockError::OwnerDied(_)) if dice.once_in(8) => {}
             Err(LockError::OwnerDied(mut guard)) => {
@@ -139,9 +142,12 @@ impl Everything {
     }
 
     /// A permit that is taken when its taker dies is lost.
-    fn use_semaphore(&self) {
+    fn use_semaphore(&self, dice: &mut Dice) {
         match self.semaphore.acquire_timeout(1, SHORT) {
-            Ok(()) => self.semaphore.release().expect("room for what was taken"),
+            Ok(()) => {
+                linger(dice);
+                self.semaphore.release().expect("room for what was taken");
+            }
             Err(AcquireError::TimedOut) => {}
             Err(error) => panic!("{error}"),
         }
@@ -244,8 +250,12 @@ impl Everything {
         }
     }
 
-    fn use_once(&self, message: u64) {
-        match self.once.get_or_init_timeout(|| pair(message), SHORT) {
+    fn use_once(&self, dice: &mut Dice, message: u64) {
+        let make = || {
+            linger(dice);
+            pair(message)
+        };
+        match self.once.get_or_init_timeout(make, SHORT) {
             Ok(made) => drop(number(made)),
             Err(OnceError::TimedOut) => {}
             Err(error) => panic!("{error}"),
@@ -255,7 +265,10 @@ impl Everything {
     fn use_owned(&self, dice: &mut Dice) {
         let wanted = 1 + u32::try_from(dice.below(u64::from(PERMITS))).expect("few");
         match self.owned.acquire_timeout(wanted, SHORT) {
-            Ok(permit) => assert_eq!(permit.count(), wanted),
+            Ok(permit) => {
+                linger(dice);
+                assert_eq!(permit.count(), wanted);
+            }
             Err(PermitError::TimedOut) => {}
             Err(error) => panic!("{error}"),
         }
@@ -264,13 +277,19 @@ impl Everything {
     fn use_rwlock(&self, dice: &mut Dice) {
         if dice.once_in(2) {
             match self.rwlock.read_timeout(SHORT) {
-                Ok(guard) => drop(number(*guard)),
+                Ok(guard) => {
+                    linger(dice);
+                    number(*guard);
+                }
                 Err(RwLockError::OwnerDied(_) | RwLockError::TimedOut) => {}
                 Err(error) => panic!("{error}"),
             }
         } else {
             match self.rwlock.write_timeout(SHORT) {
-                Ok(mut guard) => write(&mut guard),
+                Ok(mut guard) => {
+                    linger(dice);
+                    write(&mut guard);
+                }
                 Err(RwLockError::OwnerDied(mut guard)) => {
                     *guard = pair(0);
                     guard.mark_consistent();
@@ -281,20 +300,30 @@ impl Everything {
         }
     }
 
-    fn use_pool(&self, message: u64) {
+    fn use_pool(&self, dice: &mut Dice, message: u64) {
         match self.pool.take_timeout(SHORT) {
-            Ok(mut buffer) => *buffer = pair(message),
+            Ok(mut buffer) => {
+                *buffer = pair(message);
+                linger(dice);
+            }
             Err(PoolError::TimedOut) => {}
             Err(error) => panic!("{error}"),
         }
     }
 
     fn use_queue(&self, dice: &mut Dice, message: u64) {
-        match dice.below(4) {
-            0 => is_sent(self.queue.send_timeout(pair(message), SHORT)),
-            1 => match self.queue.try_loan() {
-                Ok(loan) => drop(loan),
+        match dice.below(6) {
+            0 | 1 => is_sent(self.queue.send_timeout(pair(message), SHORT)),
+            2 => match self.queue.try_loan() {
+                Ok(_loan) => linger(dice),
                 Err(error) => is_sent(Err(error)),
+            },
+            3 => match self.queue.try_recv_in_place() {
+                Ok(message) => {
+                    linger(dice);
+                    number(*message);
+                }
+                Err(error) => is_received(Err(error)),
             },
             _ => is_received(self.queue.recv_timeout(SHORT)),
         }
@@ -306,6 +335,7 @@ impl Everything {
         }
         match self.jobs.recv_timeout(SHORT) {
             Ok(lease) => {
+                linger(dice);
                 number(*lease);
                 if dice.once_in(4) { drop(lease) } else { lease.ack() }
             }
@@ -470,6 +500,13 @@ impl Everything {
             }
             *guard = pair(0);
         });
+    }
+}
+
+/// Keeps what it has for a moment, now and then: whoever dies shall have something.
+fn linger(dice: &mut Dice) {
+    if dice.once_in(4) {
+        std::thread::sleep(Duration::from_micros(100));
     }
 }
 
