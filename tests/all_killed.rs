@@ -28,7 +28,7 @@ use std::time::Duration;
 use support::actors::{Actor, Ending, fork};
 use support::alone::alone;
 use support::dice::Dice;
-use support::everything::{Everything, KINDS};
+use support::everything::{Everything, KINDS, make_and_remove};
 use support::patience::{spin, until};
 use support::shared::{Mark, Shared};
 
@@ -45,7 +45,7 @@ const BUSY: usize = 3;
 const TURNS: u32 = 20;
 
 fn options() -> RegionOptions {
-    RegionOptions::new().processes(PROCESSES).threads(THREADS).objects(24).arena(64 << 10).backstop(None)
+    RegionOptions::new().processes(PROCESSES).threads(THREADS).objects(64).arena(64 << 10).backstop(None)
 }
 
 fn rounds() -> u32 {
@@ -76,6 +76,9 @@ fn work(board: &Board, worker: usize, seed: u64) {
             for _ in 0..turns {
                 let message = dice.throw() >> 1;
                 everything.turn(&mut dice, worker * BUSY + thread, message);
+                if dice.once_in(8) {
+                    make_and_remove(&region, &mut dice);
+                }
                 if thread == 0 {
                     board.turns[worker].set(board.turns[worker].get() + 1);
                 }

@@ -36,7 +36,7 @@ use std::time::Duration;
 use support::actors::{Actor, Ending, die_alone, fork};
 use support::alone::alone;
 use support::dice::Dice;
-use support::everything::Everything;
+use support::everything::{Everything, make_and_remove};
 use support::patience::{patience, until};
 use support::proc::{Holdings, resident_pages};
 use support::shared::{Mark, Shared};
@@ -168,7 +168,7 @@ impl Worker {
             let message = dice.throw();
             self.everything.turn(&mut dice, self.number * BUSY + place, message);
             if dice.once_in(16) {
-                self.make_and_remove(&mut dice);
+                make_and_remove(&self.region, &mut dice);
             }
             board.turns.one_more();
         }
@@ -176,18 +176,6 @@ impl Worker {
             board.lone_deaths.one_more();
             told.store(1, Ordering::Relaxed);
             die_alone();
-        }
-    }
-
-    /// An object that others may have at the same time.
-    fn make_and_remove(&self, dice: &mut Dice) {
-        let name = format!("temporary {}", dice.below(4));
-        if dice.once_in(2) {
-            let made = self.region.semaphore(&name, 1).expect("room for few objects");
-            let _ = made.try_acquire(1);
-        } else {
-            // It may not be there.
-            let _ = self.region.remove_object(&name);
         }
     }
 }

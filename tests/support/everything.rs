@@ -503,6 +503,18 @@ impl Everything {
     }
 }
 
+/// Makes, opens or removes an object that others may have at the same time.
+pub(crate) fn make_and_remove(region: &Region, dice: &mut Dice) {
+    let name = format!("temporary {}", dice.below(4));
+    if dice.once_in(2) {
+        let made = region.semaphore(&name, 1).expect("room for few objects");
+        let _ = made.try_acquire(1);
+    } else {
+        // It may not be there.
+        let _ = region.remove_object(&name);
+    }
+}
+
 /// Keeps what it has for a moment, now and then: whoever dies shall have something.
 fn linger(dice: &mut Dice) {
     if dice.once_in(4) {
