@@ -11,16 +11,17 @@ mod support {
     pub(crate) mod patience;
     pub(crate) mod proc;
     pub(crate) mod shared;
+    pub(crate) mod tracing;
 }
 
-use rustix::process::{Pid, Signal, WaitOptions, waitpid};
 use selvedge::Region;
 use selvedge::region::{RecvError, RegionOptions, RoleError, SendError};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
-use support::actors::{Actor, fork};
+use support::actors::fork;
 use support::alone::alone;
 use support::shared::{Mark, Shared};
+use support::tracing::{Path, Reached, Traced, await_call, finish_call, let_go, may_trace, stay_on_one_processor};
 
 /// For all instructions of one call.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -40,28 +41,18 @@ fn region() -> Region {
 /// What victim and director tell each other.
 #[derive(Debug, Default)]
 struct Board {
+    traced: Traced,
     answer: Mark,
     judged: Mark,
 }
 
 const NO: u32 = 1;
 const YES: u32 = 2;
-const NOT_TRACED: u32 = 3;
 
 impl Board {
-    /// The victim's call, which is traced. What is done before and after is not.
+    /// The victim's call, which is traced.
     fn call<R>(&self, call: impl FnOnce() -> R) -> R {
-        let nothing = std::ptr::null_mut::<libc::c_void>();
-        // SAFETY: a request without arguments.
-        let answer = unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, nothing, nothing) };
-        if answer != 0 {
-            self.answer.set(NOT_TRACED);
-            std::process::abort();
-        }
-        stop();
-        let result = call();
-        stop();
-        result
+        self.traced.call(call)
     }
 
     /// The victim says whether it succeeded, and keeps what it has until that was judged.
@@ -69,43 +60,6 @@ impl Board {
         self.answer.set(if success { YES } else { NO });
         self.judged.wait("the judgement");
     }
-}
-
-/// Stops the calling thread until its tracer lets it go on.
-fn stop() {
-    // SAFETY: sends a signal to the calling thread, which is no memory access.
-    assert_eq!(unsafe { libc::raise(libc::SIGSTOP) }, 0, "a signal to oneself");
-}
-
-fn request(request: libc::c_uint, victim: &Actor) {
-    let nothing = std::ptr::null_mut::<libc::c_void>();
-    let pid = libc::pid_t::try_from(victim.pid()).expect("a process id");
-    // SAFETY: lets a stopped child go on, which is no access to this process's memory.
-    let answer = unsafe { libc::ptrace(request, pid, nothing, nothing) };
-    assert_eq!(answer, 0, "ptrace: {}", std::io::Error::last_os_error());
-}
-
-/// The signal with which the victim stops next; none if it has ended.
-fn next_stop(victim: &Actor) -> Option<i32> {
-    let pid = i32::try_from(victim.pid()).ok().and_then(Pid::from_raw).expect("a process id");
-    let (_, status) = waitpid(Some(pid), WaitOptions::empty()).expect("our child").expect("a blocking call");
-    status.stopping_signal()
-}
-
-const STOPPED_ITSELF: Option<i32> = Some(Signal::STOP.as_raw());
-const STEPPED: Option<i32> = Some(Signal::TRAP.as_raw());
-
-/// Lets the victim make so many steps of its call. True: it came to the end of the call before.
-fn make_steps(victim: &Actor, steps: u32) -> bool {
-    for _ in 0..steps {
-        request(libc::PTRACE_SINGLESTEP, victim);
-        match next_stop(victim) {
-            STEPPED => {}
-            STOPPED_ITSELF => return true,
-            other => panic!("the victim stopped with {other:?}"),
-        }
-    }
-    false
 }
 
 /// Holds the victim up after 0, 1, 2, … instructions of its call, until there are no more, and lets the `other` process,
@@ -116,25 +70,27 @@ fn at_each_instruction<T>(
     mut other: impl FnMut() -> T,
     mut judge: impl FnMut(bool, T),
 ) {
-    for steps in 0..MOST {
+    if !may_trace() {
+        return eprintln!("skipped: this machine forbids tracing");
+    }
+    stay_on_one_processor();
+    let (mut steps, mut path) = (0, Path::default());
+    while steps < MOST {
         let board = Shared::new(Board::default());
         let actor = fork("the victim", || victim(&board));
-        let first = next_stop(&actor);
-        if board.answer.get() == NOT_TRACED {
-            return eprintln!("skipped: this machine forbids tracing");
-        }
-        assert_eq!(first, STOPPED_ITSELF, "before the call");
-        let is_over = make_steps(&actor, steps);
+        await_call(&actor);
+        let reached = path.make_steps(&actor, steps);
         let others = other();
-        if !is_over {
-            request(libc::PTRACE_CONT, &actor);
-            assert_eq!(next_stop(&actor), STOPPED_ITSELF, "after the call");
+        if reached == Reached::There {
+            finish_call(&actor);
         }
-        request(libc::PTRACE_DETACH, &actor);
+        let_go(&actor);
         judge(board.answer.wait("the victim's answer") == YES, others);
         board.judged.set(YES);
         actor.succeed();
-        if is_over {
+        // One that took another way was held up at the end of its call; the next one is led step by step.
+        steps += u32::from(reached == Reached::There);
+        if reached == Reached::End {
             assert!(steps > 10, "{call}: {steps} instructions are none of a call");
             return println!("{call}: held up after each of {steps} instructions");
         }

@@ -73,3 +73,9 @@ fn states(pid: u32) -> Option<Vec<char>> {
 fn state_in(stat: &str) -> Option<char> {
     stat.rsplit(") ").next()?.chars().next()
 }
+
+/// How many pages of this process are in memory.
+pub(crate) fn resident_pages() -> u64 {
+    let sizes = fs::read_to_string("/proc/self/statm").expect("the sizes of this process");
+    sizes.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).expect("a number of pages")
+}
