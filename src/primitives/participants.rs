@@ -158,6 +158,14 @@ impl<'a> Participants<'a> {
         self.threads.get(usize::from(slot.0))
     }
 
+    /// Whether the thread that has a slot has stopped for good, as far as what the caller has seen before goes. A slot that
+    /// the region does not have is nobody's.
+    #[must_use]
+    pub(super) fn has_stopped(&self, slot: ThreadSlot) -> bool {
+        // Relaxed: see above; nothing is taken from the dead on the strength of it.
+        self.thread(slot).is_some_and(|thread| thread.life.word().load(Ordering::Relaxed) & LIFE_DIED != 0)
+    }
+
     /// The process to which a slot belongs.
     #[must_use]
     pub fn process_of(&self, slot: ThreadSlot) -> usize {

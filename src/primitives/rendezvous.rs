@@ -23,8 +23,8 @@
 //! ```
 //!
 //! **Protocol.**
-//! 1. *send b*: `IDLE`: offer, and wait until the word is another. `REQUESTED`: give, and it has passed. Else wait for one
-//!    of these.
+//! 1. *send b*: `IDLE`: offer, and wait until the word is another. `REQUESTED`: give, and it has passed; unless the one who
+//!    requests has died: withdraw the request. Else wait for one of these.
 //! 2. *receive*: `OFFERED`: take, and it has passed. `IDLE`: request, and wait until the word is another: then something was
 //!    given. Else wait for one of these.
 //! 3. From the swing to `TAKEN` or `GIVEN` on the buffer is the receiver's: whoever comes by swings it to `HELD` by the
@@ -35,7 +35,7 @@
 //!
 //! **Invariants.**
 //! - I1: an offer is withdrawn by its sender or, after that one's death, by the undertaker: who sees its offer gone, and did
-//!   not withdraw it, knows that it was taken. So with requests.
+//!   not withdraw it, knows that it was taken. So with requests, which a sender may withdraw, too, after a death.
 //! - I2: the word is not `IDLE` again before the buffer is `HELD` by whom it passed to.
 //! - I3: where those wait who have offered or requested there is one whose word stands, and there may be others who have
 //!   not looked since theirs was answered: all are woken.
@@ -48,8 +48,7 @@
 //! | buffer to `HELD` | AcqRel | loads of the buffer's word, Acquire | that the message had passed |
 //!
 //! **Death.** Of a sender before the message has passed: the offer is withdrawn, or somebody takes it first. Of a receiver
-//! after that: the message is gone with it, and the sender was told that it was taken. Of a receiver that has requested: until
-//! the undertaker withdraws the request a message is given to the dead, and gone, even if the sender came later. Before a signal: the undertaker changes
+//! after that: the message is gone with it, and the sender was told that it was taken. Before a signal: the undertaker changes
 //! all gates and wakes all whom a slot names.
 //!
 //! **Models.** `rendezvous/*`.
@@ -58,7 +57,7 @@
 //! CACM 2009, for offers and requests that wait for their counterpart.
 
 use super::gate::RawGate;
-use super::participants::ThreadSlot;
+use super::participants::{Participants, ThreadSlot};
 use super::pool::{Buffer, Pool, RawPool, State};
 use super::undertaker::{Dead, Repair};
 use super::waiting::{Caller, ObjectId};
@@ -161,8 +160,8 @@ impl<'a> Rendezvous<'a> {
     ///
     /// # Errors
     /// `WouldBlock`: nobody waits, and the caller has the buffer still.
-    pub fn try_send(&self, buffer: usize) -> Result<(), RendezvousError> {
-        match self.begin_to_send(buffer, false) {
+    pub fn try_send(&self, table: Participants<'_>, buffer: usize) -> Result<(), RendezvousError> {
+        match self.begin_to_send(table, buffer, false) {
             Some(_) => Ok(()),
             None => Err(RendezvousError::WouldBlock),
         }
@@ -180,7 +179,7 @@ impl<'a> Rendezvous<'a> {
         buffer: usize,
         deadline: Option<Deadline>,
     ) -> Result<(), RendezvousError> {
-        let begin = || self.begin_to_send(buffer, true);
+        let begin = || self.begin_to_send(caller.table, buffer, true);
         let senders = &self.control.senders;
         let begun = begin().or_else(|| senders.wait(caller, object, deadline, begin, || self.is_for_senders()));
         match begun.ok_or(RendezvousError::TimedOut)? {
@@ -193,10 +192,17 @@ impl<'a> Rendezvous<'a> {
         }
     }
 
-    fn begin_to_send(&self, buffer: usize, may_wait: bool) -> Option<Begun> {
+    fn begin_to_send(&self, table: Participants<'_>, buffer: usize, may_wait: bool) -> Option<Begun> {
         loop {
             let (found, now) = self.look();
             match now.what {
+                // The look at the word comes before: whoever has the slot has requested, or the word is another by now.
+                What::Requested if now.party.is_some_and(|slot| table.has_stopped(slot)) => {
+                    if self.swing(found, now.over()) {
+                        // dead here: the undertaker tells them.
+                        self.tell_all();
+                    }
+                }
                 What::Requested => {
                     let given = now.next(What::Given, now.party, buffer);
                     if self.swing(found, given) {

@@ -20,9 +20,8 @@ use core::time::Duration;
 /// has taken the message.
 ///
 /// **Death.** If either is killed in the middle, the other knows: a send that returned was taken, by a receiver that may have
-/// died with it; what a sender offered that was killed is taken whole, or withdrawn. Nothing is left behind. A receiver that
-/// is killed while it waits counts as there until its death has been noticed, a fraction of a millisecond later as a rule: a
-/// message that is sent to it until then is gone with it, one at most, even if the send began after the death.
+/// died with it; what a sender offered that was killed is taken whole, or withdrawn. Nothing is left behind. What is sent after
+/// a receiver has died does not go to that one.
 ///
 /// **Memory order.** What a sender did before it sent happens before what the receiver does with the message, and what the
 /// receiver did before it received happens before the send returns.
@@ -73,7 +72,7 @@ impl<T: Shared> Rendezvous<T> {
     /// Sends if somebody waits for a message; never waits.
     ///
     /// # Errors
-    /// `Full` if nobody does; `Corrupt`, `TooManyThreads`, `Unusable`.
+    /// `Full` if nobody does, or somebody else's message is just being handed over; `Corrupt`, `TooManyThreads`, `Unusable`.
     pub fn try_send(&self, message: T) -> Result<(), QueueSendError<T>> {
         self.pass(message, Patience::None)
     }
@@ -110,7 +109,7 @@ impl<T: Shared> Rendezvous<T> {
                 // SAFETY: mapped and aligned, and the calling thread's alone since it has the buffer (pool, I1).
                 cell.with_mut(|place| unsafe { place.write(message) });
                 let passed = match patience {
-                    Patience::None => rendezvous.try_send(buffer),
+                    Patience::None => rendezvous.try_send(self.caller(slot).table, buffer),
                     patience => rendezvous.send(&self.caller(slot), self.placed.id(), buffer, patience.deadline()),
                 };
                 passed.map_err(Obstacle::from)

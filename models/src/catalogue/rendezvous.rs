@@ -8,7 +8,7 @@ use crate::{verify, verify_eq};
 use selvedge::primitives::RawRendezvous;
 use selvedge::primitives::rendezvous::{Rendezvous, RendezvousError, Seen};
 use selvedge::primitives::undertaker::{Dead, Repair};
-use selvedge::sync::{AtomicU32, AtomicU64, Cell, Deadline, Ordering};
+use selvedge::sync::{AtomicU32, AtomicU64, Cell, Deadline, LIFE_DIED, Ordering};
 use std::sync::Arc;
 
 pub(super) const MODELS: &[Model] = &[
@@ -91,6 +91,14 @@ pub(super) const MODELS: &[Model] = &[
         build: another_sender,
         faults: Faults { victims: &[0], ..Faults::NONE },
         bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        name: "rendezvous/nobody_gives_to_the_dead",
+        properties: "Z1 Z2 G4",
+        client: "1 process × receive, killed, 1 × try_send once it may have seen that",
+        build: given_to_the_dead,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(1) },
     },
     Model {
         name: "rendezvous/receiver_dies_another_comes",
@@ -210,7 +218,11 @@ fn nothing_is_left(scene: &Scene<Place>) {
     verify_eq!(rendezvous.try_receive(scene.slot(0)), Err(RendezvousError::WouldBlock), "a message was left behind");
     verify_eq!(rendezvous.pool().in_use(), 0, "a buffer was lost");
     let buffer = scene.object.fill(scene, 0, 0);
-    verify_eq!(rendezvous.try_send(buffer), Err(RendezvousError::WouldBlock), "a request was left behind");
+    verify_eq!(
+        rendezvous.try_send(scene.table(), buffer),
+        Err(RendezvousError::WouldBlock),
+        "a request was left behind"
+    );
     rendezvous.pool().give_back(buffer);
 }
 
@@ -282,6 +294,26 @@ fn nobody_receives(world: &mut World) {
     world.finally(move || nothing_is_left(&scene));
 }
 
+/// Who begins to send when the receiver is known to be dead cannot have sent to it.
+fn given_to_the_dead(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Place::new(2));
+    let victim = Arc::clone(&scene);
+    world.thread("victim", move || _ = victim.object.receive(&victim, 0, END));
+    let sender = Arc::clone(&scene);
+    world.thread("sender", move || {
+        let life = &sender.table().thread(sender.slot(0)).expect("a slot").life;
+        let is_dead = life.word().load(Ordering::Relaxed) & LIFE_DIED != 0;
+        let buffer = sender.object.fill(&sender, 1, message(1, 0));
+        let rendezvous = sender.object.rendezvous();
+        let passed = rendezvous.try_send(sender.table(), buffer);
+        verify!(!is_dead || passed.is_err(), "a message was given to the dead");
+        if passed.is_err() {
+            rendezvous.pool().give_back(buffer);
+        }
+    });
+    world.finally(move || nothing_is_left(&scene));
+}
+
 fn another_sender(world: &mut World) {
     let scene = Scene::in_world(world, 3, Place::new(3));
     let received = Arc::new(Notes::<Vec<u32>>::default());
@@ -346,7 +378,7 @@ fn alone(world: &mut World) {
     world.thread("tries", move || {
         let rendezvous = scene.object.rendezvous();
         let buffer = scene.object.fill(&scene, 2, message(2, 0));
-        if rendezvous.try_send(buffer).is_err() {
+        if rendezvous.try_send(scene.table(), buffer).is_err() {
             rendezvous.pool().give_back(buffer);
         }
         scene.object.begun.fetch_add(1, Ordering::Relaxed);

@@ -22,7 +22,7 @@ pub(crate) struct Meetings {
 
 impl Default for Meetings {
     fn default() -> Self {
-        Self { open: None, traffic: Traffic::new(CHANNEL).giving_to_the_dead() }
+        Self { open: None, traffic: Traffic::new(CHANNEL) }
     }
 }
 

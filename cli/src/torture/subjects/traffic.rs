@@ -30,8 +30,6 @@ pub(super) const SHORT: Duration = Duration::from_micros(300);
 #[derive(Debug)]
 pub(super) struct Traffic {
     channel: usize,
-    /// Who waits for a message gets one also after its death, until that is noticed.
-    gives_to_the_dead: bool,
     /// Receivers that were killed in their calls.
     excuses: Vec<Excuse>,
 }
@@ -48,12 +46,7 @@ pub(super) fn granted<T>(answer: Result<(), QueueSendError<T>>) -> Outcome<bool>
 impl Traffic {
     /// With its place among the chronicles.
     pub(super) fn new(channel: usize) -> Self {
-        Self { channel, gives_to_the_dead: false, excuses: Vec::new() }
-    }
-
-    /// Of a kind in which a message may be given to somebody who waits, and is dead already.
-    pub(super) fn giving_to_the_dead(self) -> Self {
-        Self { gives_to_the_dead: true, ..self }
+        Self { channel, excuses: Vec::new() }
     }
 
     pub(super) fn chronicle<'a>(&self, hand: &Hand<'a>) -> &'a Chronicle {
@@ -120,8 +113,7 @@ impl Traffic {
         match point {
             IN_SEND | IN_TIMED_SEND => chronicle.sender_died(view.word(lane, NUMBER)),
             IN_RECV | IN_TIMED_RECV => {
-                let died = if self.gives_to_the_dead { u64::MAX } else { chronicle.now() };
-                self.excuses.push(Excuse { asked: view.word(lane, ASKED), died });
+                self.excuses.push(Excuse { asked: view.word(lane, ASKED), died: chronicle.now() });
             }
             _ => {}
         }
