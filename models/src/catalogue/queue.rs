@@ -216,7 +216,10 @@ impl Repair for Line {
 
 /// What is left in the end, in order; all buffers come home.
 fn drain(scene: &Scene<Line>, lane: usize) -> Vec<u32> {
-    let left = std::iter::from_fn(|| scene.object.try_receive(scene, lane)).collect();
+    let length = scene.object.queue().len();
+    let returned = scene.object.queue().has_returned();
+    let left: Vec<_> = std::iter::from_fn(|| scene.object.try_receive(scene, lane)).collect();
+    verify!(returned || left.len() == length, "{length} are counted, and {left:?} are there");
     verify_eq!(scene.object.queue().pool().in_use(), 0, "a buffer was lost");
     left
 }

@@ -33,6 +33,13 @@ impl Queue<'_> {
         }
     }
 
+    /// Swings a head or a tail on that the dead left behind, so that the length is right again.
+    fn bury_ends(&self) {
+        // Acquire, both: as in try_publish and try_take. What contradicts itself is told to its users.
+        let _ = self.look_for_space(self.control.tail.load(Ordering::Acquire));
+        let _ = self.look_for_message(self.control.head.load(Ordering::Acquire));
+    }
+
     /// Frees what the dead were filling, and frees or returns what they held (I4).
     fn bury_buffers(&self, dead: &Dead<'_>, at_least_once: bool) {
         for word in self.pool.words() {
@@ -58,6 +65,7 @@ impl Repair for Queue<'_> {
     fn bury(&self, dead: &Dead<'_>) {
         let at_least_once = self.control.delivery.peek() != 0;
         self.bury_slots(dead);
+        self.bury_ends();
         self.bury_buffers(dead, at_least_once);
         // dead here: returned and not noted; the next walker notes it.
         if at_least_once {
