@@ -50,6 +50,8 @@ pub struct Settings {
     pub deeper: i8,
     /// No bounds at all (treadle).
     pub unbounded: bool,
+    /// So many deviations at most, in every model (treadle).
+    pub at_most: Option<u32>,
     /// Time that one exploration may take (treadle).
     pub time: Duration,
 }
@@ -66,6 +68,7 @@ impl Settings {
             shadow: true,
             deeper: 0,
             unbounded: false,
+            at_most: None,
             time: Duration::from_secs(600),
         }
     }
@@ -97,7 +100,10 @@ impl Settings {
         if self.unbounded {
             return Deviations::default();
         }
-        let deeper = |bound: Option<u32>| bound.map(|bound| bound.saturating_add_signed(self.deeper.into()));
+        let deeper = |bound: Option<u32>| {
+            let deeper = bound.map(|bound| bound.saturating_add_signed(self.deeper.into()));
+            deeper.into_iter().chain(self.at_most).min()
+        };
         let Deviations { plain, faulty } = catalogue::deviations(model.name);
         Deviations { plain: deeper(plain), faulty: deeper(faulty) }
     }

@@ -33,13 +33,17 @@ mod on_loom {
     /// Schedules for each planned fault on shuttle: where loom has a preemption bound, a second look at longer delays.
     const SCHEDULES: u64 = 60;
 
+    /// Models that are too large to gate a change on loom, even without preemptions: there they run in `ci/deep`.
+    const NOT_ON_LOOM: [&str; 2] = ["owned_semaphore/four_share_one_permit", "owned_semaphore/two_die_all_comes_home"];
+
     /// Set in the process that runs one trial itself.
     const ALONE: &str = "SELVEDGE_TRIAL_ALONE";
 
     pub(super) fn main() -> ExitCode {
         let arguments = Arguments::from_args();
         let models = catalogue::all();
-        let registered = models.len();
+        let expected = models.iter().filter(|model| !NOT_ON_LOOM.contains(&model.name)).count();
+        assert_eq!(models.len() - expected, NOT_ON_LOOM.len(), "a model that is left out is registered");
         let ran = Arc::new(AtomicUsize::new(0));
         let mut trials = vec![
             Trial::test("catalogue::names_are_unique_and_well_formed", names_are_unique_and_well_formed),
@@ -47,12 +51,14 @@ mod on_loom {
         ];
         for model in models {
             let ran = Arc::clone(&ran);
-            let name = format!("model::{}", model.name);
-            trials.push(Trial::test(name.clone(), move || {
-                let result = run(&name, &model, Settings::loom());
-                ran.fetch_add(1, Ordering::Relaxed);
-                result
-            }));
+            if !NOT_ON_LOOM.contains(&model.name) {
+                let name = format!("model::{}", model.name);
+                trials.push(Trial::test(name.clone(), move || {
+                    let result = run(&name, &model, Settings::loom());
+                    ran.fetch_add(1, Ordering::Relaxed);
+                    result
+                }));
+            }
             let name = format!("treadle::{}", model.name);
             trials.push(Trial::test(name.clone(), move || run(&name, &model, Settings::treadle())));
             let name = format!("shuttle::{}", model.name);
@@ -63,9 +69,9 @@ mod on_loom {
             return conclusion.exit_code();
         }
         let ran = ran.load(Ordering::Relaxed);
-        println!("{ran} models ran on loom, {registered} registered");
+        println!("{ran} models ran on loom, of {expected}; {} are left to ci/deep", NOT_ON_LOOM.len());
         let all_asked_for = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.ignored;
-        if all_asked_for && ran < registered {
+        if all_asked_for && ran < expected {
             println!("a registered model did not run");
             return ExitCode::FAILURE;
         }

@@ -49,7 +49,7 @@ impl<L: Lock> Of<L> {
             client: "2 processes × 1 lock, either killed or both, the undertaker too",
             build: |world| lockers::<L>(world, 2, 1, 2),
             faults: Faults { victims: &[0, 1], pairs: &[(0, 1)], second_death: true, ..NO_FAULTS },
-            bounds: Bounds { plain: Some(3), faulty: Some(2) },
+            bounds: Bounds { plain: Some(2), faulty: Some(1) },
         },
         Model {
             name: "mutex/heir_dies_next_is_told",

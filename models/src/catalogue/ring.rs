@@ -25,7 +25,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 producer × 2 messages, 1 consumer, capacity 1, both blocking",
         build: |world| flow(world, 1, 2),
         faults: Faults { no_wake_edge: true, spurious: true, ..Faults::NONE },
-        bounds: Bounds { plain: Some(5), faulty: Some(4) },
+        bounds: Bounds { plain: Some(4), faulty: Some(3) },
     },
     Model {
         name: "ring/two_slots_four_messages",
@@ -97,7 +97,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 producer until told, 1 consumer × (1 message, close), killed, capacity 1",
         build: producer_is_told,
         faults: Faults { victims: &[1], ..Faults::NONE },
-        bounds: Bounds { plain: Some(2), faulty: Some(2) },
+        bounds: Bounds { plain: Some(1), faulty: Some(1) },
     },
     Model {
         name: "ring/producer_dies_successor_overwrites",
@@ -105,7 +105,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 producer × 2 messages, killed, its successor × 1, capacity 3, drained at the end",
         build: producers_in_turn,
         faults: Faults { victims: &[0], ..Faults::NONE },
-        bounds: Bounds { plain: Some(4), faulty: Some(3) },
+        bounds: Bounds { plain: Some(3), faulty: Some(2) },
     },
     Model {
         name: "ring/consumer_dies_successor_reads_again",
@@ -113,7 +113,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "2 messages, 1 consumer × 2, killed, its successor, 1 producer × 1, capacity 2",
         build: consumers_in_turn,
         faults: Faults { victims: &[0], ..Faults::NONE },
-        bounds: Bounds { plain: Some(2), faulty: Some(1) },
+        bounds: Bounds { plain: Some(2), faulty: Some(0) },
     },
     Model {
         name: "ring/producer_dies_while_consumer_waits_for_any",

@@ -16,7 +16,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "2 processes × (claim, leave)",
         build: |world| in_turn(world, 2),
         faults: Faults { no_wake_edge: true, spurious: true, ..Faults::NONE },
-        bounds: Bounds { plain: None, faulty: Some(3) },
+        bounds: Bounds { plain: None, faulty: Some(2) },
     },
     Model {
         name: "role/three_hold_in_turn",
@@ -56,7 +56,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 thread × (claim, regular end), killed anywhere, 1 process × (claim, leave)",
         build: thread_ends_holding,
         faults: Faults { victims: &[0], no_wake_edge: true, ..Faults::NONE },
-        bounds: Bounds { plain: Some(4), faulty: Some(3) },
+        bounds: Bounds { plain: Some(3), faulty: Some(2) },
     },
     Model {
         name: "role/timed_claim_leaves_no_trace",

@@ -97,7 +97,7 @@ impl<P: Permits> Of<P> {
             client: "2 processes × 1 release, one of them killed, 1 × acquire",
             build: two_releasers::<P>,
             faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
-            bounds: Bounds { plain: Some(2), faulty: Some(1) },
+            bounds: Bounds { plain: Some(1), faulty: Some(1) },
         },
         Model {
             name: "semaphore/timed_acquire_leaves_no_trace",

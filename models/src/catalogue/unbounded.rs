@@ -98,7 +98,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process × (send, try_receive), 1 × (send, try_receive, send), 3 nodes: neither can find it empty",
         build: late_link,
         faults: Faults::NONE,
-        bounds: Bounds { plain: Some(2), faulty: None },
+        bounds: Bounds { plain: Some(1), faulty: None },
     },
     Model {
         name: "unbounded/sender_dies_nobody_waits_for_it",

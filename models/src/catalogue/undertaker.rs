@@ -64,7 +64,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process × (attach, register, take, give back), killed anywhere, 1 keeper, 1 sleeper",
         build: newcomer_dies,
         faults: Faults { victims: &[0], ..Faults::NONE },
-        bounds: Bounds { plain: Some(2), faulty: Some(1) },
+        bounds: Bounds { plain: Some(1), faulty: Some(1) },
     },
     Model {
         name: "undertaker/stopped_keeper_delays_nobody",

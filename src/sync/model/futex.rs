@@ -196,7 +196,7 @@ fn wait_natively(
             run.count_wait(deadline.is_some());
         }
         if outcome == WaitOutcome::TimedOut && ends == Ends::WhenQuiet {
-            run.count_last_resort(me);
+            run.with_lane(me, |lane| lane.last_resorts += 1);
         }
     }
     second_step(run.map(Rc::as_ref));
@@ -254,7 +254,7 @@ fn sleep_in_run(
             let pass = move || {
                 timed.unseen.set(true);
                 if let Some(run) = current_run() {
-                    run.count_last_resort(timed.lane);
+                    run.with_lane(timed.lane, |lane| lane.last_resorts += 1);
                 }
                 timed.end(WaitOutcome::TimedOut);
             };

@@ -405,11 +405,6 @@ impl Run {
         })
     }
 
-    /// Notes that a wait of `lane` has ended because nothing else could happen.
-    pub(super) fn count_last_resort(&self, lane: usize) {
-        self.with_lane(lane, |lane| lane.last_resorts += 1);
-    }
-
     /// How many waits of the calling lane have ended only because nothing else could happen.
     pub fn last_resorts(&self) -> u32 {
         self.with_lane(current_lane(), |lane| lane.last_resorts).unwrap_or(0)
