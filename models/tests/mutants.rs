@@ -18,7 +18,7 @@ const SCHEDULES: u64 = 4_000;
 
 /// As far as is needed to notice every mutant; the originals are explored further.
 fn treadle() -> Settings {
-    Settings { at_most: Some(9), ..Settings::treadle() }
+    Settings { at_most: Some(12), ..Settings::treadle() }
 }
 
 fn is_caught(name: &str) {
