@@ -70,6 +70,21 @@ impl Waiting {
     }
 }
 
+/// The objects on which threads sleep, or are about to, as of a moment ago; those that several wait for may come twice.
+pub fn awaited(table: Participants<'_>) -> impl Iterator<Item = ObjectId> {
+    let mut last = None;
+    table.threads().iter().filter_map(move |thread| {
+        // Relaxed: a hint.
+        match Waiting::from_bits(thread.waiting.load(Ordering::Relaxed)) {
+            Waiting::Object(object) if last != Some(object) => {
+                last = Some(object);
+                last
+            }
+            _ => None,
+        }
+    })
+}
+
 /// How a call waits before it sleeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wait {

@@ -16,7 +16,7 @@ use super::object::{Control, Counts, Parts, offsets_of};
 use super::os::memory::Mapping;
 use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
 use crate::primitives::registry::{self, Extent, NAME_MAX, Name, Registry, RegistryEntry};
-use crate::primitives::waiting::ObjectId;
+use crate::primitives::waiting::{ObjectId, awaited};
 use crate::primitives::{
     Objects, Participants, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue,
     RawRendezvous, RawRing, RawRwLock, RawSemaphore, RawUnbounded, Repair,
@@ -209,8 +209,17 @@ impl Memory {
 }
 
 impl Objects for Memory {
+    /// Those first on which somebody sleeps, who is woken at once, where there are many others. Whoever falls asleep meanwhile
+    /// is found by the walk when all are repaired.
     fn for_each(&self, visit: &mut dyn FnMut(&dyn Repair)) {
         let registry = self.registry();
+        let extent = |object| registry.extent(registry::index_of(object)?);
+        for extent in self.participants().into_iter().flat_map(awaited).filter_map(extent) {
+            self.repair(extent, &mut |object| {
+                visit(object);
+                object.wake_all();
+            });
+        }
         visit(&registry);
         registry.for_each(&mut |_, extent| {
             self.repair(extent, visit);
