@@ -32,7 +32,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "3 processes × (acquire, release), 2 permits",
         build: |world| sharers(world, 3, 2, 1),
         faults: Faults { lifo: true, ..Faults::NONE },
-        bounds: Bounds { plain: Some(1), faulty: None },
+        bounds: Bounds { plain: Some(0), faulty: None },
     },
     Model {
         name: "owned_semaphore/four_share_one_permit",

@@ -72,7 +72,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process announced dead: 1 thread × (give back, leave), killed anywhere; its undertaker waits",
         build: fenced_off_thread_leaves,
         faults: Faults { victims: &[0], ..Faults::NONE },
-        bounds: Bounds { plain: None, faulty: Some(4) },
+        bounds: Bounds { plain: None, faulty: Some(3) },
     },
     Model {
         name: "participants/slot_of_a_lone_dead_thread",

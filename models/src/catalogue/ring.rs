@@ -33,7 +33,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 producer × 4 messages, 1 consumer, capacity 2, both blocking",
         build: |world| flow(world, 2, 4),
         faults: Faults::NONE,
-        bounds: Bounds { plain: Some(3), faulty: None },
+        bounds: Bounds { plain: Some(2), faulty: None },
     },
     Model {
         name: "ring/batches_wrap_around",
@@ -129,7 +129,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 producer × 2 messages, 1 consumer, first timed, then patient, capacity 1",
         build: timed,
         faults: Faults { timeouts: true, ..Faults::NONE },
-        bounds: Bounds { plain: Some(4), faulty: Some(4) },
+        bounds: Bounds { plain: Some(3), faulty: Some(3) },
     },
     Model {
         name: "ring/try_pop_ends_alone",
@@ -137,7 +137,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 producer × (2 messages, close), frozen anywhere, 1 consumer × (2 try_reserve, close), capacity 1",
         build: try_pop_alone,
         faults: Faults { frozen: &[0], solo_steps: 40, ..Faults::NONE },
-        bounds: Bounds { plain: Some(3), faulty: Some(3) },
+        bounds: Bounds { plain: Some(2), faulty: Some(2) },
     },
     Model {
         name: "ring/try_push_ends_alone",

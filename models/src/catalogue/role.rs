@@ -72,7 +72,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process × (claim, leave), frozen anywhere, 1 × 2 (try_claim, leave)",
         build: alone,
         faults: Faults { frozen: &[0], solo_steps: 60, ..Faults::NONE },
-        bounds: Bounds { plain: Some(4), faulty: Some(3) },
+        bounds: Bounds { plain: Some(3), faulty: Some(2) },
     },
 ];
 

@@ -16,7 +16,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process × 1 batch of 2 and 1 of 1, 1 process × 3 reads, capacity 2",
         build: batches,
         faults: Faults::NONE,
-        bounds: Bounds { plain: Some(3), faulty: None },
+        bounds: Bounds { plain: Some(2), faulty: None },
     },
     Model {
         name: "stream/a_dead_writer_leaves_whole_batches",
