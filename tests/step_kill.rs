@@ -6,10 +6,10 @@
 //! here it is tested, on this machine, in the build that runs. The wakes of the kernel are one instruction each.
 //!
 //! Each operation is killed in up to three companies: alone; while another process sleeps on the object already; and with
-//! another that comes while the victim is held up, and sleeps or gets on before it is killed. The survivors get on within their
-//! deadline, with keepers alone to repair: they wait as long as it takes, and it is the director who loses patience. What the victim left must be one of two states, in the order in which its
-//! instructions bring them about, with one boundary between: an operation has happened, or it has not. Afterwards the object
-//! works and the region's own check finds nothing.
+//! another that comes while the victim is held up, and sleeps or gets on before it is killed. The survivors get on with
+//! keepers alone to repair: they wait as long as it takes, and it is the director who loses patience. What the victim left
+//! must be one of two states, in the order in which its instructions bring them about, with one boundary between: an
+//! operation has happened, or it has not. Afterwards the object works and the region's own check finds nothing.
 //!
 //! These are paths that do not wait: some hundred instructions, all of which are tried in every run.
 #![cfg(not(loom))]

@@ -28,8 +28,8 @@
 //! 3. *finish*, by whoever finds a slot `TAKEN`: read the buffer's word; if the slot is still the same, swing that to `HELD`
 //!    by the taker; then swing the slot to `EMPTY` at the next turn.
 //! 4. *return*, at least once: swing the buffer to `RETURNED`, note that there is one. Whoever takes looks for those first.
-//! 5. *undertaker*: finish what is `TAKEN`; swing head and tail on if they lag; swing buffers that the dead were filling and that a slot names to `QUEUED`; free
-//!    the others of those; free or return what they held; note; change all gates.
+//! 5. *undertaker*: finish what is `TAKEN`; swing head and tail on if they lag; swing buffers that the dead were filling and
+//!    that a slot names to `QUEUED`; free the others of those; free or return what they held; note; change all gates.
 //!
 //! **Invariants.**
 //! - I1: a position is published once and taken once, in order: a slot runs through its states, and its turn only grows.
@@ -51,9 +51,9 @@
 //! | head and tail swung on | Release | loads of them, Acquire | the slot that was passed |
 //! | `RETURNED`, noted | Release | note, buffer, Acquire | the message, and what the dead did with it |
 //!
-//! **Death.** Filling: the buffer is freed. Having published: the message is there; the tail is swung on by the next, or by the undertaker.
-//! Having taken: it is finished by whoever comes next, and the undertaker finds it `HELD`. Of who frees or returns: the
-//! buffer's word says which. Before a signal: the undertaker wakes all whom a slot names.
+//! **Death.** Filling: the buffer is freed. Having published: the message is there; the tail is swung on by the next, or by
+//! the undertaker. Having taken: it is finished by whoever comes next, and the undertaker finds it `HELD`. Of who frees or
+//! returns: the buffer's word says which. Before a signal: the undertaker wakes all whom a slot names.
 //!
 //! **Models.** `queue/*`.
 //!

@@ -199,7 +199,8 @@ impl<'a> Rendezvous<'a> {
                 // The look at the word comes before: whoever has the slot has requested, or the word is another by now.
                 What::Requested if now.party.is_some_and(|slot| table.has_stopped(slot)) => {
                     if self.swing(found, now.over()) {
-                        // dead here: the undertaker tells them.
+                        // Those who wait for their turn need not wait for the undertaker, who tells them in any case.
+                        // dead here: that one does.
                         self.tell_all();
                     }
                 }
