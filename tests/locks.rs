@@ -185,12 +185,14 @@ fn a_writer_that_waits_keeps_readers_out() {
             *lock.write_timeout(PATIENCE).expect("the reader stops") = 1;
         });
         until_asleep(&writer, &entered);
+        let refused = Shared::new(Mark::default());
         let reader = fork("another reader", || {
             let lock = opened().rwlock("value", 0_u32).expect("it is there");
             assert!(matches!(lock.try_read().map(drop).map_err(RwLockError::give_up), Err(RwLockError::WouldBlock)));
+            refused.set(1);
             assert_eq!(*lock.read_timeout(PATIENCE).expect("the writer stops"), 1);
         });
-        until("the other reader waits", || reader.is_asleep() || reader.is_dead());
+        until_asleep(&reader, &refused);
         assert_eq!(*reads, 0);
         drop(reads);
         writer.succeed();
