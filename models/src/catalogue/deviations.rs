@@ -49,6 +49,7 @@ const BOUNDED: &[(&str, Option<u32>, Option<u32>)] = &[
     ("pool/three_share_two_buffers", Some(10), None),
     ("queue/both_ends_die", Some(9), Some(9)),
     ("queue/full_is_no_excuse", Some(13), Some(13)),
+    ("queue/receiver_dies_away_from_the_tail", Some(6), Some(6)),
     ("queue/receiver_dies_message_is_gone", Some(6), Some(6)),
     ("queue/receiver_dies_message_is_redelivered", Some(6), Some(6)),
     ("queue/receivers_die_in_turn", Some(6), Some(6)),

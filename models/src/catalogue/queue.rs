@@ -96,7 +96,16 @@ pub(super) const MODELS: &[Model] = &[
         name: "queue/receiver_dies_message_is_redelivered",
         properties: "Q5 Q6 F1 G1 G2 G4",
         client: "1 message, 2 processes × receive, one of them killed, capacity 1, at least once",
-        build: |world| redelivered(world, 2),
+        build: |world| redelivered(world, 1, 2),
+        faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        // The slot that the dead has taken is not the one at which senders look next: nobody but the undertaker finishes it.
+        name: "queue/receiver_dies_away_from_the_tail",
+        properties: "Q5 Q6 F1 G1 G2 G4",
+        client: "1 message, 2 processes × receive, one of them killed, the undertaker too, capacity 2, at least once",
+        build: |world| redelivered(world, 2, 2),
         faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
         bounds: Bounds { plain: Some(0), faulty: Some(0) },
     },
@@ -104,7 +113,7 @@ pub(super) const MODELS: &[Model] = &[
         name: "queue/receivers_die_in_turn",
         properties: "Q5 Q6 G1 G2 G4",
         client: "1 message, 3 processes × receive, two of them killed, capacity 1, at least once",
-        build: |world| redelivered(world, 3),
+        build: |world| redelivered(world, 1, 3),
         faults: Faults { pairs: &[(0, 1)], ..Faults::NONE },
         bounds: Bounds { plain: Some(0), faulty: Some(0) },
     },
@@ -316,8 +325,8 @@ fn waiting_sender(world: &mut World, delivery: Delivery) {
 }
 
 /// One message, which is there; all but the last lane may be killed, and whoever lives gets it if the others did not finish.
-fn redelivered(world: &mut World, lanes: usize) {
-    let scene = Scene::in_world(world, lanes, Line::new(1, lanes, Delivery::AtLeastOnce));
+fn redelivered(world: &mut World, capacity: usize, lanes: usize) {
+    let scene = Scene::in_world(world, lanes, Line::new(capacity, lanes, Delivery::AtLeastOnce));
     verify_eq!(scene.object.try_send(&scene, lanes - 1, message(0, 0)), Ok(()));
     let finished = Arc::new(Notes::<Vec<bool>>::default());
     for (lane, name) in NAMES.iter().enumerate().take(lanes) {
