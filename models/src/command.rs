@@ -1,11 +1,15 @@
 //! What the command line asks for.
 
+mod audit;
+mod progress;
+
+use progress::Progress;
+
 use clap::{Parser, Subcommand, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
 use selvedge_models::compare::{self, Contender};
 use selvedge_models::ledger::{self, Row};
+use selvedge_models::report::{self, Evidence};
 use selvedge_models::sweep::{Settings, prove};
-use selvedge_models::weaken::{self, baselines, mutants};
 use selvedge_models::{Model, catalogue, gallery, parallel};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -74,11 +78,14 @@ enum Command {
         /// Time for it, in seconds.
         limit: u64,
     },
-    /// Weakens every ordering, fence and wake that the models reach, one at a time, and tells which model notices.
-    Weaken {
-        /// Only sites in source files whose path contains this.
-        #[arg(long, default_value = "", value_name = "SUBSTRING")]
-        sites: String,
+    /// Weakens every ordering, fence, wait and wake that the models reach, one at a time, on treadle, and tells which
+    /// model notices. Fails if none does and no reason is listed in models/survivors.toml.
+    Audit(audit::Wishes),
+    /// Prints the report that is made from models/ledger.json, models/audit.json and what else is kept.
+    Report {
+        /// Write it to PROOFS.md instead.
+        #[arg(long)]
+        write: bool,
     },
 }
 
@@ -115,7 +122,8 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Measure { model, contender, limit }) => {
             measure_one(model, contender, Duration::from_secs(*limit))
         }
-        Some(Command::Weaken { sites }) => audit(&models, sites, &arguments.common),
+        Some(Command::Report { write }) => show_report(*write),
+        Some(Command::Audit(wishes)) => audit::run(&models, wishes, &arguments.common),
         None if arguments.list => {
             for model in &models {
                 println!("{}", model.name);
@@ -164,14 +172,14 @@ fn run_models(models: &[Model], arguments: &Arguments) -> std::io::Result<bool> 
     }
     let jobs: Vec<(Model, Settings)> =
         models.iter().flat_map(|model| settings.iter().map(|settings| (*model, *settings))).collect();
-    let bar = progress(jobs.len(), "models");
+    let bar = Progress::new(jobs.len(), "models");
     let rows = parallel::map(
         &jobs,
         arguments.common.threads(),
         |(model, settings)| Row::new(model, *settings, &prove(model, *settings)),
-        |(model, _), _| tick(&bar, model.name),
+        |(model, _), _| bar.done(model.name),
     );
-    bar.finish_and_clear();
+    bar.finish();
     print!("{}", ledger::table(&rows));
     let failed: Vec<&Row> = rows.iter().filter(|row| !row.passed()).collect();
     for row in &failed {
@@ -183,9 +191,9 @@ fn run_models(models: &[Model], arguments: &Arguments) -> std::io::Result<bool> 
 }
 
 fn show_comparison(models: &[Model], limit: Duration) -> std::io::Result<bool> {
-    let bar = progress(models.len(), "models");
-    let page = compare::run(models, limit, |name| tick(&bar, name))?;
-    bar.finish_and_clear();
+    let bar = Progress::new(models.len(), "models");
+    let page = compare::run(models, limit, |name| bar.done(name))?;
+    bar.finish();
     print!("{page}");
     Ok(true)
 }
@@ -209,35 +217,15 @@ fn show_gallery(filter: &str) -> std::io::Result<bool> {
     Ok(as_expected)
 }
 
-fn audit(models: &[Model], sites: &str, common: &Common) -> std::io::Result<bool> {
-    let bar = progress(models.len(), "models as they are");
-    let baselines = baselines(models, common.settings(), common.threads(), || bar.inc(1));
-    bar.finish_and_clear();
-    let baselines = match baselines {
-        Ok(baselines) => baselines,
-        Err(failed) => {
-            for (model, report) in &failed {
-                let row = Row::new(model, common.settings(), report);
-                println!("{}", row.explanation().unwrap_or_default());
-            }
-            return Ok(false);
-        }
-    };
-    let mutants = mutants(&baselines, sites);
-    let bar = progress(mutants.len(), "mutants");
-    let findings = parallel::map(
-        &mutants,
-        common.threads(),
-        |mutant| mutant.try_out(&baselines, common.settings()),
-        |mutant, _| tick(&bar, &format!("{}:{}", mutant.site.file, mutant.site.line)),
-    );
-    bar.finish_and_clear();
-    print!("{}", weaken::table(&findings));
-    let count = |verdict: &str| findings.iter().filter(|finding| finding.verdict == verdict).count();
-    let (killed, survivors, inconclusive) = (count("killed"), count("survivor"), count("inconclusive"));
-    println!("\n{killed} killed, {survivors} survived, {inconclusive} inconclusive");
-    common.write(&findings)?;
-    Ok(inconclusive == 0)
+fn show_report(write: bool) -> std::io::Result<bool> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = report::page(&Evidence::read(folder)?);
+    if write {
+        std::fs::write(folder.join("../PROOFS.md"), page)?;
+    } else {
+        print!("{page}");
+    }
+    Ok(true)
 }
 
 impl Common {
@@ -258,19 +246,4 @@ fn write_json(file: &Path, result: &impl Serialize) -> std::io::Result<()> {
     let mut text = serde_json::to_string_pretty(result)?;
     text.push('\n');
     std::fs::write(file, text)
-}
-
-/// A bar on stderr, if that is a terminal.
-fn progress(length: usize, what: &'static str) -> ProgressBar {
-    let bar = ProgressBar::new(u64::try_from(length).unwrap_or(u64::MAX)).with_prefix(what);
-    if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {elapsed} {msg}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(std::time::Duration::from_millis(200));
-    bar
-}
-
-fn tick(bar: &ProgressBar, done: &str) {
-    bar.set_message(done.to_owned());
-    bar.inc(1);
 }

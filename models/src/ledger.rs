@@ -1,5 +1,10 @@
 //! The ledger: one row for each model and engine, in a form that machines read and people can.
 
+pub mod blind;
+pub mod proof;
+
+pub use proof::Proof;
+
 use crate::catalogue::Deviations;
 use crate::explore::Verdict;
 use crate::sweep::{Report, Settings};
@@ -35,6 +40,8 @@ pub struct Row {
     pub seconds: f64,
     /// Whether nothing bounded it and it finished by itself.
     pub complete: bool,
+    /// Rows of the conformance matrix that the engine gets wrong and the model touches, if sites were recorded.
+    pub blind: Vec<&'static str>,
     /// `pass`, `fail` or `inconclusive`.
     pub verdict: &'static str,
     /// Message of a failure or limit.
@@ -87,6 +94,7 @@ impl Row {
             executions: report.executions,
             seconds: report.time.as_secs_f64(),
             complete: report.complete,
+            blind: blind::touched(settings.engine, &report.sites),
             verdict,
             message,
             plan: report.plan.as_ref().map(describe),

@@ -9,6 +9,7 @@
 
 #![cfg(loom)]
 
+pub mod audit;
 pub mod catalogue;
 pub mod compare;
 pub mod explore;
@@ -22,10 +23,11 @@ pub mod mutants;
 pub mod outcomes;
 mod panics;
 pub mod parallel;
+pub mod properties;
+pub mod report;
 pub mod scene;
 pub mod subject;
 pub mod sweep;
-pub mod weaken;
 pub mod world;
 
 pub use world::{Bounds, Death, Faults, Model, World};

@@ -54,6 +54,8 @@ pub struct Settings {
     pub at_most: Option<u32>,
     /// Time that one exploration may take (treadle).
     pub time: Duration,
+    /// Executions after which one exploration is inconclusive (treadle): the same on every machine.
+    pub executions: Option<u64>,
 }
 
 impl Settings {
@@ -70,6 +72,7 @@ impl Settings {
             unbounded: false,
             at_most: None,
             time: Duration::from_secs(600),
+            executions: None,
         }
     }
 
@@ -295,7 +298,9 @@ impl Sweep<'_> {
                 let Deviations { plain, faulty: with_fault } = self.settings.deviations(self.model);
                 let bound = if faulty { with_fault } else { plain };
                 let bound = bound.and_then(|bound| usize::try_from(bound).ok());
-                Effort { bound, time: self.settings.time, ..Effort::treadle() }
+                let plain = Effort::treadle();
+                let executions = self.settings.executions.unwrap_or(plain.executions);
+                Effort { bound, time: self.settings.time, executions, ..plain }
             }
             _ => {
                 let Bounds { plain, faulty: with_fault } = self.settings.bounds(self.model);
@@ -329,12 +334,15 @@ impl Sweep<'_> {
         Err(Decided)
     }
 
-    /// The same failure with the fewest preemptions.
+    /// The same failure with the fewest preemptions or deviations.
     fn shorten(&self, plan: &Plan, effort: Effort) -> Option<Box<Failure>> {
-        if effort.engine != Engine::Loom {
-            return None;
-        }
-        (0..=effort.bound.unwrap_or(4)).find_map(|bound| {
+        let most = match effort.engine {
+            Engine::Loom => effort.bound.unwrap_or(4),
+            // The failure that is known may have more than that: then it is shown as it was found.
+            Engine::Treadle => effort.bound.map_or(6, |bound| bound.saturating_sub(1)),
+            _ => return None,
+        };
+        (0..=most).find_map(|bound| {
             let bounded = Effort { bound: Some(bound), time: Duration::from_secs(5), ..effort };
             match explore(self.model, plan.clone(), bounded).verdict {
                 Verdict::Fail(failure) => Some(failure),

@@ -21,7 +21,7 @@ fn main() -> std::process::ExitCode {
 #[cfg(loom)]
 mod on_loom {
     use libtest_mimic::{Arguments, Failed, Trial};
-    use selvedge_models::ledger::Row;
+    use selvedge_models::ledger::{Proof, Row, proof};
     use selvedge_models::sweep::{Settings, prove};
     use selvedge_models::{Model, catalogue};
     use std::collections::BTreeSet;
@@ -36,8 +36,11 @@ mod on_loom {
     /// Models that are too large to gate a change on loom, even without preemptions: there they run in `ci/deep`.
     const NOT_ON_LOOM: [&str; 2] = ["owned_semaphore/four_share_one_permit", "owned_semaphore/two_die_all_comes_home"];
 
-    /// Set in the process that runs one trial itself.
+    /// Set in the process that runs one trial itself: the file to which it writes its row of the ledger.
     const ALONE: &str = "SELVEDGE_TRIAL_ALONE";
+
+    /// If it is set, what is found becomes the ledger that is kept, instead of being compared with it.
+    const KEEP: &str = "SELVEDGE_KEEP_LEDGER";
 
     pub(super) fn main() -> ExitCode {
         let arguments = Arguments::from_args();
@@ -45,27 +48,32 @@ mod on_loom {
         let expected = models.iter().filter(|model| !NOT_ON_LOOM.contains(&model.name)).count();
         assert_eq!(models.len() - expected, NOT_ON_LOOM.len(), "a model that is left out is registered");
         let ran = Arc::new(AtomicUsize::new(0));
+        let rows = Arc::new(tempfile::tempdir().expect("a folder for the rows of the ledger"));
         let mut trials = vec![
             Trial::test("catalogue::names_are_unique_and_well_formed", names_are_unique_and_well_formed),
             Trial::test("catalogue::every_file_has_models", every_file_has_models),
         ];
         for model in models {
             let ran = Arc::clone(&ran);
+            let prove_it = |engine: &str, settings: Settings| {
+                let (trial, rows) = (format!("{engine}::{}", model.name), Arc::clone(&rows));
+                (trial.clone(), move || run(&trial, &model, settings, rows.path()))
+            };
             if !NOT_ON_LOOM.contains(&model.name) {
-                let name = format!("model::{}", model.name);
-                trials.push(Trial::test(name.clone(), move || {
-                    let result = run(&name, &model, Settings::loom());
+                let (name, body) = prove_it("model", Settings::loom());
+                trials.push(Trial::test(name, move || {
+                    let result = body();
                     ran.fetch_add(1, Ordering::Relaxed);
                     result
                 }));
             }
-            let name = format!("treadle::{}", model.name);
-            trials.push(Trial::test(name.clone(), move || run(&name, &model, Settings::treadle())));
-            let name = format!("shuttle::{}", model.name);
-            trials.push(Trial::test(name.clone(), move || run(&name, &model, Settings::shuttle(SCHEDULES))));
+            let (name, body) = prove_it("treadle", Settings::treadle());
+            trials.push(Trial::test(name, body));
+            let (name, body) = prove_it("shuttle", Settings::shuttle(SCHEDULES));
+            trials.push(Trial::test(name, body));
         }
         let conclusion = libtest_mimic::run(&arguments, trials);
-        if arguments.list {
+        if arguments.list || std::env::var_os(ALONE).is_some() {
             return conclusion.exit_code();
         }
         let ran = ran.load(Ordering::Relaxed);
@@ -75,19 +83,61 @@ mod on_loom {
             println!("a registered model did not run");
             return ExitCode::FAILURE;
         }
-        conclusion.exit_code()
+        if conclusion.has_failed() {
+            return conclusion.exit_code();
+        }
+        match compare_with_ledger(rows.path(), all_asked_for) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                println!("{why}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    /// What was found is what the ledger says.
+    fn compare_with_ledger(rows: &Path, is_whole: bool) -> Result<(), String> {
+        let ledger = Path::new(env!("CARGO_MANIFEST_DIR")).join("ledger.json");
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(rows).map_err(|error| error.to_string())? {
+            let text = std::fs::read(entry.map_err(|error| error.to_string())?.path());
+            let row: Proof = serde_json::from_slice(&text.map_err(|error| error.to_string())?)
+                .map_err(|error| format!("a row of the ledger: {error}"))?;
+            found.push(row);
+        }
+        if std::env::var_os(KEEP).is_some() {
+            if !is_whole {
+                return Err("only the result of all models on all engines can be kept".to_owned());
+            }
+            return proof::write(&ledger, &found).map_err(|error| error.to_string());
+        }
+        let known = proof::read(&ledger).map_err(|error| format!("{}: {error}", ledger.display()))?;
+        let mut differences = proof::differences(&known, &found);
+        if is_whole && known.len() != found.len() {
+            differences.push(format!("{} rows are kept, {} were found", known.len(), found.len()));
+        }
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "{}\nThe ledger says something else. If that is as it should be: {KEEP}=1 RUSTFLAGS=\"--cfg loom\" cargo test \
+             -p selvedge-models --test prove; then `cargo prove report --write`.",
+            differences.join("\n")
+        ))
     }
 
     /// Runs one trial in a process of its own: engines map and unmap stacks all the time, which threads of one process
     /// can do one at a time only.
-    fn run(trial: &str, model: &Model, settings: Settings) -> Result<(), Failed> {
-        if std::env::var_os(ALONE).is_some() {
+    fn run(trial: &str, model: &Model, settings: Settings, rows: &Path) -> Result<(), Failed> {
+        if let Some(file) = std::env::var_os(ALONE) {
+            let settings = Settings { record_sites: true, ..settings };
             let row = Row::new(model, settings, &prove(model, settings));
+            std::fs::write(file, serde_json::to_string(&Proof::from(&row))?)?;
             return row.explanation().map_or(Ok(()), |explanation| Err(explanation.into()));
         }
         let output = Command::new(std::env::current_exe()?)
             .args(["--exact", trial, "--test-threads", "1"])
-            .env(ALONE, "1")
+            .env(ALONE, rows.join(trial.replace(['/', ':'], "_")))
             .output()?;
         let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
         // A process that knows no such trial succeeds, too.

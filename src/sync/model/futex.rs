@@ -122,6 +122,7 @@ fn wait_on(on: &[WaitOn<'_>], deadline: Option<Deadline>, location: &'static Loc
     if current_engine() == Engine::Treadle {
         return wait_natively(run.as_ref(), on, deadline, location);
     }
+    let blind = is_blind(run.as_deref(), location);
     let entry = Rc::new(Entry {
         lane: current_lane(),
         taken: Cell::new(false),
@@ -131,7 +132,7 @@ fn wait_on(on: &[WaitOn<'_>], deadline: Option<Deadline>, location: &'static Loc
     });
     for (joined, WaitOn { word, expected }) in on.iter().enumerate() {
         let found = word.read_newest();
-        if found != *expected {
+        if found != *expected && !blind {
             record(run.as_deref(), location, word.name(), Action::NotWaited { expected: *expected, found });
             entry.ended.set(entry.ended.get().or(Some(WaitOutcome::Changed)));
             leave_one_by_one(on.get(..joined).unwrap_or_default(), &entry);
@@ -156,6 +157,11 @@ fn wait_on(on: &[WaitOn<'_>], deadline: Option<Deadline>, location: &'static Loc
     saw(run.as_deref(), outcome as u64);
     record(run.as_deref(), location, name, Action::Waited(outcome));
     outcome
+}
+
+/// Whether the wait there is to sleep whatever the word holds.
+fn is_blind(run: Option<&Run>, location: &'static Location<'static>) -> bool {
+    run.is_some_and(|run| matches!(run.is_mutated(location, SiteKind::Wait), Some(Mutation::WaitBlindly(_))))
 }
 
 /// A deadline that passes when nothing else can happen, and not before.
@@ -188,8 +194,16 @@ fn wait_natively(
         run.set_state(me, LaneState::Asleep(Sleeper { lane: me, location, words, timed: deadline.is_some() }));
         record(Some(run.as_ref()), location, name, Action::Sleeps);
     }
-    let words: Vec<_> = on.iter().map(|on| (on.word.word(), on.expected)).collect();
-    let outcome = as_myself(|| wait_on_treadle(&words, ends));
+    let blind = is_blind(run.map(Rc::as_ref), location);
+    let outcome = loop {
+        // Whatever it holds, and if it has changed since, whatever it holds then.
+        let value = |on: &WaitOn<'_>| if blind { on.word.read_newest() } else { on.expected };
+        let words: Vec<_> = on.iter().map(|on| (on.word.word(), value(on))).collect();
+        let outcome = as_myself(|| wait_on_treadle(&words, ends));
+        if !blind || outcome != WaitOutcome::Changed {
+            break outcome;
+        }
+    };
     if let Some(run) = run {
         run.set_state(me, LaneState::Running);
         if outcome != WaitOutcome::Changed {

@@ -33,6 +33,8 @@ pub enum Mutation {
     DropWake(Site),
     /// The wake wakes one where it should wake all.
     WakeOne(Site),
+    /// The wait does not look at what the word holds: it sleeps in any case.
+    WaitBlindly(Site),
 }
 
 /// What happens in each execution of an exploration, apart from the interleaving.

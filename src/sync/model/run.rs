@@ -399,9 +399,11 @@ impl Run {
     pub(super) fn is_mutated(&self, location: &'static Location<'static>, kind: SiteKind) -> Option<Mutation> {
         let site = Site::new(location, kind);
         self.plan.mutation.filter(|mutation| match mutation {
-            Mutation::Order(at, ..) | Mutation::DropFence(at) | Mutation::DropWake(at) | Mutation::WakeOne(at) => {
-                *at == site
-            }
+            Mutation::Order(at, ..)
+            | Mutation::DropFence(at)
+            | Mutation::DropWake(at)
+            | Mutation::WakeOne(at)
+            | Mutation::WaitBlindly(at) => *at == site,
         })
     }
 

@@ -1,0 +1,259 @@
+//! The audit of necessity: is any ordering, fence, wait or wake of the source stronger than the models need?
+//!
+//! For every site of the audited sources that a lane of some model reaches, each next weaker variant is planted in turn,
+//! and the models that reach the site run again until one fails. What none of them notices is a survivor: too strong, or
+//! in want of a model that shows why it is not, or listed with the reason why neither is to be had ([`survivors`]).
+//!
+//! What is found does not depend on the machine: models run in an order of their own, and end by numbers of
+//! executions.
+//!
+//! References: the mutants are those of Ou and Demsky, "AutoMO: automatic inference of memory order parameters for
+//! C/C++11", OOPSLA 2015, and of VSync (Oberhauser et al., ASPLOS 2021), which infer what this checks.
+
+mod mutant;
+pub mod place;
+pub mod survivors;
+
+pub use mutant::{Baseline, Finding, Mutant, Verdict, baselines, mutants};
+pub use place::Place;
+pub use survivors::Survivor;
+
+use crate::ledger::aligned;
+use crate::parallel;
+use crate::sweep::Settings;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// What is audited.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    /// Where the paths of sources begin.
+    pub root: &'a Path,
+    /// Whether a source file is audited.
+    pub is_audited: &'a (dyn Fn(&str) -> bool + Sync),
+}
+
+impl core::fmt::Debug for Scope<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Scope").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+/// How an audit went the last time, one row for each mutant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Where it stands.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What the source says.
+    pub from: String,
+    /// What was put in its place.
+    pub to: String,
+    /// What the models say of it.
+    pub verdict: Verdict,
+    /// The model that noticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+impl From<&Finding> for Row {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            place: finding.place.clone(),
+            from: finding.from.clone(),
+            to: finding.to.clone(),
+            verdict: finding.verdict,
+            by: finding.by.map(str::to_owned),
+        }
+    }
+}
+
+/// The result of an audit.
+#[derive(Debug, Serialize)]
+pub struct Audit {
+    /// How many sites were audited.
+    pub sites: usize,
+    /// What was found, in the order of the source.
+    pub findings: Vec<Finding>,
+}
+
+/// Tries every mutant. What is known from another time decides which model runs first, and nothing else.
+#[must_use]
+pub fn run(
+    baselines: &[Baseline],
+    scope: Scope<'_>,
+    known: &[Row],
+    stages: &[Settings],
+    threads: usize,
+    done: impl Fn(&Mutant) + Sync,
+) -> Audit {
+    let mutants = mutants(baselines, scope);
+    let sites: BTreeSet<_> = mutants.iter().map(|mutant| mutant.site).collect();
+    let killer = |mutant: &Mutant| {
+        let place = Place { operation: mutant.operation(), ..mutant.place.clone() };
+        let same = |row: &&Row| row.place == place && row.from == mutant.from && row.to == mutant.to;
+        known.iter().find(same)?.by.as_deref()
+    };
+    let try_out = |mutant: &Mutant| mutant.try_out(baselines, killer(mutant), stages);
+    let findings = parallel::map(&mutants, threads, try_out, |mutant, _| done(mutant));
+    Audit { sites: sites.len(), findings }
+}
+
+impl Audit {
+    /// How many mutants have this verdict.
+    #[must_use]
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.findings.iter().filter(|finding| finding.verdict == verdict).count()
+    }
+
+    /// In one line.
+    #[must_use]
+    pub fn headline(&self, listed: &[Survivor]) -> String {
+        let Self { sites, findings } = self;
+        let [killed, survivors, inconclusive] =
+            [Verdict::Killed, Verdict::Survivor, Verdict::Inconclusive].map(|verdict| self.count(verdict));
+        let share = self.share(listed);
+        format!(
+            "{} mutants of {sites} sites: {killed} killed, {survivors} survivors, {inconclusive} inconclusive; \
+             {} survivors are justified ({share:.1} % of the sites)",
+            findings.len(),
+            listed.len(),
+        )
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "a few hundred")]
+    fn share(&self, listed: &[Survivor]) -> f64 {
+        100.0 * listed.len() as f64 / self.sites.max(1) as f64
+    }
+
+    /// What is wrong with the result, given the list of survivors that are justified: nothing, in a good audit.
+    #[must_use]
+    pub fn objections(&self, listed: &[Survivor]) -> Vec<String> {
+        let is_of = |entry: &Survivor, finding: &Finding| {
+            entry.place() == finding.place && entry.from == finding.from && entry.to == finding.to
+        };
+        let mut objections = Vec::new();
+        for finding in &self.findings {
+            let Finding { place, from, to, .. } = finding;
+            let is_listed = listed.iter().any(|entry| is_of(entry, finding));
+            let what = match (finding.verdict, is_listed) {
+                (Verdict::Killed, false) | (Verdict::Survivor, true) => continue,
+                (Verdict::Killed, true) => "is listed as a survivor, and a model notices it now",
+                (Verdict::Survivor, false) => "no model notices it, and no reason is listed",
+                (Verdict::Inconclusive, _) => "no model notices it, and one hit a limit",
+            };
+            let by = finding.by.map(|by| format!(" ({by})")).unwrap_or_default();
+            objections.push(format!("{place} (line {}), {from} -> {to}: {what}{by}", finding.line));
+        }
+        let unknown = |entry: &&Survivor| !self.findings.iter().any(|finding| is_of(entry, finding));
+        for entry in listed.iter().filter(unknown) {
+            objections.push(format!(
+                "{}, {} -> {}: is listed, and there is no such site",
+                entry.place(),
+                entry.from,
+                entry.to
+            ));
+        }
+        if self.share(listed) > MOST_JUSTIFIED {
+            objections.push(format!("more than {MOST_JUSTIFIED} % of the sites are on the list of survivors"));
+        }
+        objections
+    }
+
+    /// What is to be kept for another time.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Row> {
+        self.findings.iter().map(Row::from).collect()
+    }
+
+    /// As a table of text.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let rows = self.findings.iter().map(|finding| {
+            let verdict = match (finding.verdict, finding.complete) {
+                (Verdict::Survivor, false) => "survivor (bounded)",
+                (verdict, _) => verdict.word(),
+            };
+            vec![
+                format!("{}:{}", finding.place.file, finding.line),
+                finding.place.function.clone(),
+                finding.place.operation.clone(),
+                finding.from.clone(),
+                format!("-> {}", finding.to),
+                verdict.to_owned(),
+                finding.by.unwrap_or_default().to_owned(),
+            ]
+        });
+        aligned(&["site", "function", "operation", "source", "weaker", "verdict", "by"], &[], rows)
+    }
+}
+
+/// So many hundredths of the sites may be on the list.
+const MOST_JUSTIFIED: f64 = 5.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(function: &str, verdict: Verdict) -> Finding {
+        Finding {
+            place: Place {
+                file: "a.rs".to_owned(),
+                function: function.to_owned(),
+                operation: "wake".to_owned(),
+                nth: 1,
+            },
+            line: 7,
+            from: "wake all".to_owned(),
+            to: "wake one".to_owned(),
+            verdict,
+            complete: true,
+            by: Some("model"),
+            message: None,
+            plan: None,
+            picture: None,
+            ran: Vec::new(),
+            seconds: 0.0,
+        }
+    }
+
+    fn listed(functions: &[&str]) -> Vec<Survivor> {
+        let entry = |function: &&str| {
+            let text = format!(
+                "file = 'a.rs'\nfunction = '{function}'\noperation = 'wake'\nfrom = 'wake all'\nto = 'wake one'\nreason = 'x'"
+            );
+            toml::from_str(&text).expect("an entry")
+        };
+        functions.iter().map(entry).collect()
+    }
+
+    #[test]
+    fn what_is_not_as_listed_is_objected_to() {
+        let findings = vec![
+            finding("killed", Verdict::Killed),
+            finding("killed_and_listed", Verdict::Killed),
+            finding("survivor", Verdict::Survivor),
+            finding("survivor_and_listed", Verdict::Survivor),
+            finding("limit", Verdict::Inconclusive),
+            finding("limit_and_listed", Verdict::Inconclusive),
+        ];
+        let audit = Audit { sites: 1000, findings };
+        let list = listed(&["killed_and_listed", "survivor_and_listed", "limit_and_listed", "gone"]);
+        insta::assert_snapshot!(audit.objections(&list).join("\n"), @r"
+        a.rs killed_and_listed wake (line 7), wake all -> wake one: is listed as a survivor, and a model notices it now (model)
+        a.rs survivor wake (line 7), wake all -> wake one: no model notices it, and no reason is listed (model)
+        a.rs limit wake (line 7), wake all -> wake one: no model notices it, and one hit a limit (model)
+        a.rs limit_and_listed wake (line 7), wake all -> wake one: no model notices it, and one hit a limit (model)
+        a.rs gone wake, wake all -> wake one: is listed, and there is no such site
+        ");
+        insta::assert_snapshot!(audit.headline(&list), @"6 mutants of 1000 sites: 2 killed, 2 survivors, 2 inconclusive; 4 survivors are justified (0.4 % of the sites)");
+    }
+
+    #[test]
+    fn a_long_list_is_objected_to() {
+        let audit = |sites| Audit { sites, findings: vec![finding("one", Verdict::Survivor)] };
+        assert_eq!(audit(20).objections(&listed(&["one"])), Vec::<String>::new());
+        assert!(audit(19).objections(&listed(&["one"])).concat().contains("5 % of the sites"));
+    }
+}

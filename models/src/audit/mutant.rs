@@ -1,0 +1,246 @@
+//! One weaker variant of one site, and what the models say of it.
+
+use super::Scope;
+use super::place::{Place, name_of, places};
+use crate::explore::Verdict as Outcome;
+use crate::ledger::describe;
+use crate::parallel;
+use crate::sweep::{Report, Settings, prove};
+use crate::world::Model;
+use selvedge::sync::Ordering;
+use selvedge::sync::model::{Mutation, OrderSlot, Site, SiteKind, SiteRecord};
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// One weaker variant of one site.
+#[derive(Clone, Debug)]
+pub struct Mutant {
+    /// Where it stands, as of now.
+    pub site: Site,
+    /// Where it stands, as long as the function does.
+    pub place: Place,
+    /// What the source says.
+    pub from: String,
+    /// What is put in its place.
+    pub to: String,
+    mutation: Mutation,
+}
+
+/// What became of a mutant.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// Where it stands.
+    #[serde(flatten)]
+    pub place: Place,
+    /// Line, from 1.
+    pub line: u32,
+    /// What the source says.
+    pub from: String,
+    /// What was put in its place.
+    pub to: String,
+    /// What the models say of it.
+    pub verdict: Verdict,
+    /// Of a survivor: whether every model that reaches the site was explored without a bound.
+    pub complete: bool,
+    /// The model that noticed, or hit a limit.
+    pub by: Option<&'static str>,
+    /// How it failed.
+    pub message: Option<String>,
+    /// What was planned in the failing exploration.
+    pub plan: Option<String>,
+    /// The failing execution.
+    pub picture: Option<String>,
+    /// The models that ran.
+    pub ran: Vec<&'static str>,
+    /// Wall time. Not part of what two runs have in common.
+    #[serde(skip)]
+    pub seconds: f64,
+}
+
+/// What the models say of a mutant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// One fails.
+    Killed,
+    /// None does.
+    Survivor,
+    /// None does, and one hit a limit.
+    Inconclusive,
+}
+
+impl Verdict {
+    /// In a word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Killed => "killed",
+            Self::Survivor => "survivor",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// A model that passes, and the sites that its lanes reach.
+#[derive(Debug)]
+pub struct Baseline {
+    model: Model,
+    sites: BTreeMap<Site, SiteRecord>,
+    executions: u64,
+}
+
+/// Runs `models` as they are, recording sites. Those that hit a limit are left out.
+///
+/// # Errors
+/// The models that fail, with their reports: no mutant of them would tell anything.
+pub fn baselines(
+    models: &[Model],
+    settings: Settings,
+    threads: usize,
+    done: impl Fn(&Model) + Sync,
+) -> Result<Vec<Baseline>, Vec<(Model, Report)>> {
+    let settings = Settings { record_sites: true, ..settings };
+    let reports = parallel::map(models, threads, |model| prove(model, settings), |model, _| done(model));
+    let (mut passed, mut failed) = (Vec::new(), Vec::new());
+    for (model, report) in models.iter().copied().zip(reports) {
+        match report.verdict {
+            Outcome::Pass => passed.push(Baseline { model, sites: report.sites, executions: report.executions }),
+            Outcome::Fail(_) => failed.push((model, report)),
+            Outcome::Inconclusive(_) => {}
+        }
+    }
+    if failed.is_empty() { Ok(passed) } else { Err(failed) }
+}
+
+/// Every weaker variant of every site that the baselines reach in the sources that are audited.
+#[must_use]
+pub fn mutants(baselines: &[Baseline], scope: Scope<'_>) -> Vec<Mutant> {
+    let mut sites: BTreeMap<Site, SiteRecord> = BTreeMap::new();
+    for (site, record) in baselines.iter().flat_map(|baseline| &baseline.sites) {
+        if (scope.is_audited)(site.file) {
+            let known = sites.entry(*site).or_insert(*record);
+            known.wakes = known.wakes.max(record.wakes);
+        }
+    }
+    let places = places(sites.keys().copied(), scope.root);
+    let all = sites.into_iter().flat_map(|(site, record)| weaker(site, &places[&site], record));
+    all.collect()
+}
+
+fn weaker(site: Site, place: &Place, record: SiteRecord) -> Vec<Mutant> {
+    let mutant =
+        |from: String, to: &str, mutation| Mutant { site, place: place.clone(), from, to: to.to_owned(), mutation };
+    let order = |slot, from: Ordering| {
+        next_weaker(site.kind, slot, from)
+            .iter()
+            .map(move |to| mutant(format!("{from:?}"), &format!("{to:?}"), Mutation::Order(site, slot, *to)))
+    };
+    let mut all = Vec::new();
+    match site.kind {
+        SiteKind::Load | SiteKind::Store | SiteKind::Rmw | SiteKind::CompareExchange => {
+            all.extend(order(OrderSlot::Main, record.order));
+            all.extend(record.failure.into_iter().flat_map(|failure| order(OrderSlot::Failure, failure)));
+        }
+        SiteKind::Fence => {
+            all.extend(order(OrderSlot::Main, record.order));
+            all.push(mutant(format!("{:?}", record.order), "nothing", Mutation::DropFence(site)));
+        }
+        SiteKind::Wake => {
+            let count = if record.wakes == 1 { "wake one" } else { "wake all" };
+            if record.wakes > 1 {
+                all.push(mutant(count.to_owned(), "wake one", Mutation::WakeOne(site)));
+            }
+            all.push(mutant(count.to_owned(), "nothing", Mutation::DropWake(site)));
+        }
+        SiteKind::Wait => {
+            all.push(mutant("while it is the same".to_owned(), "whatever it is", Mutation::WaitBlindly(site)));
+        }
+        SiteKind::Cell => {}
+    }
+    all
+}
+
+/// The orderings just below `from` that the operation can have.
+fn next_weaker(kind: SiteKind, slot: OrderSlot, from: Ordering) -> &'static [Ordering] {
+    use Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+    let reads_only = kind == SiteKind::Load || slot == OrderSlot::Failure;
+    match from {
+        SeqCst if reads_only => &[Acquire],
+        SeqCst if kind == SiteKind::Store => &[Release],
+        SeqCst => &[AcqRel],
+        AcqRel => &[Acquire, Release],
+        // A fence that orders nothing is no fence: that is a variant of its own.
+        Acquire | Release if kind != SiteKind::Fence => &[Relaxed],
+        _ => &[],
+    }
+}
+
+impl Mutant {
+    /// What is weakened.
+    #[must_use]
+    pub fn operation(&self) -> String {
+        let name = name_of(self.site.kind);
+        match self.mutation {
+            Mutation::Order(_, OrderSlot::Failure, _) => format!("{name} (failure)"),
+            _ => name.to_owned(),
+        }
+    }
+
+    /// Plants it and runs the models that reach its site until one notices: `first`, those of the file's own primitive,
+    /// the others; small ones first. If none does, all of them with the next of `stages`, which look further.
+    #[must_use]
+    pub fn try_out(&self, baselines: &[Baseline], first: Option<&str>, stages: &[Settings]) -> Finding {
+        let own = Path::new(self.site.file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let mut reach: Vec<&Baseline> =
+            baselines.iter().filter(|baseline| baseline.sites.contains_key(&self.site)).collect();
+        reach.sort_by_key(|Baseline { model, executions, .. }| {
+            (Reverse(Some(model.name) == first), Reverse(model.primitive() == own), *executions, model.name)
+        });
+        let mut finding = Finding {
+            place: Place { operation: self.operation(), ..self.place.clone() },
+            line: self.site.line,
+            from: self.from.clone(),
+            to: self.to.clone(),
+            verdict: Verdict::Survivor,
+            complete: true,
+            by: None,
+            message: None,
+            plan: None,
+            picture: None,
+            ran: Vec::new(),
+            seconds: 0.0,
+        };
+        for stage in stages {
+            finding = Finding { verdict: Verdict::Survivor, complete: true, by: None, ran: Vec::new(), ..finding };
+            let settings = Settings { mutation: Some(self.mutation), ..*stage };
+            for Baseline { model, .. } in &reach {
+                finding.note(model, prove(model, settings));
+                if finding.verdict == Verdict::Killed {
+                    return finding;
+                }
+            }
+        }
+        finding
+    }
+}
+
+impl Finding {
+    /// What one more model says.
+    fn note(&mut self, model: &Model, report: Report) {
+        self.ran.push(model.name);
+        self.seconds += report.time.as_secs_f64();
+        self.complete &= report.complete;
+        let (verdict, message, picture) = match report.verdict {
+            Outcome::Pass => return,
+            Outcome::Inconclusive(why) => (Verdict::Inconclusive, why, None),
+            Outcome::Fail(failure) => (Verdict::Killed, failure.message, Some(failure.picture)),
+        };
+        self.verdict = verdict;
+        self.by = Some(model.name);
+        self.message = Some(message);
+        self.plan = report.plan.as_ref().map(describe);
+        self.picture = picture;
+    }
+}

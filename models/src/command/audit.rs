@@ -1,0 +1,105 @@
+//! `cargo prove audit`.
+
+use super::progress::Progress;
+use super::{Common, write_json};
+use selvedge_models::Model;
+use selvedge_models::audit::{self, Audit, Scope, baselines, survivors};
+use selvedge_models::ledger;
+use selvedge_models::sweep::Settings;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What can be asked for.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Wishes {
+    /// Only sites in source files whose path contains this.
+    #[arg(long, default_value = "", value_name = "SUBSTRING")]
+    sites: String,
+    /// Survivors within the bounds of each model, however long it takes, instead of a few deviations.
+    #[arg(long)]
+    full: bool,
+    /// Write down which model noticed what, for the next time.
+    #[arg(long)]
+    write: bool,
+}
+
+/// Deviations, and executions after which a model that a mutant has made endless is given up: most are noticed within the
+/// first, and those that are not are looked for within the second.
+const STAGES: [(u32, u64); 2] = [(5, 20_000), (8, 200_000)];
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Audits the library with these models; false if there is something to object.
+pub(super) fn run(models: &[Model], wishes: &Wishes, common: &Common) -> io::Result<bool> {
+    let treadle = Settings { deeper: common.deeper, ..Settings::treadle() };
+    let stage = |at_most: u32, executions| {
+        let at_most = at_most.saturating_add_signed(common.deeper.into());
+        Settings { at_most: Some(at_most), executions: Some(executions), ..treadle }
+    };
+    let [first, second] = STAGES.map(|(at_most, executions)| stage(at_most, executions));
+    let stages = if wishes.full { [first, treadle] } else { [first, second] };
+    let settings = stages[1];
+    let bar = Progress::new(models.len(), "models as they are");
+    let baselines = baselines(models, settings, common.threads(), |model| bar.done(model.name));
+    bar.finish();
+    let baselines = match baselines {
+        Ok(baselines) => baselines,
+        Err(failed) => {
+            for (model, report) in &failed {
+                println!("{}", ledger::Row::new(model, settings, report).explanation().unwrap_or_default());
+            }
+            return Ok(false);
+        }
+    };
+    let is_audited = |file: &str| is_library(file) && file.contains(&wishes.sites);
+    let root = folder().join("..");
+    let scope = Scope { root: &root, is_audited: &is_audited };
+    let known_file = folder().join("audit.json");
+    let known: Vec<audit::Row> = match std::fs::read(&known_file) {
+        Ok(text) => serde_json::from_slice(&text)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let bar = Progress::new(audit::mutants(&baselines, scope).len(), "mutants");
+    let done = |mutant: &audit::Mutant| bar.done(&format!("{}:{}", mutant.site.file, mutant.site.line));
+    let audit = audit::run(&baselines, scope, &known, &stages, common.threads(), done);
+    bar.finish();
+    let mut listed = survivors::read(&folder().join("survivors.toml")).map_err(io::Error::other)?;
+    listed.retain(|entry| is_audited(&entry.place().file));
+    println!("{}\n", audit.headline(&listed));
+    print!("{}", audit.table());
+    common.write(&audit)?;
+    judge(&audit, &listed, &known, wishes, common, &known_file)
+}
+
+/// The library's own code; the models and the model of the kernel under them are taken as they are.
+fn is_library(file: &str) -> bool {
+    file.starts_with("src/") && !file.starts_with("src/sync/")
+}
+
+fn judge(
+    audit: &Audit,
+    listed: &[survivors::Survivor],
+    known: &[audit::Row],
+    wishes: &Wishes,
+    common: &Common,
+    known_file: &Path,
+) -> io::Result<bool> {
+    let mut objections = audit.objections(listed);
+    let is_whole = common.filter.is_empty() && wishes.sites.is_empty();
+    if wishes.write {
+        if !is_whole {
+            return Err(io::Error::other("only the result of all models on all sites can be kept"));
+        }
+        write_json(known_file, &audit.rows())?;
+    } else if is_whole && audit.rows() != known {
+        objections
+            .push("models/audit.json says something else; `cargo prove audit --write` brings it up to date".to_owned());
+    }
+    for objection in &objections {
+        println!("objection: {objection}");
+    }
+    Ok(objections.is_empty())
+}

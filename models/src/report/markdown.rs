@@ -1,0 +1,174 @@
+//! The report as a page of Markdown.
+
+use super::Evidence;
+use crate::audit::{Row, Verdict};
+use crate::ledger::{Proof, blind, engine_name};
+use crate::properties;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+/// The page.
+#[must_use]
+pub fn page(evidence: &Evidence) -> String {
+    let mut page = String::from(
+        "# Proofs\n\nWhat the models of selvedge show, how far they were explored, and what each ordering of the source is for. This page is \
+         made from `models/ledger.json`, `models/audit.json`, `models/survivors.toml` and `models/faults/` by `cargo prove report --write`; the tests \
+         compare it with what they find.\n\n",
+    );
+    summary(&mut page, evidence);
+    by_property(&mut page, evidence);
+    ledger(&mut page, evidence);
+    blind_spots(&mut page);
+    audit(&mut page, evidence);
+    faults(&mut page, evidence);
+    page
+}
+
+fn summary(page: &mut String, evidence: &Evidence) {
+    let models: BTreeSet<&str> = evidence.proofs.iter().map(|proof| proof.model.as_str()).collect();
+    let _ = writeln!(page, "| engine | models | complete | explorations | executions | kill points | second kills |");
+    let _ = writeln!(page, "|---|---:|---:|---:|---:|---:|---:|");
+    for engine in ["treadle", "loom", "shuttle"] {
+        let rows: Vec<&Proof> = evidence.proofs.iter().filter(|proof| proof.engine == engine).collect();
+        let sum = |part: fn(&Proof) -> u64| rows.iter().map(|proof| part(proof)).sum::<u64>();
+        let _ = writeln!(
+            page,
+            "| {engine} | {} | {} | {} | {} | {} | {} |",
+            rows.len(),
+            rows.iter().filter(|proof| proof.complete).count(),
+            sum(|proof| proof.explorations),
+            sum(|proof| proof.executions),
+            sum(|proof| proof.kill_points),
+            sum(|proof| proof.second_kill_points),
+        );
+    }
+    let _ = writeln!(
+        page,
+        "\n{} models. **Complete** means that every execution of the model was explored, with every point at which its victims can be \
+         killed; the word *exhaustive* is for those alone. All others are bounded as their row says.\n",
+        models.len()
+    );
+}
+
+fn by_property(page: &mut String, evidence: &Evidence) {
+    page.push_str("## Properties\n\n| id | what holds | models | of them complete |\n|---|---|---:|---:|\n");
+    for property in properties::ALL {
+        let checks = |proof: &&Proof| proof.properties.split(' ').any(|id| id == property.id);
+        let mut models: BTreeMap<&str, bool> = BTreeMap::new();
+        for proof in evidence.proofs.iter().filter(checks) {
+            *models.entry(&proof.model).or_default() |= proof.complete;
+        }
+        let complete = models.values().filter(|complete| **complete).count();
+        let _ = writeln!(page, "| {} | {} | {} | {complete} |", property.id, property.what, models.len());
+    }
+    page.push('\n');
+}
+
+fn ledger(page: &mut String, evidence: &Evidence) {
+    page.push_str(
+        "## Ledger\n\nOne table for each primitive. Kills: points at which somebody was killed or stopped, and, after the +, those at which a second one \
+         was killed after a first. Blind: the rows of the conformance matrix below that the model touches. A row is run alone by `cargo prove --engine ENGINE \
+         --filter =MODEL`.\n",
+    );
+    let primitives: BTreeSet<&str> = evidence.proofs.iter().map(Proof::primitive).collect();
+    for primitive in primitives {
+        let _ = writeln!(page, "\n### {primitive}\n");
+        page.push_str("| model | properties | client | engine | bound | kills | executions | complete | blind |\n");
+        page.push_str("|---|---|---|---|---|---:|---:|---|---|\n");
+        for proof in evidence.proofs.iter().filter(|proof| proof.primitive() == primitive) {
+            let kills = match proof.second_kill_points {
+                0 => proof.kill_points.to_string(),
+                second => format!("{} + {second}", proof.kill_points),
+            };
+            let blind: Vec<String> =
+                proof.blind.iter().filter_map(|row| Some((mark_of(&proof.engine, row)?).to_string())).collect();
+            let _ = writeln!(
+                page,
+                "| {} | {} | {} | {} | {} | {kills} | {} | {} | {} |",
+                proof.model,
+                proof.properties,
+                proof.client,
+                proof.engine,
+                proof.bound,
+                proof.executions,
+                if proof.complete { "yes" } else { "no" },
+                blind.join(" "),
+            );
+        }
+    }
+    page.push('\n');
+}
+
+/// The number of a blind row, from 1.
+fn mark_of(engine: &str, row: &str) -> Option<usize> {
+    let place = blind::ALL.iter().position(|blind| engine_name(blind.engine) == engine && blind.row == row)?;
+    Some(place + 1)
+}
+
+fn blind_spots(page: &mut String) {
+    page.push_str(
+        "## What the engines do not see\n\nEvery row of the conformance matrix (`models/tests/snapshots/conformance__matrix.snap`) in which an engine differs from \
+         what is to be seen of it, and so what hides behind the numbers above.\n\n| | engine | row | what |\n|---:|---|---|---|\n",
+    );
+    for (place, blind) in blind::ALL.iter().enumerate() {
+        let _ = writeln!(page, "| {} | {} | {} | {} |", place + 1, engine_name(blind.engine), blind.row, blind.what);
+    }
+    page.push('\n');
+}
+
+fn audit(page: &mut String, evidence: &Evidence) {
+    let count = |verdict| evidence.audit.iter().filter(|row| row.verdict == verdict).count();
+    let _ = writeln!(
+        page,
+        "## Is every ordering needed?\n\nEach ordering, fence, wait and wake of the primitives was weakened by one step at a time ({} ways in all): {} were noticed by a \
+         model, {} by none within the bounds of the audit (few deviations from the plain execution, fewer than the ledger's), {} without an answer; of \
+         those {} are justified in `models/survivors.toml`. `cargo prove audit` does it again.\n",
+        evidence.audit.len(),
+        count(Verdict::Killed),
+        count(Verdict::Survivor),
+        count(Verdict::Inconclusive),
+        evidence.survivors.len(),
+    );
+    if !evidence.survivors.is_empty() {
+        page.push_str("| survivor | source | weaker | why it stays | blind row |\n|---|---|---|---|---|\n");
+        for entry in &evidence.survivors {
+            let blind = entry.blind.as_deref().unwrap_or("none");
+            let _ = writeln!(
+                page,
+                "| {} | {} | {} | {} | {blind} |",
+                entry.place(),
+                entry.from,
+                entry.to,
+                entry.reason.replace('\n', " ").trim(),
+            );
+        }
+        page.push('\n');
+    }
+    let files: BTreeSet<&str> = evidence.audit.iter().map(|row| row.place.file.as_str()).collect();
+    for file in files {
+        let _ = writeln!(page, "### {file}\n");
+        page.push_str("| function | operation | source | weaker | noticed by |\n|---|---|---|---|---|\n");
+        for Row { place, from, to, verdict, by } in evidence.audit.iter().filter(|row| row.place.file == file) {
+            let operation =
+                if place.nth > 1 { format!("{} {}", place.operation, place.nth) } else { place.operation.clone() };
+            let by = match (verdict, by) {
+                (Verdict::Killed, Some(by)) => by.as_str(),
+                _ => verdict.word(),
+            };
+            let _ = writeln!(page, "| {} | {operation} | {from} | {to} | {by} |", place.function);
+        }
+        page.push('\n');
+    }
+}
+
+fn faults(page: &mut String, evidence: &Evidence) {
+    let _ = writeln!(
+        page,
+        "## Faults that are planted\n\n`ci/faults` builds the library with each of these {} faults in turn; the model that is named must fail.\n",
+        evidence.faults.len()
+    );
+    page.push_str("| fault | what is wrong | noticed by |\n|---|---|---|\n");
+    for fault in &evidence.faults {
+        let _ = writeln!(page, "| {} | {} | {} |", fault.name, fault.what, fault.model);
+    }
+}
