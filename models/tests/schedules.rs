@@ -11,7 +11,7 @@ use selvedge_models::{Model, catalogue, parallel};
 use std::collections::BTreeSet;
 
 /// Executions after which an exploration is too large for a change to wait for.
-const FEW: u64 = 20_000;
+const FEW: u64 = 8_000;
 
 /// How many executions, and what they showed to their lanes; `None` if there are too many.
 fn found(model: &Model, plan: &Plan, seed: u64, executions: u64) -> Option<(u64, BTreeSet<u64>)> {
