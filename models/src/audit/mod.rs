@@ -14,13 +14,12 @@ mod mutant;
 pub mod place;
 pub mod survivors;
 
-pub use mutant::{Baseline, Finding, Mutant, Verdict, baselines, mutants};
+pub use mutant::{Baseline, Finding, Mutant, Stages, Verdict, baselines, mutants};
 pub use place::Place;
 pub use survivors::Survivor;
 
 use crate::ledger::aligned;
 use crate::parallel;
-use crate::sweep::Settings;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -78,13 +77,13 @@ pub struct Audit {
     pub findings: Vec<Finding>,
 }
 
-/// Tries every mutant. What is known from another time decides which model runs first, and nothing else.
+/// Tries every mutant. What is known from another time decides which model runs first, and how far it goes.
 #[must_use]
 pub fn run(
     baselines: &[Baseline],
     scope: Scope<'_>,
     known: &[Row],
-    stages: &[Settings],
+    stages: Stages<'_>,
     threads: usize,
     done: impl Fn(&Mutant) + Sync,
 ) -> Audit {

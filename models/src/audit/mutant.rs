@@ -188,15 +188,15 @@ impl Mutant {
         }
     }
 
-    /// Plants it and runs the models that reach its site until one notices: `first`, those of the file's own primitive,
-    /// the others; small ones first. If none does, all of them with the next of `stages`, which look further.
+    /// Plants it and runs the models that reach its site until one notices: first the one that is `known` to, as far as it
+    /// takes; then all of them, those of the file's own primitive and small ones first, as far as each of `stages` goes.
     #[must_use]
-    pub fn try_out(&self, baselines: &[Baseline], first: Option<&str>, stages: &[Settings]) -> Finding {
+    pub fn try_out(&self, baselines: &[Baseline], known: Option<&str>, stages: Stages<'_>) -> Finding {
         let own = Path::new(self.site.file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let mut reach: Vec<&Baseline> =
             baselines.iter().filter(|baseline| baseline.sites.contains_key(&self.site)).collect();
         reach.sort_by_key(|Baseline { model, executions, .. }| {
-            (Reverse(Some(model.name) == first), Reverse(model.primitive() == own), *executions, model.name)
+            (Reverse(model.primitive() == own), *executions, model.name)
         });
         let mut finding = Finding {
             place: Place { operation: self.operation(), ..self.place.clone() },
@@ -212,10 +212,13 @@ impl Mutant {
             ran: Vec::new(),
             seconds: 0.0,
         };
-        for stage in stages {
+        let to_the_known = stages.all().map(|stage| (stage, known));
+        let to_all = stages.for_all.iter().map(|stage| (stage, None));
+        for (stage, only) in to_the_known.filter(|_| known.is_some()).chain(to_all) {
             finding = Finding { verdict: Verdict::Survivor, complete: true, by: None, ran: Vec::new(), ..finding };
             let settings = Settings { mutation: Some(self.mutation), ..*stage };
-            for Baseline { model, .. } in &reach {
+            for Baseline { model, .. } in reach.iter().filter(|reach| only.is_none_or(|name| name == reach.model.name))
+            {
                 finding.note(model, prove(model, settings));
                 if finding.verdict == Verdict::Killed {
                     return finding;
@@ -223,6 +226,21 @@ impl Mutant {
             }
         }
         finding
+    }
+}
+
+/// How far mutants are looked for, less far things first.
+#[derive(Clone, Copy, Debug)]
+pub struct Stages<'a> {
+    /// With every model that reaches the site.
+    pub for_all: &'a [Settings],
+    /// After that, with the model that noticed another time.
+    pub for_known: &'a Settings,
+}
+
+impl<'a> Stages<'a> {
+    fn all(self) -> impl Iterator<Item = &'a Settings> {
+        self.for_all.iter().chain([self.for_known])
     }
 }
 

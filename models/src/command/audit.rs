@@ -3,7 +3,7 @@
 use super::progress::Progress;
 use super::{Common, write_json};
 use selvedge_models::Model;
-use selvedge_models::audit::{self, Audit, Scope, baselines, survivors};
+use selvedge_models::audit::{self, Audit, Scope, Stages, baselines, survivors};
 use selvedge_models::ledger;
 use selvedge_models::sweep::Settings;
 use std::io;
@@ -39,8 +39,10 @@ pub(super) fn run(models: &[Model], wishes: &Wishes, common: &Common) -> io::Res
         Settings { at_most: Some(at_most), executions: Some(executions), ..treadle }
     };
     let [first, second] = STAGES.map(|(at_most, executions)| stage(at_most, executions));
-    let stages = if wishes.full { [first, treadle] } else { [first, second] };
-    let settings = stages[1];
+    let settings = if wishes.full { treadle } else { second };
+    let all = [first, second, treadle];
+    let for_all = if wishes.full { &all[..] } else { &all[..2] };
+    let stages = Stages { for_all, for_known: &treadle };
     let bar = Progress::new(models.len(), "models as they are");
     let baselines = baselines(models, settings, common.threads(), |model| bar.done(model.name));
     bar.finish();
@@ -64,7 +66,7 @@ pub(super) fn run(models: &[Model], wishes: &Wishes, common: &Common) -> io::Res
     };
     let bar = Progress::new(audit::mutants(&baselines, scope).len(), "mutants");
     let done = |mutant: &audit::Mutant| bar.done(&format!("{}:{}", mutant.site.file, mutant.site.line));
-    let audit = audit::run(&baselines, scope, &known, &stages, common.threads(), done);
+    let audit = audit::run(&baselines, scope, &known, stages, common.threads(), done);
     bar.finish();
     let mut listed = survivors::read(&folder().join("survivors.toml")).map_err(io::Error::other)?;
     listed.retain(|entry| is_audited(&entry.place().file));
