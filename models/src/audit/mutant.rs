@@ -12,7 +12,6 @@ use selvedge::sync::model::{Mutation, OrderSlot, Site, SiteKind, SiteRecord};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// One weaker variant of one site.
 #[derive(Clone, Debug)]
@@ -192,13 +191,34 @@ impl Mutant {
     /// takes; then all of them, those of the file's own primitive and small ones first, as far as each of `stages` goes.
     #[must_use]
     pub fn try_out(&self, baselines: &[Baseline], known: Option<&str>, stages: Stages<'_>) -> Finding {
-        let own = Path::new(self.site.file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        // `queue/repair.rs` is the queue's, too.
+        let is_own = |model: &Model| {
+            let mut parts = self.site.file.split('/').map(|part| part.trim_end_matches(".rs"));
+            parts.any(|part| part == model.primitive())
+        };
         let mut reach: Vec<&Baseline> =
             baselines.iter().filter(|baseline| baseline.sites.contains_key(&self.site)).collect();
-        reach.sort_by_key(|Baseline { model, executions, .. }| {
-            (Reverse(model.primitive() == own), *executions, model.name)
-        });
-        let mut finding = Finding {
+        reach.sort_by_key(|Baseline { model, executions, .. }| (Reverse(is_own(model)), *executions, model.name));
+        let mut finding = self.unnoticed(0.0);
+        let to_the_known = stages.all().map(|stage| (stage, known));
+        let to_all = stages.for_all.iter().map(|stage| (stage, None));
+        for (stage, only) in to_the_known.filter(|_| known.is_some()).chain(to_all) {
+            finding = self.unnoticed(finding.seconds);
+            let settings = Settings { mutation: Some(self.mutation), ..*stage };
+            for Baseline { model, .. } in reach.iter().filter(|reach| only.is_none_or(|name| name == reach.model.name))
+            {
+                finding.note(model, prove(model, settings));
+                if finding.verdict == Verdict::Killed {
+                    return finding;
+                }
+            }
+        }
+        finding
+    }
+
+    /// What is said of it before any model has run.
+    fn unnoticed(&self, seconds: f64) -> Finding {
+        Finding {
             place: Place { operation: self.operation(), ..self.place.clone() },
             line: self.site.line,
             from: self.from.clone(),
@@ -210,22 +230,8 @@ impl Mutant {
             plan: None,
             picture: None,
             ran: Vec::new(),
-            seconds: 0.0,
-        };
-        let to_the_known = stages.all().map(|stage| (stage, known));
-        let to_all = stages.for_all.iter().map(|stage| (stage, None));
-        for (stage, only) in to_the_known.filter(|_| known.is_some()).chain(to_all) {
-            finding = Finding { verdict: Verdict::Survivor, complete: true, by: None, ran: Vec::new(), ..finding };
-            let settings = Settings { mutation: Some(self.mutation), ..*stage };
-            for Baseline { model, .. } in reach.iter().filter(|reach| only.is_none_or(|name| name == reach.model.name))
-            {
-                finding.note(model, prove(model, settings));
-                if finding.verdict == Verdict::Killed {
-                    return finding;
-                }
-            }
+            seconds,
         }
-        finding
     }
 }
 
