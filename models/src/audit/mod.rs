@@ -4,8 +4,8 @@
 //! and the models that reach the site run again until one fails. What none of them notices is a survivor: too strong, or
 //! in want of a model that shows why it is not, or listed with the reason why neither is to be had ([`survivors`]).
 //!
-//! What is found does not depend on the machine: models run in an order of their own, and end by numbers of
-//! executions.
+//! What is found does not depend on the machine as long as no exploration reaches its limit of time: models run in an
+//! order of their own, and end by numbers of executions before. How short a counterexample becomes does depend on it.
 //!
 //! References: the mutants are those of Ou and Demsky, "AutoMO: automatic inference of memory order parameters for
 //! C/C++11", OOPSLA 2015, and of VSync (Oberhauser et al., ASPLOS 2021), which infer what this checks.

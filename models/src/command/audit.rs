@@ -55,6 +55,10 @@ pub(super) fn run(models: &[Model], wishes: &Wishes, common: &Common) -> io::Res
             return Ok(false);
         }
     };
+    let used = baselines.len();
+    if used < models.len() {
+        println!("{} of {} models hit a limit as they are, and are left out", models.len() - used, models.len());
+    }
     let is_audited = |file: &str| is_library(file) && file.contains(&wishes.sites);
     let root = folder().join("..");
     let scope = Scope { root: &root, is_audited: &is_audited };

@@ -31,7 +31,7 @@ fn has(sites: &Sites, kinds: &[SiteKind]) -> bool {
     sites.keys().any(|site| kinds.contains(&site.kind))
 }
 
-/// All of them.
+/// One for each kind of blind spot; the matrix has more rows of the same kinds.
 pub const ALL: [Blind; 8] = [
     Blind {
         row: "LB relaxed",

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 #[must_use]
 pub fn page(evidence: &Evidence) -> String {
     let mut page = String::from(
-        "# Proofs\n\nWhat the models of selvedge show, how far they were explored, and what each ordering of the source is for. This page is \
+        "# Proofs\n\nWhat the models of selvedge show, how far they were explored, and which of them notices it if an ordering of the source is weaker. This page is \
          made from `models/ledger.json`, `models/audit.json`, `models/survivors.toml` and `models/faults/` by `cargo prove report --write`; the tests \
          compare it with what they find.\n\n",
     );
@@ -107,8 +107,8 @@ fn mark_of(engine: &str, row: &str) -> Option<usize> {
 
 fn blind_spots(page: &mut String) {
     page.push_str(
-        "## What the engines do not see\n\nEvery row of the conformance matrix (`models/tests/snapshots/conformance__matrix.snap`) in which an engine differs from \
-         what is to be seen of it, and so what hides behind the numbers above.\n\n| | engine | row | what |\n|---:|---|---|---|\n",
+        "## What the engines do not see\n\nThe kinds of things that hide behind the numbers above, each by a row of the conformance matrix that shows it; the whole matrix, false alarms \
+         included, is in `models/tests/snapshots/conformance__matrix.snap`.\n\n| | engine | row | what |\n|---:|---|---|---|\n",
     );
     for (place, blind) in blind::ALL.iter().enumerate() {
         let _ = writeln!(page, "| {} | {} | {} | {} |", place + 1, engine_name(blind.engine), blind.row, blind.what);
