@@ -1,5 +1,6 @@
-//! A program on the model: every outcome that exploration finds.
+//! A program on the model: every outcome that exploration finds, and what it must find.
 
+use super::machine;
 use super::program::{DEAD, GRAVE, Op, Outcome, Program, Returned, Trouble, WORDS};
 use selvedge::sync::model::{Plan, WakeOrder};
 use selvedge::sync::{AtomicU32, Deadline, Ordering, WaitOn, WaitOutcome, futex_wait, futex_waitv, futex_wake};
@@ -12,9 +13,37 @@ use std::sync::Arc;
 /// What the model knows of a program.
 #[derive(Default)]
 pub(crate) struct Modelled {
+    /// By some order of steps.
     pub(crate) outcomes: BTreeSet<Outcome>,
+    /// Those that an engine shows besides.
+    pub(crate) weak: Weak,
     /// Executions explored.
     pub(crate) executions: u64,
+}
+
+/// Outcomes that no order of steps has, but memory that is weaker than the kernel's calls leave it: a call of the model
+/// orders nothing around it.
+///
+/// Of these the engines know different ones, each for a reason of its own. loom reorders two stores to one word, treadle
+/// does not if somebody waits on the word (so what an outcome on loom alone returns, treadle knows with other final
+/// values); treadle lets a thread sleep past an earlier store of another thread, loom does not (store buffering).
+#[derive(Default)]
+pub(crate) struct Weak {
+    pub(crate) both: usize,
+    pub(crate) loom_alone: usize,
+    pub(crate) treadle_alone: usize,
+}
+
+impl Weak {
+    pub(crate) fn count(&self) -> usize {
+        self.both + self.loom_alone + self.treadle_alone
+    }
+
+    pub(crate) fn add(&mut self, others: &Self) {
+        self.both += others.both;
+        self.loom_alone += others.loom_alone;
+        self.treadle_alone += others.treadle_alone;
+    }
 }
 
 impl Modelled {
@@ -23,17 +52,18 @@ impl Modelled {
         let mut modelled = Self::default();
         for plan in plans(program) {
             let plan = Plan { wake_order, ..plan };
-            let found = modelled.explore(program, &plan, Patience::UntilNobodyRuns).expect("all deadlines pass");
-            if matches!(program.trouble, Trouble::None | Trouble::Suicide { .. }) {
-                modelled.check_deadlock(program, &plan, &found);
+            let ordered = machine::outcomes(program, &plan);
+            let loom = modelled.explore(program, &plan, Effort::loom(None));
+            let treadle = modelled.explore(program, &plan, Effort::treadle());
+            for (engine, found) in [("loom", &loom), ("treadle", &treadle)] {
+                let lacks: Vec<&Outcome> = ordered.difference(found).collect();
+                assert!(
+                    lacks.is_empty(),
+                    "{engine} lacks outcomes of some order of steps\n{program}{plan:?}\n{lacks:?}"
+                );
             }
-            if program.is_tiny() {
-                for other in [Plan { wake_edge: false, ..plan.clone() }, Plan { shadow: true, ..plan.clone() }] {
-                    let others = modelled.explore(program, &other, Patience::UntilNobodyRuns);
-                    assert_eq!(others.as_ref(), Some(&found), "this decides nothing here: {other:?}\n{program}");
-                }
-            }
-            modelled.outcomes.extend(found);
+            modelled.weak.count_in(program, &ordered, &loom, &treadle);
+            modelled.outcomes.extend(ordered);
         }
         if let Trouble::Murder { thread } = program.trouble {
             let outcomes = std::mem::take(&mut modelled.outcomes);
@@ -43,11 +73,22 @@ impl Modelled {
         modelled
     }
 
-    /// Every outcome under one plan; none if the exploration finds a deadlock. The engines agree on that.
-    fn explore(&mut self, program: &Program, plan: &Plan, patience: Patience) -> Option<BTreeSet<Outcome>> {
-        let found = self.explore_on(program, plan, patience, Effort::loom(None));
-        let again = self.explore_on(program, plan, patience, Effort::treadle());
-        assert_eq!(again, found, "treadle and loom differ\n{program}{plan:?}");
+    /// Every outcome under one plan on one engine.
+    fn explore(&mut self, program: &Program, plan: &Plan, effort: Effort) -> BTreeSet<Outcome> {
+        let all = |found: Option<BTreeSet<Outcome>>| found.expect("all deadlines pass");
+        let found = all(self.explore_on(program, plan, Patience::UntilNobodyRuns, effort));
+        if matches!(program.trouble, Trouble::None | Trouble::Suicide { .. }) {
+            let mut returned = found.iter().flat_map(|outcome| outcome.returned.iter().flatten());
+            let can_sleep = returned.any(|returned| *returned == Returned::Asleep);
+            let deadlocks = self.explore_on(program, plan, Patience::ForEver, effort).is_none();
+            assert_eq!(deadlocks, can_sleep, "a deadlock, and somebody who can sleep for ever:\n{program}{plan:?}");
+        }
+        if program.is_tiny() {
+            for other in [Plan { wake_edge: false, ..plan.clone() }, Plan { shadow: true, ..plan.clone() }] {
+                let others = all(self.explore_on(program, &other, Patience::UntilNobodyRuns, effort));
+                assert_eq!(others, found, "this decides nothing here: {other:?}\n{program}");
+            }
+        }
         found
     }
 
@@ -71,13 +112,28 @@ impl Modelled {
         let seen = seen.lock().clone();
         Some(seen)
     }
+}
 
-    /// The model reports a deadlock if, and only if, somebody can sleep for ever.
-    fn check_deadlock(&mut self, program: &Program, plan: &Plan, found: &BTreeSet<Outcome>) {
-        let mut returned = found.iter().flat_map(|outcome| outcome.returned.iter().flatten());
-        let can_sleep = returned.any(|returned| *returned == Returned::Asleep);
-        let deadlocks = self.explore(program, plan, Patience::ForEver).is_none();
-        assert_eq!(deadlocks, can_sleep, "a deadlock, and somebody who can sleep for ever:\n{program}{plan:?}");
+impl Weak {
+    fn count_in(
+        &mut self,
+        program: &Program,
+        ordered: &BTreeSet<Outcome>,
+        loom: &BTreeSet<Outcome>,
+        treadle: &BTreeSet<Outcome>,
+    ) {
+        let returned: BTreeSet<_> = treadle.iter().map(|outcome| &outcome.returned).collect();
+        for outcome in loom.union(treadle).filter(|outcome| !ordered.contains(outcome)) {
+            match (loom.contains(outcome), treadle.contains(outcome)) {
+                (true, true) => self.both += 1,
+                (true, false) => {
+                    let known = returned.contains(&outcome.returned);
+                    assert!(known, "what was returned on loom, treadle does not know\n{program}{outcome}");
+                    self.loom_alone += 1;
+                }
+                _ => self.treadle_alone += 1,
+            }
+        }
     }
 }
 

@@ -177,7 +177,7 @@ impl fmt::Display for Program {
 }
 
 /// What an operation returned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Returned {
     Nothing,
     Woken,
