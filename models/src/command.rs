@@ -7,11 +7,12 @@ use progress::Progress;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use selvedge_models::compare::{self, Contender};
-use selvedge_models::ledger::{self, Row};
+use selvedge_models::ledger::{self, Row, proof};
 use selvedge_models::report::{self, Evidence};
 use selvedge_models::sweep::{Settings, prove};
 use selvedge_models::{Model, catalogue, gallery, parallel};
 use serde::Serialize;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -34,6 +35,10 @@ struct Arguments {
     /// Every execution of every model, however many there are (treadle).
     #[arg(long)]
     unbounded: bool,
+    /// Only explorations that took at most so many executions when models/ledger.json was written: with `--deeper`, those
+    /// that can be expected to end.
+    #[arg(long, value_name = "EXECUTIONS")]
+    small: Option<u64>,
     /// List the models instead of running them.
     #[arg(long)]
     list: bool,
@@ -157,21 +162,7 @@ fn matches(name: &str, filter: &str) -> bool {
 }
 
 fn run_models(models: &[Model], arguments: &Arguments) -> std::io::Result<bool> {
-    let mut settings = Vec::new();
-    let asked_for = |engine| arguments.engine == engine || arguments.engine == Engines::All;
-    if asked_for(Engines::Loom) {
-        settings.push(arguments.common.settings());
-    }
-    if asked_for(Engines::Treadle) {
-        let time = Duration::from_secs(arguments.seconds);
-        let Common { deeper, .. } = arguments.common;
-        settings.push(Settings { time, deeper, unbounded: arguments.unbounded, ..Settings::treadle() });
-    }
-    if asked_for(Engines::Shuttle) {
-        settings.push(Settings::shuttle(arguments.schedules));
-    }
-    let jobs: Vec<(Model, Settings)> =
-        models.iter().flat_map(|model| settings.iter().map(|settings| (*model, *settings))).collect();
+    let jobs = arguments.jobs(models)?;
     let bar = Progress::new(jobs.len(), "models");
     let rows = parallel::map(
         &jobs,
@@ -226,6 +217,44 @@ fn show_report(write: bool) -> std::io::Result<bool> {
         print!("{page}");
     }
     Ok(true)
+}
+
+impl Arguments {
+    /// How each engine that is asked for is to explore.
+    fn settings(&self) -> Vec<Settings> {
+        let asked_for = |engine| self.engine == engine || self.engine == Engines::All;
+        let treadle = Settings {
+            time: Duration::from_secs(self.seconds),
+            deeper: self.common.deeper,
+            unbounded: self.unbounded,
+            ..Settings::treadle()
+        };
+        let all = [
+            (Engines::Loom, self.common.settings()),
+            (Engines::Treadle, treadle),
+            (Engines::Shuttle, Settings::shuttle(self.schedules)),
+        ];
+        all.into_iter().filter(|(engine, _)| asked_for(*engine)).map(|(_, settings)| settings).collect()
+    }
+
+    /// What is to be explored.
+    fn jobs(&self, models: &[Model]) -> std::io::Result<Vec<(Model, Settings)>> {
+        let settings = self.settings();
+        let mut jobs: Vec<(Model, Settings)> =
+            models.iter().flat_map(|model| settings.iter().map(|settings| (*model, *settings))).collect();
+        if let Some(most) = self.small {
+            let known = proof::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("ledger.json").as_path())?;
+            let small: HashSet<(&str, &str)> = known
+                .iter()
+                .filter(|proof| proof.executions <= most)
+                .map(|proof| (proof.model.as_str(), proof.engine.as_str()))
+                .collect();
+            let all = jobs.len();
+            jobs.retain(|(model, settings)| small.contains(&(model.name, ledger::engine_name(settings.engine))));
+            println!("{} of {all} explorations took at most {most} executions", jobs.len());
+        }
+        Ok(jobs)
+    }
 }
 
 impl Common {

@@ -291,7 +291,7 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    fn effort(&self, faulty: bool) -> Effort {
+    fn effort(&self, plan: &Plan, faulty: bool) -> Effort {
         match self.settings.engine {
             Engine::Shuttle => Effort::shuttle(self.settings.schedules, self.report.explorations),
             Engine::Treadle => {
@@ -303,7 +303,9 @@ impl Sweep<'_> {
                 Effort { bound, time: self.settings.time, executions, ..plain }
             }
             _ => {
-                let Bounds { plain, faulty: with_fault } = self.settings.bounds(self.model);
+                // Sleepers that poll do so without end if they may be preempted more often.
+                let bounds = if plan.wake_edge { self.settings.bounds(self.model) } else { self.model.bounds };
+                let Bounds { plain, faulty: with_fault } = bounds;
                 let effort = Effort::loom(if faulty { with_fault } else { plain });
                 if self.settings.deeper > 0 { effort.patiently() } else { effort }
             }
@@ -311,7 +313,7 @@ impl Sweep<'_> {
     }
 
     fn one(&mut self, plan: Plan, faulty: bool) -> Result<Exploration, Decided> {
-        let effort = self.effort(faulty);
+        let effort = self.effort(&plan, faulty);
         let explored = explore(self.model, plan.clone(), effort);
         let report = &mut self.report;
         report.explorations += 1;

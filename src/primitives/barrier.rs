@@ -24,7 +24,7 @@
 //! 4. *undertaker*: if a place names the dead, mark it `DEAD`; then set `BROKEN`, or, if it is set, begin another broken
 //!    round, in one step from a word that was read before the place was.
 //! 5. *reset*: free the places that are marked; then begin the next round with `RESET`, nobody having arrived, not
-//!    `BROKEN`, in one step from a word that was read before the places were; wake all.
+//!    `BROKEN`, in one step from a word that was read before the places were.
 //!
 //! **Invariants.**
 //! - I1: a member arrives once in a round: it waits until the round is over or takes its arrival back.
@@ -267,13 +267,10 @@ impl Barrier<'_> {
                 }
             }
             // dead here: places are free, and it is broken still.
-            // AcqRel: as an arrival. Acquire, of a failure: as above.
+            // AcqRel: as an arrival. Acquire, of a failure: as above. Nobody is to be woken: nobody falls asleep on a broken
+            // barrier, and whoever slept when it broke is woken by the walk that broke it, or by the next one.
             match word.compare_exchange(found, next_round(found, true), Ordering::AcqRel, Ordering::Acquire) {
-                // dead here: the undertaker wakes all whom a slot names.
-                Ok(_) => {
-                    futex_wake(word, u32::MAX);
-                    return true;
-                }
+                Ok(_) => return true,
                 Err(newer) => found = newer,
             }
         }

@@ -29,9 +29,9 @@
 //! **Orderings.** All relaxed: what the condition says is guarded by the mutex. A waiter reads the word before it unlocks, and
 //! whoever changes the condition notifies after having locked, so that its notification is not in what the waiter read.
 //!
-//! **Death.** A waiter: nothing. Whoever notifies, before the count: nothing happened. Between the count and the wake: the
-//! sleepers named the object and the undertaker wakes all of them. A waiter that was woken and dies before it has the mutex:
-//! the same, so that another gets what it was woken for. The mutex sees to its own.
+//! **Death.** Of anybody, it ends all waits: the undertaker counts one more and wakes all who named the object. So nobody
+//! sleeps on if the dead had changed the condition and not yet notified, or counted and not yet woken; and if it was woken
+//! itself, another gets what it was woken for. The mutex sees to its own.
 //!
 //! **Models.** `condvar/*`.
 //!
@@ -158,11 +158,11 @@ impl Default for RawCondvar {
 }
 
 impl Repair for RawCondvar {
-    /// Nothing to repair: every step is whole or did not happen.
+    /// Nothing to repair: every step is whole or did not happen. The dead may have been about to notify: one more in the
+    /// count, so that who has looked at its condition before, and does not sleep yet, looks again.
     fn bury(&self, _dead: &Dead<'_>) {
-        // Relaxed: it changes nothing. A write, so that the walk comes after every sleeper that the dead thread was woken
-        // before (I1 of waiting).
-        self.word.fetch_or(0, Ordering::Relaxed);
+        // A write, so that the walk comes after every sleeper that the dead thread was woken before (I1 of waiting).
+        self.count_one_more(WAITERS);
     }
 
     fn wake_all(&self) {

@@ -23,8 +23,8 @@
 //!
 //! | operation | ordering | pairs with | publishes |
 //! |---|---|---|---|
-//! | `SLEEPERS`, fence, try | SeqCst fence | what a signal is about, fence, load of the word | I1 |
-//! | change | Release | `SLEEPERS` set, Acquire | what the signal is about |
+//! | `SLEEPERS`, fence, try | SeqCst fence | what a signal is about, fence, load or change of the word | I1; what the signal is about |
+//! | the undertaker's change | Release | `SLEEPERS` set, fence | what was repaired |
 //!
 //! **Death.** Of who signals, before the wake, or of who is woken: the undertaker changes the word and wakes all whom a slot
 //! names; each sets `SLEEPERS` again.
@@ -75,10 +75,10 @@ impl RawGate {
             spin_loop();
         }
         loop {
-            // Acquire: pairs with the Release of a change; whoever sees it sees what it is about. A write in any case: a wake
-            // orders nothing, and a load after it might find the flag that the signal has cleared (I2).
-            let found = self.word.fetch_or(SLEEPERS, Ordering::Acquire);
-            // SeqCst: pairs with the fence in signal (I1).
+            // Relaxed: before the fence. A write in any case: a wake orders nothing, and a load after it might find the flag
+            // that the signal has cleared (I2).
+            let found = self.word.fetch_or(SLEEPERS, Ordering::Relaxed);
+            // SeqCst: pairs with the fence in signal (I1): whoever was refused the flag by a change sees what that is about.
             fence(Ordering::SeqCst);
             if let Some(done) = attempt() {
                 // dead here: a wake may be due to others; the undertaker wakes all whom a slot names.
@@ -122,8 +122,8 @@ impl RawGate {
     fn signal_slow(&self, mut found: u32, count: u32) {
         while found & SLEEPERS != 0 {
             let changed = (found & !SLEEPERS).wrapping_add(CHANGE);
-            // Release: pairs with the Acquire in wait; publishes what the signal is about.
-            match self.word.compare_exchange(found, changed, Ordering::Release, Ordering::Relaxed) {
+            // Relaxed: after the fence.
+            match self.word.compare_exchange(found, changed, Ordering::Relaxed, Ordering::Relaxed) {
                 // dead here: nobody is woken; the undertaker wakes all whom a slot names.
                 Ok(_) => {
                     futex_wake(&self.word, count);
@@ -136,7 +136,7 @@ impl RawGate {
 
     /// Changes the word, as an undertaker does before it wakes all.
     pub fn change(&self) {
-        // Release: as in signal_slow.
+        // Release: pairs with the fence in wait, after its change of the word; publishes what was repaired.
         self.word.fetch_add(CHANGE, Ordering::Release);
     }
 

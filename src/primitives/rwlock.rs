@@ -484,9 +484,9 @@ impl Repair for RwLock<'_> {
             self.control.state.fetch_or(ORPHANED, Ordering::Release);
         }
         // dead here: the next walker changes it.
-        // Release: as above. In any case: a slow walker may have set ORPHANED for an earlier death, and a reader that has
-        // seen it, and then the turn of who stood in, is about to sleep on this very state.
-        self.control.state.fetch_add(CHANGE, Ordering::Release);
+        // Relaxed: it continues the release sequence of ORPHANED. In any case: a slow walker may have set that for an earlier
+        // death, and a reader that has seen it, and then the turn of who stood in, is about to sleep on this very state.
+        self.control.state.fetch_add(CHANGE, Ordering::Relaxed);
     }
 
     fn wake_all(&self) {

@@ -56,6 +56,20 @@ pub struct Row {
     pub by: Option<String>,
 }
 
+/// What is known, with what an audit of some models or sites noticed besides. What some models do not notice says nothing.
+#[must_use]
+pub fn with_killed(known: &[Row], found: &[Row]) -> Vec<Row> {
+    let is_of = |row: &Row, other: &Row| row.place == other.place && row.from == other.from && row.to == other.to;
+    let mut rows = known.to_vec();
+    for row in &mut rows {
+        let killed = |other: &&Row| is_of(row, other) && other.verdict == Verdict::Killed;
+        if let Some(killed) = found.iter().find(killed) {
+            *row = killed.clone();
+        }
+    }
+    rows
+}
+
 impl From<&Finding> for Row {
     fn from(finding: &Finding) -> Self {
         Self {

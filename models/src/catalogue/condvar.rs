@@ -44,6 +44,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(2), faulty: None },
     },
     Model {
+        name: "condvar/notifier_of_all_dies_all_are_woken",
+        properties: "C1 F1 G2 G4",
+        client: "1 process adds two items and notifies all, killed anywhere; 2 wait for one each while anybody can run",
+        build: notifier_of_all,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: Some(0) },
+    },
+    Model {
         name: "condvar/waiter_dies_nobody_hangs",
         properties: "C1 C2 F1 G2 G4",
         client: "1 process × 2 (adds an item, notifies one), 2 wait for one each, one of them killed",
@@ -87,7 +95,9 @@ pub(super) const MODELS: &[Model] = &[
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Notify {
+    /// Adds one item.
     One,
+    /// Adds two.
     All,
 }
 
@@ -218,6 +228,31 @@ fn two_notifiers_for_one(world: &mut World) {
         world.thread(["A", "B"][lane], move || scene.object.add(&scene.caller(lane), Notify::One));
     }
     world.thread("consumer", move || verify!(scene.object.take(&scene.caller(2), None)));
+}
+
+fn notifier_of_all(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Market::new());
+    let notifier = Arc::clone(&scene);
+    world.thread("notifier", move || notifier.object.add(&notifier.caller(0), Notify::All));
+    for lane in 1..=2 {
+        let scene = Arc::clone(&scene);
+        world.thread(["", "one", "other"][lane], move || {
+            let (market, caller) = (&scene.object, scene.caller(lane));
+            let locked = Locked { mutex: &market.mutex, object: OBJECT, leaves: Leaves::Consistent };
+            market.lock(&caller);
+            while market.items() == 0 {
+                // It passes when nobody can run any more: the notifier died before it had added anything, or nobody was told.
+                let at_last = Some(Deadline::at_monotonic_ns(u64::MAX));
+                let waited = market.condvar.wait(&caller, OBJECT, locked, at_last);
+                waited.mutex.expect("a lock without deadline");
+                verify!(!waited.timed_out || market.items() == 0, "an item was there, and who waits for it slept on");
+                if waited.timed_out {
+                    break;
+                }
+            }
+            market.mutex.unlock(Leaves::Consistent);
+        });
+    }
 }
 
 fn timed(world: &mut World) {

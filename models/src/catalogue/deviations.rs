@@ -26,6 +26,7 @@ const BOUNDED: &[(&str, Option<u32>, Option<u32>)] = &[
     ("barrier/a_death_during_a_reset_is_told", None, Some(6)),
     ("barrier/one_of_three_dies_both_others_are_told", None, Some(11)),
     ("condvar/notifier_dies_what_it_added_is_found", Some(14), Some(6)),
+    ("condvar/notifier_of_all_dies_all_are_woken", Some(11), Some(8)),
     ("condvar/notifiers_race_and_none_is_lost", Some(14), None),
     ("condvar/notify_all_ends_all_waits", Some(12), None),
     ("condvar/timed_wait_leaves_no_trace", Some(11), None),

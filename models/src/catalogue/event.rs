@@ -42,6 +42,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(1), faulty: Some(0) },
     },
     Model {
+        name: "event/setter_dies_all_waiters_are_woken",
+        properties: "F1 G2 G4",
+        client: "1 process writes and sets, killed anywhere; the undertaker sets it for the dead; 2 wait",
+        build: |world| waiters(world, 2),
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
         name: "event/waiter_dies_others_are_released",
         properties: "G2 G4",
         client: "1 process writes and sets, 2 wait, one of them killed",

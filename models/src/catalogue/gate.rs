@@ -58,6 +58,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(1), faulty: Some(0) },
     },
     Model {
+        name: "gate/signaller_of_all_dies",
+        properties: "F1 G2 G4",
+        client: "1 process opens a door and signals all, killed, the undertaker opens it if it did not; 2 wait for it",
+        build: a_door,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
         name: "gate/woken_one_dies",
         properties: "G2 G4",
         client: "1 process brings 2 items, 2 wait for one, one of them killed",
@@ -154,6 +162,41 @@ fn the_only_one(world: &mut World) {
         bringer.object.gate.signal();
     });
     world.thread("waiter", move || verify_eq!(scene.object.wait(&scene, 1, None), Some(())));
+}
+
+/// What serves one who waits serves all: a door that is open stays open.
+struct Door {
+    open: AtomicU32,
+    gate: RawGate,
+}
+
+impl Repair for Door {
+    fn bury(&self, _dead: &Dead<'_>) {
+        self.open.store(1, Ordering::Relaxed);
+        self.gate.change();
+    }
+
+    fn wake_all(&self) {
+        self.gate.wake_all();
+    }
+}
+
+fn a_door(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Door { open: AtomicU32::new(0), gate: RawGate::new() });
+    let opener = Arc::clone(&scene);
+    world.thread("victim", move || {
+        // Relaxed: the fences of the gate order it.
+        opener.object.open.store(1, Ordering::Relaxed);
+        opener.object.gate.signal_all();
+    });
+    for (lane, name) in [(1, "one"), (2, "other")] {
+        let scene = Arc::clone(&scene);
+        world.thread(name, move || {
+            let door = &scene.object;
+            let open = || (door.open.load(Ordering::Relaxed) == 1).then_some(());
+            verify_eq!(door.gate.wait(&scene.caller(lane), OBJECT, None, open, || false), Some(()));
+        });
+    }
 }
 
 fn timed(world: &mut World) {

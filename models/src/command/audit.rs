@@ -18,7 +18,7 @@ pub(super) struct Wishes {
     /// Survivors within the bounds of each model, however long it takes, instead of a few deviations.
     #[arg(long)]
     full: bool,
-    /// Write down which model noticed what, for the next time.
+    /// Write down which model noticed what, for the next time; of a part of the models or sites, what was noticed only.
     #[arg(long)]
     write: bool,
 }
@@ -96,10 +96,8 @@ fn judge(
     let mut objections = audit.objections(listed);
     let is_whole = common.filter.is_empty() && wishes.sites.is_empty();
     if wishes.write {
-        if !is_whole {
-            return Err(io::Error::other("only the result of all models on all sites can be kept"));
-        }
-        write_json(known_file, &audit.rows())?;
+        let rows = if is_whole { audit.rows() } else { audit::with_killed(known, &audit.rows()) };
+        write_json(known_file, &rows)?;
     } else if is_whole && audit.rows() != known {
         objections
             .push("models/audit.json says something else; `cargo prove audit --write` brings it up to date".to_owned());
