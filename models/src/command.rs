@@ -163,6 +163,10 @@ fn matches(name: &str, filter: &str) -> bool {
 
 fn run_models(models: &[Model], arguments: &Arguments) -> std::io::Result<bool> {
     let jobs = arguments.jobs(models)?;
+    if jobs.is_empty() {
+        eprintln!("nothing is left to explore");
+        return Ok(false);
+    }
     let bar = Progress::new(jobs.len(), "models");
     let rows = parallel::map(
         &jobs,

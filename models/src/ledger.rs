@@ -150,11 +150,14 @@ fn bound(model: &Model, settings: Settings) -> String {
     }
     let preemptions = |bound: Option<usize>| bound.map_or_else(|| "none".to_owned(), |n| format!("{n} preemptions"));
     let Bounds { plain, faulty } = settings.bounds(model);
-    if plain == faulty || !has_planned_faults(&model.faults) {
-        preemptions(plain)
-    } else {
-        format!("{}; with faults {}", preemptions(plain), preemptions(faulty))
+    let mut words = preemptions(plain);
+    if plain != faulty && has_planned_faults(&model.faults) {
+        words.push_str(&format!("; with faults {}", preemptions(faulty)));
     }
+    if settings.deeper > 0 && model.faults.no_wake_edge {
+        words.push_str(&format!("; where wakes order nothing {}", preemptions(model.bounds.plain)));
+    }
+    words
 }
 
 fn has_planned_faults(faults: &Faults) -> bool {

@@ -304,7 +304,8 @@ impl Sweep<'_> {
             }
             _ => {
                 // Sleepers that poll do so without end if they may be preempted more often.
-                let bounds = if plan.wake_edge { self.settings.bounds(self.model) } else { self.model.bounds };
+                let polls = !plan.wake_edge && self.settings.deeper > 0;
+                let bounds = if polls { self.model.bounds } else { self.settings.bounds(self.model) };
                 let Bounds { plain, faulty: with_fault } = bounds;
                 let effort = Effort::loom(if faulty { with_fault } else { plain });
                 if self.settings.deeper > 0 { effort.patiently() } else { effort }

@@ -28,6 +28,7 @@
 //!
 //! **Orderings.** All relaxed: what the condition says is guarded by the mutex. A waiter reads the word before it unlocks, and
 //! whoever changes the condition notifies after having locked, so that its notification is not in what the waiter read.
+//! Nor is the undertaker's count for it: that comes after its death, and so after the waiter unlocked.
 //!
 //! **Death.** Of anybody, it ends all waits: the undertaker counts one more and wakes all who named the object. So nobody
 //! sleeps on if the dead had changed the condition and not yet notified, or counted and not yet woken; and if it was woken

@@ -19,7 +19,8 @@ use core::time::Duration;
 ///
 /// **Memory order.** That of the mutex. **Blocking.** `wait` waits as long as it takes; notifying never waits, however many
 /// waiters were killed. **Death.** When a participant dies, all waits end and who waited looks again: so nothing is missed
-/// if the dead had changed the condition and not yet notified, or was the one that a notification woke. If the holder of the mutex dies meanwhile, who waits gets the mutex as its heir: see [`LockError`].
+/// if the dead had changed the condition and not yet notified, or was the one that a notification woke. If the holder of the
+/// mutex dies meanwhile, who waits gets the mutex as its heir: see [`LockError`].
 ///
 /// ```
 /// use selvedge::Region;

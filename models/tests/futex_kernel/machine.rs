@@ -1,8 +1,8 @@
 //! A program as a state machine: the rules of the futex alone, one step after the other, by hand.
 //!
 //! It shares nothing with the engines: neither their queues nor their memory. A call of the kernel orders what its
-//! caller did before against what it does after (`smp_mb` in `futex_wait_setup` and `futex_wake`), so on the kernel the
-//! order of steps is all there is, and what it does must be what some order of steps here does.
+//! caller did before against what it does after (the barriers of `futex_hb_waiters_inc` and `futex_hb_waiters_pending`), so
+//! on the kernel the order of steps is all there is, and what it does must be what some order of steps here does.
 
 use super::program::{DEAD, GRAVE, Op, Outcome, Program, Returned, Trouble, WORDS};
 use selvedge::sync::model::{Plan, WakeOrder};
