@@ -39,8 +39,9 @@
 //! |---|---|---|---|
 //! | arrival, next round | AcqRel | each other, along the word | what each member did before it arrived |
 //! | load after the sleep | Acquire | the next round's swing | |
-//! | join, leave, mark, reset's free | AcqRel on the place | each other | a place's use comes after its last |
+//! | join, leave, mark, reset's free | Relaxed on the place | | nothing: a place says who has it and no more |
 //! | `BROKEN` set | Release | reset's load of the word | the mark |
+//! | reset | Release | the undertaker's look at the word | that the place is free |
 //! | taking back | Relaxed | | nothing; it continues the release sequence |
 //!
 //! **Death.** Of a member, at any step: its place names it; the undertaker sets `BROKEN` and wakes all. If it was the last to
@@ -165,8 +166,8 @@ impl Barrier<'_> {
     #[must_use]
     pub fn join(&self, slot: ThreadSlot) -> Option<Membership> {
         let free = |place: &AtomicU32| {
-            // AcqRel: pairs with leave and reset, which freed it; whoever finds it named has what was done before.
-            place.compare_exchange(0, named(slot), Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            // Relaxed: the place alone is at stake; who looks after our death has acquired our mark, and so sees it.
+            place.compare_exchange(0, named(slot), Ordering::Relaxed, Ordering::Relaxed).is_ok()
         };
         // dead here: the place names the dead; the undertaker breaks the barrier, which has one member less than it thought.
         self.places.iter().position(free).map(|place| Membership { place, slot })
@@ -174,9 +175,9 @@ impl Barrier<'_> {
 
     /// Gives the place back; false if it was not the caller's any more. Never blocks.
     pub fn leave(&self, member: Membership) -> bool {
-        // AcqRel: pairs with join.
+        // Relaxed: as in join.
         self.places.get(member.place).is_some_and(|place| {
-            place.compare_exchange(named(member.slot), 0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            place.compare_exchange(named(member.slot), 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
         })
     }
 
@@ -259,17 +260,18 @@ impl Barrier<'_> {
         let mut found = word.load(Ordering::Acquire);
         while found & BROKEN != 0 {
             for place in self.places {
-                // Relaxed: only a candidate for the compare-and-swap.
+                // Relaxed, both: the word orders marks and what is freed.
                 let member = place.load(Ordering::Relaxed);
                 if member & DEAD != 0 {
-                    // AcqRel: pairs with join. A failure: somebody else resets it, too.
-                    let _ = place.compare_exchange(member, 0, Ordering::AcqRel, Ordering::Relaxed);
+                    // A failure: somebody else resets it, too.
+                    let _ = place.compare_exchange(member, 0, Ordering::Relaxed, Ordering::Relaxed);
                 }
             }
             // dead here: places are free, and it is broken still.
-            // AcqRel: as an arrival. Acquire, of a failure: as above. Nobody is to be woken: nobody falls asleep on a broken
-            // barrier, and whoever slept when it broke is woken by the walk that broke it, or by the next one.
-            match word.compare_exchange(found, next_round(found, true), Ordering::AcqRel, Ordering::Acquire) {
+            // Release: pairs with the Acquire in bury; a walker that sees it mended sees the places free. Acquire, of a
+            // failure: as above. Nobody is to be woken: nobody falls asleep on a broken barrier, and whoever slept when
+            // it broke is woken by the walk that broke it, or by the next one.
+            match word.compare_exchange(found, next_round(found, true), Ordering::Release, Ordering::Acquire) {
                 Ok(_) => return true,
                 Err(newer) => found = newer,
             }
@@ -304,24 +306,25 @@ impl Barrier<'_> {
 impl Repair for Barrier<'_> {
     fn bury(&self, dead: &Dead<'_>) {
         let word = &self.control.word;
-        // Acquire: as a reset's load. A write, as I1 of waiting demands.
+        // Acquire: pairs with the Release of a reset; a place that it has freed is seen to be free, or it would break once
+        // more for a death that all were told of. A write, as I1 of waiting demands.
         let mut seen = word.fetch_or(0, Ordering::Acquire);
         for place in self.places {
             loop {
-                // Acquire: pairs with join.
-                let member = place.load(Ordering::Acquire);
+                // Relaxed: the mark of the dead, which the walker has acquired, has it that the place names them.
+                let member = place.load(Ordering::Relaxed);
                 if !is_dead(member, dead) {
                     break;
                 }
-                // AcqRel: pairs with join and reset.
+                // Relaxed: the word hands on the mark.
                 if member & DEAD == 0
-                    && place.compare_exchange(member, member | DEAD, Ordering::AcqRel, Ordering::Relaxed).is_err()
+                    && place.compare_exchange(member, member | DEAD, Ordering::Relaxed, Ordering::Relaxed).is_err()
                 {
                     continue;
                 }
                 // dead here: marked, and nobody told; the next walker tells them.
                 // Release: pairs with the Acquire in reset; hands on the mark. From a word that was read before the place
-                // was: if the barrier has been mended meanwhile, the place is looked at again (I2).
+                // was: if the barrier has been mended meanwhile, the place is looked at again (I2); Acquire: as above.
                 match word.compare_exchange(seen, broken(seen), Ordering::Release, Ordering::Acquire) {
                     Ok(_) => {
                         seen = broken(seen);

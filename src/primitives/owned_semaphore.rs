@@ -43,7 +43,7 @@
 //!
 //! | operation | ordering | pairs with | publishes |
 //! |---|---|---|---|
-//! | swing of the word | AcqRel | loads of it, Acquire | what the actor meant, what was entered before, and what who gives permits did |
+//! | swing of the word | Release | loads of it, Acquire, before every swing | what the actor meant, what was entered before, and what who gives permits did |
 //! | what is meant, entered | Release | loads of an entry, Acquire | that the word had changed: validation sees it |
 //! | gate changed | Release | load of the gate, Acquire | the word with permits |
 //! | `WAITERS` set | Relaxed | | nothing; it continues the release sequence |
@@ -276,9 +276,10 @@ impl<'a> OwnedSemaphore<'a> {
             let sequence = self.format.after(word.sequence, entry.sequence);
             let next = Word { sequence, actor: named(slot), returns: false, waiters: word.waiters && !gives, count };
             // dead here: what is meant has no effect.
-            // AcqRel: publishes what is meant, what was entered, and what a releaser did; an acquirer receives that.
+            // Release: publishes what is meant, what was entered, and what a releaser did. An acquirer has received that with
+            // the word that it replaces: no other is the same (I4).
             let next = self.format.word_bits(next);
-            match self.control.word.compare_exchange(found, next, Ordering::AcqRel, Ordering::Acquire) {
+            match self.control.word.compare_exchange(found, next, Ordering::Release, Ordering::Acquire) {
                 Ok(_) => return Ok(found),
                 Err(newer) => found = newer,
             }
@@ -389,8 +390,8 @@ impl Repair for OwnedSemaphore<'_> {
                     count: word.count.saturating_add(held).min(self.permits()),
                 });
                 // dead here: they came home, and it is not entered; whoever comes next enters it.
-                // AcqRel: as any swing. A failure: somebody else did something; look again.
-                let _ = self.control.word.compare_exchange(found, next, Ordering::AcqRel, Ordering::Relaxed);
+                // Release: as any swing. A failure: somebody else did something; look again.
+                let _ = self.control.word.compare_exchange(found, next, Ordering::Release, Ordering::Relaxed);
             }
         }
         // Release: as in tell_slow. In any case: the dead, or a walker that died, may have owed it.

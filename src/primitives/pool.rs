@@ -121,13 +121,14 @@ impl<'a> Pool<'a> {
         let (before, after) = self.buffers.split_at_checked(first).unwrap_or((self.buffers, &[]));
         let mut versions = 0_u64;
         for (word, index) in after.iter().zip(first..).chain(before.iter().zip(0..)) {
-            // Acquire: pairs with the Release of who took it: what that one saw as free is seen so at the next look.
+            // Acquire: pairs with the Release of who took it: what that one saw as free is seen so at the next look; and with
+            // that of who had it last: what was done in it is over.
             let seen = word.load(Ordering::Acquire);
             let mut buffer = Buffer::from_bits(seen);
             if buffer.state == State::Free {
                 let taken = buffer.next(State::Fill, Some(slot)).to_bits();
-                // Acquire: pairs with the Release of who had it last; nothing of that comes after. Release: see above.
-                match word.compare_exchange(seen, taken, Ordering::AcqRel, Ordering::Acquire) {
+                // Release: see above. What is over of who had it last came with the load: a version is there once (I2).
+                match word.compare_exchange(seen, taken, Ordering::Release, Ordering::Acquire) {
                     // dead here: the word names us; the undertaker frees it.
                     Ok(_) => return Ok(index),
                     Err(newer) => buffer = Buffer::from_bits(newer),

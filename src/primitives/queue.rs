@@ -46,7 +46,8 @@
 //! |---|---|---|---|
 //! | slot to `FULL` | Release | take, Acquire | the message |
 //! | slot to `TAKEN` | AcqRel | finish by others, Acquire | that the buffer was published |
-//! | buffer to `HELD` | AcqRel | loads of the buffer's word, Acquire | that the slot had been taken: validation sees what came after |
+//! | buffer to `HELD` | Relaxed | | nothing; whoever has it next, the taker, knows that it was taken |
+//! | load of the buffer's word before that | Acquire | what later owners wrote | that the slot was emptied: the look at it sees it |
 //! | slot to `EMPTY` | Release | loads of slots, Acquire | that the buffer is `HELD` |
 //! | head and tail swung on | Release | loads of them, Acquire | the slot that was passed |
 //! | `RETURNED`, noted | Release | note, buffer, Acquire | the message, and what the dead did with it |
@@ -192,9 +193,7 @@ impl<'a> Queue<'a> {
     #[inline]
     pub fn try_publish(&self, buffer: usize) -> Result<(), QueueError> {
         loop {
-            // Acquire: pairs with the swing of it; the slot is seen at that turn at least.
-            let tail = self.control.tail.load(Ordering::Acquire);
-            let Look::Ready(position, index, found) = self.look_for_space(tail)? else {
+            let Look::Ready(position, index, found) = self.look_for_space()? else {
                 return Err(QueueError::WouldBlock);
             };
             let full = Slot { what: What::Full, taker: None, buffer, ..found };
@@ -209,7 +208,8 @@ impl<'a> Queue<'a> {
     }
 
     /// Looks whether the slot at the tail's position can be published in.
-    fn look_for_space(&self, mut position: u64) -> Result<Look, QueueError> {
+    fn look_for_space(&self) -> Result<Look, QueueError> {
+        let mut position = position(&self.control.tail);
         loop {
             let (index, turn) = self.format.place(position);
             let found = self.slot(index)?;
@@ -233,9 +233,7 @@ impl<'a> Queue<'a> {
             return Ok(taken);
         }
         loop {
-            // Acquire: as of the tail.
-            let head = self.control.head.load(Ordering::Acquire);
-            let Look::Ready(position, index, found) = self.look_for_message(head)? else {
+            let Look::Ready(position, index, found) = self.look_for_message()? else {
                 return Err(QueueError::WouldBlock);
             };
             let taken = Slot { what: What::Taken, taker: Some(slot), ..found };
@@ -251,7 +249,8 @@ impl<'a> Queue<'a> {
     }
 
     /// Looks whether there is a message at the head's position.
-    fn look_for_message(&self, mut position: u64) -> Result<Look, QueueError> {
+    fn look_for_message(&self) -> Result<Look, QueueError> {
+        let mut position = position(&self.control.head);
         loop {
             let (index, turn) = self.format.place(position);
             let found = self.slot(index)?;
@@ -273,10 +272,13 @@ impl<'a> Queue<'a> {
         if self.format.bits(found) == bits { Ok(found) } else { Err(QueueError::Corrupt) }
     }
 
+    /// In the name of the caller, whose ordering is audited.
+    #[track_caller]
     fn swing(&self, index: usize, from: Slot, to: Slot, success: Ordering) -> bool {
         let (from, to) = (self.format.bits(from), self.format.bits(to));
+        let Some(slot) = self.slots.get(index) else { return false };
         // Relaxed, of a failure: it looks again.
-        self.slots.get(index).is_some_and(|slot| slot.compare_exchange(from, to, success, Ordering::Relaxed).is_ok())
+        slot.compare_exchange(from, to, success, Ordering::Relaxed).is_ok()
     }
 
     /// Swings head or tail on from this position.
@@ -286,7 +288,7 @@ impl<'a> Queue<'a> {
     }
 
     /// The position to look at next, where the slot at this one has been used already.
-    fn go_on(&self, end: &AtomicU64, position: u64, turn: u64, found: Slot) -> Result<u64, QueueError> {
+    fn go_on(&self, end: &AtomicU64, before: u64, turn: u64, found: Slot) -> Result<u64, QueueError> {
         // A head that lags may see the slot emptied and published again.
         let used = match self.format.turns_between(turn, found.turn) {
             0 => found.what != What::Empty,
@@ -294,12 +296,11 @@ impl<'a> Queue<'a> {
             _ => false,
         };
         if used {
-            self.pass(end, position);
+            self.pass(end, before);
         }
-        // Acquire: as above.
-        let next = end.load(Ordering::Acquire);
+        let next = position(end);
         // Nobody has passed it, and the slot is not what it can be then.
-        if next == position && !used { Err(QueueError::Corrupt) } else { Ok(next) }
+        if next == before && !used { Err(QueueError::Corrupt) } else { Ok(next) }
     }
 
     /// Names the taker in the buffer of a slot that was seen `TAKEN`, and empties the slot.
@@ -311,8 +312,9 @@ impl<'a> Queue<'a> {
         loop {
             // Acquire: pairs with whatever came after, so that the next load sees it.
             let seen = word.load(Ordering::Acquire);
-            // Acquire: as in slot.
-            if slot.load(Ordering::Acquire) != bits {
+            // Relaxed: whoever has emptied it has named the taker in the buffer, who is to see itself there, and does so by the
+            // fence of the signal that follows.
+            if slot.load(Ordering::Relaxed) != bits {
                 return Ok(());
             }
             let buffer = Buffer::from_bits(seen);
@@ -320,8 +322,9 @@ impl<'a> Queue<'a> {
                 break;
             }
             let held = buffer.next(State::Held, taken.taker).to_bits();
-            // AcqRel: see above. Relaxed, of a failure: it looks again; an undertaker may have set QUEUED.
-            if word.compare_exchange(seen, held, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            // Relaxed: it says nothing that the taker does not know. A failure: it looks again; an undertaker may have set
+            // QUEUED.
+            if word.compare_exchange(seen, held, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
                 break;
             }
         }
@@ -415,15 +418,13 @@ impl<'a> Queue<'a> {
     }
 
     fn has_space(&self) -> bool {
-        // Acquire: as in try_publish.
-        matches!(self.look_for_space(self.control.tail.load(Ordering::Acquire)), Ok(Look::Ready(..)))
+        matches!(self.look_for_space(), Ok(Look::Ready(..)))
     }
 
     fn has_message(&self) -> bool {
         // Relaxed: who reads an older one is about to be told.
         let returned = self.control.returned.load(Ordering::Relaxed) & 1 != 0;
-        // Acquire: as in try_take.
-        returned || matches!(self.look_for_message(self.control.head.load(Ordering::Acquire)), Ok(Look::Ready(..)))
+        returned || matches!(self.look_for_message(), Ok(Look::Ready(..)))
     }
 
     /// How many messages are waiting, as of a moment ago; what was returned not counted.
@@ -444,6 +445,12 @@ impl<'a> Queue<'a> {
     pub fn has_returned(&self) -> bool {
         self.control.returned.peek() & 1 != 0
     }
+}
+
+/// Where head or tail stands.
+fn position(end: &AtomicU64) -> u64 {
+    // Acquire: pairs with the swing of it; each slot that was passed is seen as it was then, at least.
+    end.load(Ordering::Acquire)
 }
 
 /// An attempt, and if it would block, as many more at the gate as it takes.

@@ -44,8 +44,10 @@
 //!
 //! | operation | ordering | pairs with | publishes |
 //! |---|---|---|---|
-//! | any swing of the word | AcqRel | loads of it, Acquire | the message; that it was taken; that the buffer is held |
-//! | buffer to `HELD` | AcqRel | loads of the buffer's word, Acquire | that the message had passed |
+//! | any swing of the word | Release | loads of it, Acquire, before every swing | the message; that it was taken; that the buffer is held |
+//! | offer or request withdrawn by its own | Relaxed | | nothing |
+//! | buffer to `HELD` | Relaxed | | nothing; whoever has it next, the receiver, knows that it has passed |
+//! | load of the buffer's word before that | Acquire | what later owners wrote | that the message has passed: the look at the word sees it |
 //!
 //! **Death.** Of a sender before the message has passed: the offer is withdrawn, or somebody takes it first. Of a receiver
 //! after that: the message is gone with it, and the sender was told that it was taken. Before a signal: the undertaker changes
@@ -302,8 +304,8 @@ impl<'a> Rendezvous<'a> {
         let answered = || Some(self.control.word.load(Ordering::Acquire)).filter(|found| *found != posted);
         answered().or_else(|| gate.wait(caller, object, deadline, answered, || false)).or_else(|| {
             let over = Exchange::from_bits(posted).over().to_bits();
-            // AcqRel: as in swing. Acquire: as in look.
-            match self.control.word.compare_exchange(posted, over, Ordering::AcqRel, Ordering::Acquire) {
+            // Relaxed: nothing has come about. Acquire, of a failure: as in look.
+            match self.control.word.compare_exchange(posted, over, Ordering::Relaxed, Ordering::Acquire) {
                 Ok(_) => {
                     self.tell_all();
                     None
@@ -320,8 +322,9 @@ impl<'a> Rendezvous<'a> {
     }
 
     fn swing(&self, from: u64, to: Exchange) -> bool {
-        // AcqRel: publishes the message, or that it was taken, and what came before. Relaxed, of a failure: it looks again.
-        self.control.word.compare_exchange(from, to.to_bits(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        // Release: publishes the message, or that it was taken, and what came before; what is replaced was seen by an Acquire, and
+        // is there once, by its turn. Relaxed, of a failure: it looks again.
+        self.control.word.compare_exchange(from, to.to_bits(), Ordering::Release, Ordering::Relaxed).is_ok()
     }
 
     /// Makes the buffer of a message that has passed the receiver's.
@@ -330,8 +333,9 @@ impl<'a> Rendezvous<'a> {
         loop {
             // Acquire: pairs with what came after, so that the next load sees it.
             let seen = word.load(Ordering::Acquire);
-            // Acquire: as in look.
-            if self.control.word.load(Ordering::Acquire) != passed.to_bits() {
+            // Relaxed: whoever has gone on has named the receiver in the buffer, which is to see itself there, and does so by
+            // the fence of the signal that follows.
+            if self.control.word.load(Ordering::Relaxed) != passed.to_bits() {
                 return;
             }
             let buffer = Buffer::from_bits(seen);
@@ -339,8 +343,8 @@ impl<'a> Rendezvous<'a> {
                 return;
             }
             let held = buffer.next(State::Held, passed.party).to_bits();
-            // AcqRel: see above. Relaxed, of a failure: it looks again.
-            if word.compare_exchange(seen, held, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            // Relaxed: it says nothing that the receiver does not know. A failure: it looks again.
+            if word.compare_exchange(seen, held, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
                 return;
             }
         }

@@ -413,7 +413,8 @@ impl Repair for RawRing {
 
     fn wake_all(&self) {
         for end in [&self.producer, &self.consumer] {
-            futex_wake(&end.index, u32::MAX);
+            // One: only the holder of the other end's role sleeps on it.
+            futex_wake(&end.index, 1);
             end.role.wake_all();
         }
     }

@@ -27,7 +27,7 @@
 //! 1. *claim*: swing a word that is not `HELD` to `HELD` by the own slot, `DEATHS` kept. If somebody holds it, sleep on
 //!    exactly that word.
 //! 2. *leave*: swing the own word to `CLOSED`; wake one who waits for the role.
-//! 3. *undertaker*: swing a word held by a dead thread to `DIED`, one death more; wake all whom a slot names.
+//! 3. *undertaker*: swing a word held by a dead thread to `DIED`, one death more; wake one, as whoever leaves.
 //! 4. *peer*: look at the word; `DEATHS` other than those it was told of are a death that it has yet to be told of.
 //!
 //! **Invariants.**
@@ -232,7 +232,7 @@ impl RawRole {
             .compare_exchange(hold.word, CLOSED | (hold.word & DEATHS), Ordering::Release, Ordering::Relaxed)
             .is_ok()
         {
-            // dead here: vacant, nobody woken; the undertaker wakes all whom a slot names.
+            // dead here: vacant, nobody woken; the undertaker wakes one.
             futex_wake(&self.word, 1);
         }
     }
@@ -288,6 +288,7 @@ impl Repair for RawRole {
     }
 
     fn wake_all(&self) {
-        futex_wake(&self.word, u32::MAX);
+        // One: it takes the role, or somebody has it whose leaving, or death, wakes the next.
+        futex_wake(&self.word, 1);
     }
 }

@@ -490,7 +490,8 @@ impl Repair for RwLock<'_> {
     }
 
     fn wake_all(&self) {
-        futex_wake(&self.control.drain, u32::MAX);
+        // One: only who has the turn sleeps on it.
+        futex_wake(&self.control.drain, 1);
         futex_wake(&self.control.state, u32::MAX);
         self.control.turn.wake_all();
     }

@@ -43,8 +43,8 @@
 //! |---|---|---|---|
 //! | link swung | Release | load of the link, Acquire | the message; the node's own link and back |
 //! | link written | Release | load of the link, Acquire | that the node had left the list: validation sees the head or tail moved |
-//! | head and tail swung | AcqRel, Release | loads of them, Acquire | the node; that the tail is beyond |
-//! | node to `HELD_FIRST`, from the list | AcqRel | loads of its word, Acquire | that the head had moved |
+//! | head and tail swung | Release | loads of them, Acquire, before every swing | the node; that the tail is beyond |
+//! | node to `HELD_FIRST`, from the list | Release | loads of its word, Acquire | that the head had moved |
 //! | given back | Release | take from the pool, Acquire | that the message was read |
 //!
 //! **Death.** Filling: freed. Having linked: the message is there. Having taken: finished by the next, and given back by the
@@ -173,22 +173,20 @@ impl<'a> Unbounded<'a> {
         // Release: who reads this use of the node sees that it had left the list (I3).
         self.link(node)?.store(Link::none(version).to_bits(), Ordering::Release);
         let tail = &self.control.tail;
-        // Acquire: pairs with the swing of it.
-        let mut found = tail.load(Ordering::Acquire);
         // Links that lead in a circle are garbage.
         for _ in 0..links::NODES {
+            // Acquire: pairs with the swing of it; the node's link is seen as it is in this use, at least.
+            let found = tail.load(Ordering::Acquire);
             let last = Link::from_bits(found).node;
             let link = self.link(last)?;
             // Acquire: pairs with the Release of a later use, so that the next load sees the tail moved.
             let seen = link.load(Ordering::Acquire);
-            // Acquire: as the first.
-            let now = tail.load(Ordering::Acquire);
-            if now != found {
-                found = now;
+            // Relaxed: that it is another is all that matters.
+            if tail.load(Ordering::Relaxed) != found {
                 continue;
             }
             if let Some(next) = Link::from_bits(seen).next() {
-                found = self.swing_tail(found, next);
+                self.swing_tail(found, next);
                 continue;
             }
             // Relaxed: published by the swing of the link; and read by undertakers after the mark.
@@ -205,14 +203,11 @@ impl<'a> Unbounded<'a> {
         Err(Corrupt)
     }
 
-    /// Swings the tail on to `next`, and returns what it is then.
-    fn swing_tail(&self, found: u64, next: usize) -> u64 {
+    /// Swings the tail on to `next`, if it is `found` still.
+    fn swing_tail(&self, found: u64, next: usize) {
         let on = Link::from_bits(found).on(next).to_bits();
-        // AcqRel: who sees it sees the node, and whoever goes on from it has what was seen. Acquire: as a load.
-        match self.control.tail.compare_exchange(found, on, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => on,
-            Err(newer) => newer,
-        }
+        // Release: who sees it sees the node, and that it is linked. A failure: somebody helped.
+        let _ = self.control.tail.compare_exchange(found, on, Ordering::Release, Ordering::Relaxed);
     }
 
     /// Takes the first message, in its node, if there is one. Never blocks.
@@ -221,19 +216,16 @@ impl<'a> Unbounded<'a> {
     /// `WouldBlock`, `Corrupt`.
     pub fn try_take(&self, slot: ThreadSlot) -> Result<usize, TakeError> {
         let head = &self.control.head;
-        // Acquire: pairs with the swing of it.
-        let mut found = head.load(Ordering::Acquire);
         loop {
-            let first = Head::from_bits(found);
+            let (found, first) = self.head();
             self.finish(found, first)?;
-            // Acquire: pairs with the swing of it; it is beyond every node before the head's (I2).
+            // Acquire: pairs with the swing of it. It is where the head is or beyond (I2), and if it has come round to that node
+            // again, the head is seen to have moved.
             let tail = self.control.tail.load(Ordering::Acquire);
             // Acquire: as in publish, and receives the message.
             let link = Link::from_bits(self.link(first.node)?.load(Ordering::Acquire));
-            // Acquire: as the first.
-            let now = head.load(Ordering::Acquire);
-            if now != found {
-                found = now;
+            // Relaxed: that it is another is all that matters.
+            if head.load(Ordering::Relaxed) != found {
                 continue;
             }
             let Some(next) = link.next() else { return Err(TakeError::WouldBlock) };
@@ -242,16 +234,19 @@ impl<'a> Unbounded<'a> {
                 continue;
             }
             let taken = first.on(next, slot);
-            // AcqRel: hands on what was seen of the tail and of the list.
-            match head.compare_exchange(found, taken.to_bits(), Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => {
-                    // dead here: it is ours; the next, or the undertaker, finishes it.
-                    self.finish(taken.to_bits(), taken)?;
-                    return Ok(next);
-                }
-                Err(newer) => found = newer,
+            // Release: hands on what was seen of the tail and of the list. A failure: it looks again.
+            if head.compare_exchange(found, taken.to_bits(), Ordering::Release, Ordering::Relaxed).is_ok() {
+                // dead here: it is ours; the next, or the undertaker, finishes it.
+                self.finish(taken.to_bits(), taken)?;
+                return Ok(next);
             }
         }
+    }
+
+    fn head(&self) -> (u64, Head) {
+        // Acquire: pairs with the swing of it; the node, its link and its back are seen as they are in this use, at least.
+        let found = self.control.head.load(Ordering::Acquire);
+        (found, Head::from_bits(found))
     }
 
     /// Names the taker in the node of the head, and lets the one before it go.
@@ -285,13 +280,13 @@ impl<'a> Unbounded<'a> {
         loop {
             // Acquire: pairs with what came after, so that the next load sees it.
             let seen = word.load(Ordering::Acquire);
-            // Acquire: as in try_take.
+            // Acquire: whoever has gone on has named the taker in the node, who is to see itself there.
             if self.control.head.load(Ordering::Acquire) != head {
                 return Ok(false);
             }
             let Some(next) = next(Buffer::from_bits(seen)) else { return Ok(true) };
-            // AcqRel: see above; and who takes it from the pool comes after. Relaxed, of a failure: it looks again.
-            if word.compare_exchange(seen, next.to_bits(), Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            // Release: see above; and who takes it from the pool comes after. Relaxed, of a failure: it looks again.
+            if word.compare_exchange(seen, next.to_bits(), Ordering::Release, Ordering::Relaxed).is_ok() {
                 return Ok(true);
             }
         }
@@ -311,8 +306,7 @@ impl<'a> Unbounded<'a> {
     }
 
     fn has_message(&self) -> bool {
-        // Acquire: as in try_take.
-        let first = Head::from_bits(self.control.head.load(Ordering::Acquire));
+        let (_, first) = self.head();
         // Relaxed: who is woken in vain sleeps again, and who reads an older one is about to be told.
         self.link(first.node).is_ok_and(|link| Link::from_bits(link.load(Ordering::Relaxed)).next().is_some())
     }
@@ -374,16 +368,15 @@ fn given_back(buffer: Buffer) -> Option<Buffer> {
 
 impl Repair for Unbounded<'_> {
     fn bury(&self, dead: &Dead<'_>) {
-        // Acquire: as in try_take.
-        let head = self.control.head.load(Ordering::Acquire);
+        let (found, first) = self.head();
         // If it has been swung on meanwhile, whoever did that has finished it. What contradicts itself is told to its users.
-        let _ = self.finish(head, Head::from_bits(head));
+        let _ = self.finish(found, first);
         for (node, word) in self.pool.words().iter().enumerate() {
-            // Acquire: pairs with what was done with it since.
-            let mut seen = word.load(Ordering::Acquire);
+            // Relaxed, and of a failure: the mark has published what the dead did; and only a candidate.
+            let mut seen = word.load(Ordering::Relaxed);
             while let Some(next) = self.buried(node, Buffer::from_bits(seen), dead) {
-                // Release: as in give_back, for the dead. Acquire, of a failure: as above; it may have left the list.
-                match word.compare_exchange(seen, next.to_bits(), Ordering::Release, Ordering::Acquire) {
+                // Release: as in give_back, for the dead.
+                match word.compare_exchange(seen, next.to_bits(), Ordering::Release, Ordering::Relaxed) {
                     Ok(_) => break,
                     Err(newer) => seen = newer,
                 }

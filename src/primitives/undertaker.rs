@@ -33,7 +33,7 @@
 //! | hazard, fence, load of the process word | SeqCst fence | WALKED, fence, loads of hazards | the walk is seen or does not begin |
 //! | hazard taken back, fence, load of the process word | SeqCst fence | WALKED, fence, loads of hazards | one of the two frees the entry |
 //! | repair, fence, loads of `waiting` | SeqCst fence | `waiting`, fence, the kernel's look at the word | a sleeper sees the repair or is woken |
-//! | hazard taken back | Release | Acquire loads of hazards | the repairs, before the entry is reused |
+//! | hazard taken back | Release | loads of hazards, Acquire fence | the repairs, before the entry is reused |
 //!
 //! **Death.** At any step: the walker's own mark makes its hazard void and wakes the other keepers, who find the word
 //! DEAD or WALKED and go on; every repair is idempotent.
@@ -226,8 +226,8 @@ impl<'a> Undertaker<'a> {
 
     fn is_dead(&self, claim: ProcessClaim) -> bool {
         let dead = ProcessWord { generation: claim.generation, state: ProcessState::Dead }.to_bits();
-        // Acquire: pairs with the swing to DEAD.
-        self.table.processes().get(claim.index).is_some_and(|entry| entry.word.load(Ordering::Acquire) == dead)
+        // Relaxed: the fences order it, and that it is DEAD is no news.
+        self.table.processes().get(claim.index).is_some_and(|entry| entry.word.load(Ordering::Relaxed) == dead)
     }
 
     fn free(&self, claim: ProcessClaim) {
@@ -257,9 +257,10 @@ impl<'a> Undertaker<'a> {
                     woken = Some(object);
                 }
                 Waiting::Several => {
-                    // Release: pairs with the Acquire load of the bell before its owner looked at its objects.
-                    thread.bell.fetch_add(1, Ordering::Release);
-                    futex_wake(&thread.bell, u32::MAX);
+                    // Relaxed: the fence publishes the repairs to whoever loads the bell before it looks at its objects.
+                    thread.bell.fetch_add(1, Ordering::Relaxed);
+                    // One: nobody else sleeps on it.
+                    futex_wake(&thread.bell, 1);
                 }
             }
         }
@@ -407,17 +408,20 @@ pub fn succeed_the_dead(
 /// Whether a walker that may still run has published a hazard for the process.
 pub(super) fn is_under_repair(table: &Participants<'_>, process: usize) -> bool {
     let named = u32::try_from(process + 1).unwrap_or(u32::MAX);
-    // Acquire, all: pairs with the Release that takes a hazard back, or with the mark that voids it.
+    // Relaxed, all: the fence below acquires it.
     let names = |hazard: &AtomicU32, life: &AtomicU32| {
-        hazard.load(Ordering::Acquire) == named && life.load(Ordering::Acquire) & LIFE_ID_MASK != 0
+        hazard.load(Ordering::Relaxed) == named && life.load(Ordering::Relaxed) & LIFE_ID_MASK != 0
     };
-    table.processes().iter().enumerate().any(|(index, entry)| {
+    let under_repair = table.processes().iter().enumerate().any(|(index, entry)| {
         let by_keeper = names(&entry.hazard, entry.life.word());
         (by_keeper || table.block(index).iter().any(|thread| names(&thread.hazard, thread.life.word())))
             // Of a process that was repaired itself, every thread has stopped.
             && !matches!(
-                ProcessWord::from_bits(entry.word.load(Ordering::Acquire)).state,
+                ProcessWord::from_bits(entry.word.load(Ordering::Relaxed)).state,
                 ProcessState::Free | ProcessState::Walked
             )
-    })
+    });
+    // Acquire: pairs with the Release that takes a hazard back, or with the mark that voids it: those repairs are over.
+    fence(Ordering::Acquire);
+    under_repair
 }

@@ -60,6 +60,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(1), faulty: Some(0) },
     },
     Model {
+        name: "barrier/a_second_walker_does_not_break_it_again",
+        properties: "B1 G2 G4",
+        client: "2 members, one of them dead; 2 walk for it, 1 is told and resets",
+        build: two_walkers,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(2), faulty: None },
+    },
+    Model {
         name: "barrier/timed_wait_takes_its_arrival_back",
         properties: "G3",
         client: "2 members, one waits for some time and then as long as it takes, the other as long as it takes",
@@ -206,6 +214,40 @@ fn two_deaths(world: &mut World) {
         let places = &scene.object.places;
         let left = places.iter().filter(|place| place.load(Ordering::Relaxed) == 0).count();
         verify_eq!(left, *free.lock(), "a place became free, and nobody was told");
+        let mended = !scene.object.barrier().is_broken();
+        verify!(!(mended && dead_members(&scene.object) > 0), "it was mended, and has a member that is dead");
+    });
+}
+
+fn dead_members(meeting: &Meeting) -> u32 {
+    let mut count = 0;
+    meeting.barrier().for_each_member(&mut |_, has_died| count += u32::from(has_died));
+    count
+}
+
+/// Both walkers have seen the mark; one of them may be late.
+fn two_walkers(world: &mut World) {
+    let (scene, memberships) = joined(world, 2);
+    for name in ["one walker", "other walker"] {
+        let scene = Arc::clone(&scene);
+        world.thread(name, move || scene.object.barrier().bury(&Dead::process(scene.table(), 0)));
+    }
+    let told = Arc::clone(&scene);
+    world.thread("survivor", move || {
+        let barrier = told.object.barrier();
+        while !barrier.reset() {
+            if last_resort::told(|| barrier.wait(&told.caller(1), OBJECT, memberships[1], END))
+                != Err(BarrierError::Broken)
+            {
+                return;
+            }
+        }
+    });
+    world.finally(move || {
+        let barrier = scene.object.barrier();
+        if dead_members(&scene.object) == 0 {
+            verify!(!barrier.is_broken(), "it was broken again for a death that all were told of");
+        }
     });
 }
 
@@ -214,6 +256,7 @@ fn timed(world: &mut World) {
     let [patient, impatient] = [memberships[0], memberships[1]];
     let other = Arc::clone(&scene);
     world.thread("patient", move || {
+        other.object.write(0, 1);
         verify!(other.object.barrier().wait(&other.caller(0), OBJECT, patient, None).is_ok());
     });
     world.thread("impatient", move || {
@@ -225,5 +268,6 @@ fn timed(world: &mut World) {
                 verify!(barrier.wait(&caller, OBJECT, impatient, None).is_ok());
             }
         }
+        verify_eq!(scene.object.read(0), 1);
     });
 }

@@ -1,5 +1,6 @@
 //! Models of `primitives/condvar.rs`.
 
+use crate::last_resort::END;
 use crate::scene::{OBJECT, Scene};
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
@@ -7,7 +8,7 @@ use selvedge::primitives::condvar::{Locked, RawCondvar};
 use selvedge::primitives::mutex::Leaves;
 use selvedge::primitives::undertaker::{Dead, Repair};
 use selvedge::primitives::{Caller, RawMutex};
-use selvedge::sync::{Cell, Deadline};
+use selvedge::sync::{AtomicU32, Cell, Deadline, Ordering};
 use std::sync::Arc;
 
 pub(super) const MODELS: &[Model] = &[
@@ -74,6 +75,14 @@ pub(super) const MODELS: &[Model] = &[
         build: two_notifiers_for_one,
         faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
         bounds: Bounds { plain: Some(2), faulty: Some(0) },
+    },
+    Model {
+        name: "condvar/a_vain_notification_loses_nobody",
+        properties: "C1 G2",
+        client: "a wait has run out; 1 process notifies one, then all, 2 wait once",
+        build: vain,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(2), faulty: None },
     },
     Model {
         name: "condvar/timed_wait_leaves_no_trace",
@@ -253,6 +262,40 @@ fn notifier_of_all(world: &mut World) {
             market.mutex.unlock(Leaves::Consistent);
         });
     }
+}
+
+/// Bit of the word: somebody may sleep.
+const WAITERS: u32 = 1 << 31;
+
+/// Two may fall asleep after the first notification found nobody, and before it says that nobody sleeps.
+fn vain(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Market::new());
+    // SAFETY: a condition variable is a word and nothing else.
+    let word = unsafe { &*std::ptr::from_ref(&scene.object.condvar).cast::<AtomicU32>() };
+    word.fetch_or(WAITERS, Ordering::Relaxed);
+    for lane in 1..=2 {
+        let scene = Arc::clone(&scene);
+        world.thread(["", "one", "other"][lane], move || {
+            let (market, caller) = (&scene.object, scene.caller(lane));
+            let locked = Locked { mutex: &market.mutex, object: OBJECT, leaves: Leaves::Consistent };
+            market.lock(&caller);
+            market.change(1);
+            let waited = market.condvar.wait(&caller, OBJECT, locked, END);
+            verify!(!waited.timed_out || market.items() < 3, "it waited, all were notified, and it slept on");
+            market.mutex.unlock(Leaves::Consistent);
+        });
+    }
+    world.thread("notifier", move || {
+        let (market, caller) = (&scene.object, scene.caller(0));
+        market.condvar.notify_one();
+        market.lock(&caller);
+        // Both have begun to wait.
+        if market.items() == 2 {
+            market.change(1);
+        }
+        market.mutex.unlock(Leaves::Consistent);
+        market.condvar.notify_all();
+    });
 }
 
 fn timed(world: &mut World) {

@@ -34,6 +34,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(3), faulty: None },
     },
     Model {
+        name: "event/who_sees_it_set_sees_why",
+        properties: "G1",
+        client: "1 process × set, 1 looks whether it is",
+        build: polled,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: None, faulty: None },
+    },
+    Model {
         name: "event/setter_dies_waiters_are_woken",
         properties: "F1 G2 G4",
         client: "1 process writes and sets, killed anywhere, the undertaker too, which sets it for the dead; 1 waits",
@@ -137,6 +145,13 @@ fn waiters(world: &mut World, count: usize) {
             verify_eq!(scene.object.read(), 7);
         }
     });
+}
+
+fn polled(world: &mut World) {
+    let scene = Scene::in_world(world, 2, News::new());
+    let setter = Arc::clone(&scene);
+    world.thread("setter", move || setter.object.publish());
+    world.thread("looks", move || verify!(!scene.object.event.is_set() || scene.object.read() == 7));
 }
 
 fn set_and_reset(world: &mut World) {

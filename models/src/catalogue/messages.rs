@@ -2,6 +2,7 @@
 
 use crate::scene::Notes;
 use crate::{verify, verify_eq};
+use selvedge::primitives::ThreadSlot;
 use std::sync::Arc;
 
 /// A message: who sent it, and which of its own it is.
@@ -27,4 +28,12 @@ pub(super) fn check(got: &[(usize, u32)], senders: &[usize]) {
         let of_the_same = later.filter(|message| message / 10 == one / 10);
         verify!(of_the_same.into_iter().all(|message| message > *one), "out of order: {got:?}");
     }
+}
+
+/// Who has a message, as the word of its buffer says (see the table in `primitives/pool.rs`).
+pub(super) fn held_by(word: u64) -> Option<ThreadSlot> {
+    const HELD: u64 = 3;
+    const HELD_FIRST: u64 = 5;
+    let slot = u16::try_from((word >> 4) & 0x7fff).ok()?.checked_sub(1)?;
+    matches!(word & 0b111, HELD | HELD_FIRST).then_some(ThreadSlot(slot))
 }

@@ -99,6 +99,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(0), faulty: Some(0) },
     },
     Model {
+        name: "owned_semaphore/holder_of_two_dies_both_are_served",
+        properties: "S3 G2 G4",
+        client: "1 process that has 2 × release 2, killed, 2 × acquire 1, 2 permits",
+        build: both_are_served,
+        faults: Faults { victims: &[2], ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
         name: "owned_semaphore/thread_ends_with_a_permit",
         properties: "S3 G2 G4",
         client: "2 processes × acquire, 1 permit, each thread ends and what it has comes home",
@@ -241,6 +249,22 @@ fn heirs(world: &mut World, lanes: usize, gives_back: bool) {
         verify_eq!(held, permits, "permits were lost or made, or somebody who could have one was not told");
         verify_eq!(semaphore.available(), 0);
     });
+}
+
+/// What comes home at once serves all who wait for a part of it.
+fn both_are_served(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Guarded::new(3, 2));
+    scene.object.semaphore().acquire(&scene.caller(2), OBJECT, 2, None).expect("nobody has any");
+    for (lane, name) in NAMES.iter().enumerate().take(2) {
+        let scene = Arc::clone(&scene);
+        world.thread(name, move || {
+            let semaphore = scene.object.semaphore();
+            semaphore.acquire(&scene.caller(lane), OBJECT, 1, None).expect("an acquire without deadline");
+        });
+    }
+    let victim = Arc::clone(&scene);
+    world.thread("victim", move || victim.object.semaphore().release(victim.slot(2), 2).expect("it holds them"));
+    world.finally(move || verify_eq!(scene.object.semaphore().available(), 0));
 }
 
 /// Each lane takes so many and gives them back, in turn.

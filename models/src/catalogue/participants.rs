@@ -5,7 +5,7 @@ use crate::scene::Notes;
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
 use selvedge::primitives::ThreadSlot;
-use selvedge::primitives::participants::{ClaimThreadError, ProcessClaim, ProcessState};
+use selvedge::primitives::participants::{ClaimThreadError, LEFT_KEPT, ProcessClaim, ProcessState, ProcessWord};
 use selvedge::sync::{LIFE_DIED, LIFE_ID_MASK, LIFE_WAITERS, Ordering};
 use std::sync::Arc;
 
@@ -41,6 +41,46 @@ pub(super) const MODELS: &[Model] = &[
         build: |world| late_claimer_hides_a_mark(world, false),
         faults: Faults { pairs: &[(1, 0)], ..Faults::NONE },
         bounds: Bounds { plain: None, faulty: Some(2) },
+    },
+    Model {
+        name: "participants/next_owner_sees_what_was_repaired",
+        properties: "F3 G1",
+        client: "1 process died holding something; 1 keeper looks after it, 1 newcomer takes entry, slot and what was held",
+        build: next_owner,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(2), faulty: None },
+    },
+    Model {
+        name: "participants/nothing_of_a_dead_claimer_comes_later",
+        properties: "F3 F5",
+        client: "2 processes × claim of 1 entry, one killed anywhere; the other's thread names an object",
+        build: dead_claimer,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
+    },
+    Model {
+        name: "participants/nothing_of_the_last_owner_comes_later",
+        properties: "F3 F5",
+        client: "1 process whose keeper has stopped: 1 thread names an object and stops; 1 keeper, 1 newcomer",
+        build: last_owner,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "participants/who_left_is_known_to_have_left",
+        properties: "F1",
+        client: "1 process leaves, 1 looks how it ended",
+        build: who_left,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: None, faulty: None },
+    },
+    Model {
+        name: "participants/a_later_ones_leaving_is_not_taken_for_its",
+        properties: "F1",
+        client: "1 process died; the 64th after it leaves, 1 looks how the first one ended",
+        build: a_later_one_left,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: None, faulty: None },
     },
     Model {
         name: "participants/late_thread_is_refused_or_seen",
@@ -151,6 +191,112 @@ fn late_claimer_hides_a_mark(world: &mut World, is_watched: bool) {
     world.finally(move || {
         (0..3).for_each(|number| life.die(keeper(number)));
         life.verify_all_can_be_claimed();
+    });
+}
+
+/// Whoever comes after has what was repaired, or would find its own slot named by what the dead held.
+fn next_owner(world: &mut World) {
+    let life: Shared = Arc::new(Life::new(2, 1, Held::new()));
+    let dead = life.attach(keeper(0));
+    let slot = life.join(dead, thread(0));
+    let other = life.attach(keeper(1));
+    assert_eq!(life.object.try_take(slot, thread(0)), Some(Taken::Clean));
+    life.object.work();
+    life.stop(thread(0));
+    life.die(keeper(0));
+    let looking = Arc::clone(&life);
+    world.thread("keeper", move || looking.look_after(other.index, dead.index));
+    world.thread("newcomer", move || {
+        if let Some(claim) = life.table().claim_process(keeper(2), &mut life.list(keeper(2))) {
+            verify!(life.table().open_process(claim), "nobody announced it dead");
+            let slot = life.join(claim, thread(2));
+            verify_eq!(life.object.try_take(slot, thread(2)), Some(Taken::Inherited), "it was repaired before");
+        }
+    });
+}
+
+/// As the region layer does both.
+fn who_left(world: &mut World) {
+    let life: Shared = Arc::new(Life::new(1, 1, Held::new()));
+    let claim = life.attach(keeper(0));
+    let leaving = Arc::clone(&life);
+    world.thread("leaving", move || {
+        leaving.entry(claim.index).note_leaving(claim.generation);
+        leaving.table().swing(claim, ProcessState::Live, ProcessState::Dead);
+    });
+    world.thread("looks", move || {
+        let entry = life.entry(claim.index);
+        // Acquire: pairs with the swing to DEAD.
+        let word = ProcessWord::from_bits(entry.word.load(Ordering::Acquire));
+        verify!(word.state != ProcessState::Dead || entry.has_left(claim.generation), "it left, and passes for dead");
+    });
+}
+
+/// Generations share their bits with later ones.
+fn a_later_one_left(world: &mut World) {
+    let life: Shared = Arc::new(Life::new(1, 1, Held::new()));
+    let died = life.attach(keeper(0));
+    let later = died.generation + LEFT_KEPT + 1;
+    let next = Arc::clone(&life);
+    world.thread("later", move || {
+        let entry = next.entry(died.index);
+        let word = ProcessWord { generation: later, state: ProcessState::Live };
+        entry.word.store(word.to_bits(), Ordering::Relaxed);
+        entry.note_arrival(later);
+        entry.note_leaving(later);
+    });
+    world.thread("looks", move || {
+        verify!(!life.entry(died.index).has_left(died.generation), "it died, and passes for gone")
+    });
+}
+
+/// What names an object, in this model: any value but 0 does.
+const NAMED: u32 = 1;
+
+/// What a claimer that was killed had written comes before what the next one writes.
+fn dead_claimer(world: &mut World) {
+    let life: Shared = Arc::new(Life::new(1, 1, Held::new()));
+    let kernel = Arc::clone(&life);
+    world.on_death(move |_| kernel.die(keeper(0)), |_| {});
+    let victim = Arc::clone(&life);
+    world.thread("victim", move || _ = victim.table().claim_process(keeper(0), &mut victim.list(keeper(0))));
+    let sleeps = Arc::new(Notes::<bool>::default());
+    let (next, noted) = (Arc::clone(&life), Arc::clone(&sleeps));
+    world.thread("next", move || {
+        if let Some(claim) = next.table().claim_process(keeper(1), &mut next.list(keeper(1))) {
+            verify!(next.table().open_process(claim), "nobody announced it dead");
+            next.thread_entry(0).waiting.store(NAMED, Ordering::Relaxed);
+            *noted.lock() = true;
+        }
+    });
+    world.finally(move || {
+        let named = life.thread_entry(0).waiting.load(Ordering::Relaxed);
+        verify!(!*sleeps.lock() || named == NAMED, "it named an object, and a dead claimer has taken that away");
+    });
+}
+
+/// What the last owner's thread had written comes before what the next one writes.
+fn last_owner(world: &mut World) {
+    let life: Shared = Arc::new(Life::new(2, 1, Held::new()));
+    let dead = life.attach(keeper(0));
+    let slot = life.join(dead, thread(0));
+    let other = life.attach(keeper(1));
+    life.die(keeper(0));
+    let running = Arc::clone(&life);
+    world.thread("thread", move || {
+        running.thread_entry(usize::from(slot.0)).waiting.store(NAMED, Ordering::Relaxed);
+        running.stop(thread(0));
+    });
+    let looking = Arc::clone(&life);
+    world.thread("keeper", move || looking.look_after(other.index, dead.index));
+    let claimed = Arc::new(Notes::<bool>::default());
+    let (next, noted) = (Arc::clone(&life), Arc::clone(&claimed));
+    world.thread("newcomer", move || {
+        *noted.lock() = next.table().claim_process(keeper(2), &mut next.list(keeper(2))).is_some();
+    });
+    world.finally(move || {
+        let named = life.thread_entry(usize::from(slot.0)).waiting.load(Ordering::Relaxed);
+        verify!(!*claimed.lock() || named == 0, "the slot names what nobody waits for");
     });
 }
 

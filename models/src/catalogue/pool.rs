@@ -43,6 +43,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(1), faulty: Some(0) },
     },
     Model {
+        name: "pool/thread_ends_with_a_buffer",
+        properties: "F1 G1 G2",
+        client: "1 thread × (take, write, regular end), killed anywhere, 1 process × (take, write, give back), 1 buffer",
+        build: ends_with_a_buffer,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
         name: "pool/operations_end_alone",
         properties: "G3 G6",
         client: "1 process × (take, give back), frozen anywhere, 1 × (try_take, give back), 1 buffer",
@@ -137,4 +145,23 @@ fn alone(world: &mut World) {
         }
         verify!(taken.is_none_or(|index| index == 0));
     });
+}
+
+/// A thread that ends frees its buffer in its own name, and nobody else's fence comes before that.
+fn ends_with_a_buffer(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Store::new(1));
+    let ending = Arc::clone(&scene);
+    world.thread("ends", move || {
+        let index = ending.object.pool().take(&ending.caller(0), OBJECT, None).expect("a take without deadline");
+        ending.object.write(index);
+        ending.end_of_thread(0);
+    });
+    let other = Arc::clone(&scene);
+    world.thread("takes", move || {
+        let pool = other.object.pool();
+        let index = pool.take(&other.caller(1), OBJECT, None).expect("a take without deadline");
+        other.object.write(index);
+        pool.give_back(index);
+    });
+    world.finally(move || verify_eq!(scene.object.pool().in_use(), 0, "a buffer was lost"));
 }

@@ -1,13 +1,13 @@
 //! Models of `primitives/queue.rs`.
 
-use super::messages::{Got, check, message};
+use super::messages::{Got, check, held_by, message};
 use crate::last_resort::{END, told};
 use crate::scene::{Notes, OBJECT, Scene};
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
-use selvedge::primitives::RawQueue;
 use selvedge::primitives::queue::{Delivery, Queue, QueueError, Taken};
 use selvedge::primitives::undertaker::{Dead, Repair};
+use selvedge::primitives::{RawQueue, ThreadSlot};
 use selvedge::sync::{AtomicU64, Cell, Deadline, Ordering};
 use std::sync::Arc;
 
@@ -51,6 +51,38 @@ pub(super) const MODELS: &[Model] = &[
         build: used_again,
         faults: Faults::NONE,
         bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "queue/late_receiver_is_not_led_astray",
+        properties: "Q1 Q6 G1",
+        client: "1 process × 2 (send, receive as somebody else), 1 × try_receive, capacity 1",
+        build: |world| late(world, false),
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "queue/late_sender_is_not_led_astray",
+        properties: "Q1 Q6 G1",
+        client: "1 process × 2 (send, receive as somebody else), 1 × try_send, capacity 1",
+        build: |world| late(world, true),
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "queue/two_are_returned",
+        properties: "Q5 G1",
+        client: "2 processes × (write into a message they have, return it), 1 × try_receive",
+        build: two_are_returned,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "queue/thread_ends_with_a_message",
+        properties: "Q5 Q6 F1 G1",
+        client: "1 message, 1 thread × (receive, regular end), killed anywhere, 1 process × send, capacity 1, 1 buffer",
+        build: ends_with_a_message,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
     },
     Model {
         name: "queue/empty_is_no_excuse",
@@ -184,7 +216,10 @@ impl Line {
     }
 
     /// What was taken, and its buffer given back.
-    fn finish(&self, taken: Taken) -> u32 {
+    fn finish(&self, taken: Taken, by: ThreadSlot) -> u32 {
+        // Relaxed: whoever has taken it has seen that.
+        let word = self.words[self.words.len() - self.content.len() + taken.buffer].load(Ordering::Relaxed);
+        verify_eq!(held_by(word), Some(by), "it has the message and does not see so");
         // SAFETY: as in write.
         let [one, other] = self.content[taken.buffer].with(|content| unsafe { *content });
         verify_eq!(one, other, "a torn message");
@@ -194,7 +229,7 @@ impl Line {
 
     fn receive(&self, scene: &Scene<Self>, lane: usize, deadline: Option<Deadline>) -> Option<u32> {
         match told(|| self.queue().take(&scene.caller(lane), OBJECT, deadline)) {
-            Ok(taken) => Some(self.finish(taken)),
+            Ok(taken) => Some(self.finish(taken, scene.slot(lane))),
             Err(error) => {
                 verify_eq!(error, QueueError::TimedOut);
                 None
@@ -204,7 +239,7 @@ impl Line {
 
     fn try_receive(&self, scene: &Scene<Self>, lane: usize) -> Option<u32> {
         match self.queue().try_take(scene.slot(lane)) {
-            Ok(taken) => Some(self.finish(taken)),
+            Ok(taken) => Some(self.finish(taken, scene.slot(lane))),
             Err(error) => {
                 verify_eq!(error, QueueError::WouldBlock);
                 None
@@ -334,7 +369,7 @@ fn redelivered(world: &mut World, capacity: usize, lanes: usize) {
         world.thread(name, move || {
             let take = || scene.object.queue().take(&scene.caller(lane), OBJECT, END);
             let Ok(taken) = told(take) else { return };
-            verify_eq!(scene.object.finish(taken), message(0, 0));
+            verify_eq!(scene.object.finish(taken, scene.slot(lane)), message(0, 0));
             finished.lock().push(taken.redelivered);
         });
     }
@@ -413,4 +448,87 @@ fn timed(world: &mut World) {
         verify_eq!(got.lock().len(), 1, "somebody who waits was not told");
         verify_eq!(drain(&scene, 0), Vec::<u32>::new());
     });
+}
+
+/// Whoever finds a slot that is taken names the taker in its buffer, and may be slow at it; and who is slow may find head and
+/// tail more than a turn further on.
+fn late(world: &mut World, sends: bool) {
+    // A buffer of its own for the late one, if it sends.
+    let scene = Scene::in_world(world, 3, Line::new(1, usize::from(sends), Delivery::AtMostOnce));
+    let own = sends.then(|| scene.object.fill(&scene, 1, message(1, 0)));
+    let busy = Arc::clone(&scene);
+    world.thread("busy", move || {
+        let queue = busy.object.queue();
+        for number in 0..2 {
+            let Some(buffer) = queue.pool().try_take(busy.slot(0)) else { return };
+            busy.object.write(buffer, message(0, number));
+            verify_eq!(queue.pool().owner(buffer), Some(busy.slot(0)), "it is another's than who took it");
+            match queue.try_publish(buffer) {
+                Ok(()) => {}
+                Err(error) => {
+                    verify!(sends && error == QueueError::WouldBlock);
+                    queue.pool().give_back(buffer);
+                }
+            }
+            // In the name of lane 2, so that filling and holding it differ.
+            busy.object.try_receive(&busy, 2);
+        }
+    });
+    let late = Arc::clone(&scene);
+    world.thread("late", move || match own {
+        Some(buffer) => {
+            let published = late.object.queue().try_publish(buffer);
+            verify!(matches!(published, Ok(()) | Err(QueueError::WouldBlock)), "{published:?}");
+            if published.is_err() {
+                late.object.queue().pool().give_back(buffer);
+            }
+        }
+        None => _ = late.object.try_receive(&late, 1),
+    });
+    world.finally(move || verify!(drain(&scene, 0).len() <= 1));
+}
+
+/// What is returned is noted afterwards: who has seen the one note may find what belongs to the other.
+fn two_are_returned(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Line::new(2, 0, Delivery::AtLeastOnce));
+    let queue = scene.object.queue();
+    let taken = [0, 1].map(|lane| {
+        verify_eq!(scene.object.try_send(&scene, lane, message(0, lane)), Ok(()));
+        queue.try_take(scene.slot(lane)).expect("it was sent").buffer
+    });
+    for (lane, buffer) in taken.into_iter().enumerate() {
+        let scene = Arc::clone(&scene);
+        world.thread(["one", "other"][lane], move || {
+            scene.object.write(buffer, message(1, lane));
+            scene.object.queue().return_taken(buffer);
+        });
+    }
+    let receiver = Arc::clone(&scene);
+    world.thread("receiver", move || {
+        let received = receiver.object.try_receive(&receiver, 2);
+        verify!(received.is_none_or(|got| got == message(1, 0) || got == message(1, 1)));
+    });
+    world.finally(move || _ = drain(&scene, 0));
+}
+
+/// A thread that ends frees what it has in its own name, and nobody else's fence comes before that.
+fn ends_with_a_message(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Line::new(1, 0, Delivery::AtMostOnce));
+    verify_eq!(scene.object.try_send(&scene, 1, message(0, 0)), Ok(()));
+    let ending = Arc::clone(&scene);
+    world.thread("ends", move || {
+        let taken = ending.object.queue().try_take(ending.slot(0)).expect("there is a message");
+        // SAFETY: the lane has the buffer; the engine reports it if somebody else has it, too.
+        let read = ending.object.content[taken.buffer].with(|content| unsafe { *content });
+        verify_eq!(read, [message(0, 0); 2]);
+        ending.end_of_thread(0);
+    });
+    let sender = Arc::clone(&scene);
+    world.thread("sender", move || {
+        if let Some(buffer) = sender.object.queue().pool().try_take(sender.slot(1)) {
+            sender.object.write(buffer, message(1, 0));
+            sender.object.queue().pool().give_back(buffer);
+        }
+    });
+    world.finally(move || _ = drain(&scene, 0));
 }

@@ -1,13 +1,13 @@
 //! Models of `primitives/rendezvous.rs`.
 
-use super::messages::message;
+use super::messages::{held_by, message};
 use crate::last_resort::{END, told};
 use crate::scene::{Notes, OBJECT, Scene};
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
-use selvedge::primitives::RawRendezvous;
 use selvedge::primitives::rendezvous::{Rendezvous, RendezvousError, Seen};
 use selvedge::primitives::undertaker::{Dead, Repair};
+use selvedge::primitives::{RawRendezvous, ThreadSlot};
 use selvedge::sync::{AtomicU32, AtomicU64, Cell, Deadline, LIFE_DIED, Ordering};
 use std::sync::Arc;
 
@@ -117,6 +117,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(0), faulty: Some(0) },
     },
     Model {
+        name: "rendezvous/late_helper_takes_nobodys_buffer",
+        properties: "Z3 Q6 G1",
+        client: "1 process × (send, take the buffer again), 1 × try_receive, 1 × try_receive that may help, 1 buffer",
+        build: late_helper,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(0), faulty: None },
+    },
+    Model {
         name: "rendezvous/try_calls_end_alone",
         properties: "G3 G6 Z1",
         client: "1 process × send or receive, frozen anywhere, 1 × (try_send, try_receive)",
@@ -176,10 +184,11 @@ impl Place {
         }
     }
 
-    fn finish(&self, buffer: usize) -> u32 {
+    fn finish(&self, buffer: usize, by: ThreadSlot) -> u32 {
         // Relaxed: whoever has the buffer alone changes its word.
         let word = || self.buffers[buffer].load(Ordering::Relaxed);
         let received = word();
+        verify_eq!(held_by(received), Some(by), "it has the message and does not see so");
         // SAFETY: as in fill.
         let [one, other] = self.content[buffer].with(|content| unsafe { *content });
         verify_eq!(one, other, "a torn message");
@@ -192,7 +201,7 @@ impl Place {
         // Relaxed: see send.
         self.begun.fetch_add(1, Ordering::Relaxed);
         match told(|| self.rendezvous().receive(&scene.caller(lane), OBJECT, deadline)) {
-            Ok(buffer) => Some(self.finish(buffer)),
+            Ok(buffer) => Some(self.finish(buffer, scene.slot(lane))),
             Err(error) => {
                 verify!(error == RendezvousError::TimedOut && deadline.is_some());
                 None
@@ -288,7 +297,7 @@ fn nobody_receives(world: &mut World) {
     world.thread("passer-by", move || {
         passing.object.begun.fetch_add(1, Ordering::Relaxed);
         if let Ok(buffer) = passing.object.rendezvous().try_receive(passing.slot(1)) {
-            verify_eq!(passing.object.finish(buffer), message(0, 0));
+            verify_eq!(passing.object.finish(buffer, passing.slot(1)), message(0, 0));
         }
     });
     world.finally(move || nothing_is_left(&scene));
@@ -383,7 +392,32 @@ fn alone(world: &mut World) {
         }
         scene.object.begun.fetch_add(1, Ordering::Relaxed);
         if let Ok(buffer) = rendezvous.try_receive(scene.slot(2)) {
-            verify_eq!(scene.object.finish(buffer), message(0, 0));
+            verify_eq!(scene.object.finish(buffer, scene.slot(2)), message(0, 0));
         }
+    });
+}
+
+/// Whoever comes by when a message has passed names the receiver in its buffer, and may be slow at it.
+fn late_helper(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Place::new(1));
+    let took_again = Arc::new(Notes::<bool>::default());
+    let (sender, by_sender) = (Arc::clone(&scene), Arc::clone(&took_again));
+    world.thread("sender", move || {
+        if sender.object.send(&sender, 0, message(0, 0), END) {
+            *by_sender.lock() = sender.object.rendezvous().pool().try_take(sender.slot(0)).is_some();
+        }
+    });
+    for lane in 1..=2 {
+        let scene = Arc::clone(&scene);
+        world.thread(["", "receiver", "passer-by"][lane], move || {
+            scene.object.begun.fetch_add(1, Ordering::Relaxed);
+            if let Ok(buffer) = scene.object.rendezvous().try_receive(scene.slot(lane)) {
+                verify_eq!(scene.object.finish(buffer, scene.slot(lane)), message(0, 0));
+            }
+        });
+    }
+    world.finally(move || {
+        let owner = took_again.lock().then(|| scene.slot(0));
+        verify_eq!(scene.object.rendezvous().pool().owner(0), owner, "the buffer is another's than who took it");
     });
 }

@@ -116,6 +116,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(1), faulty: Some(0) },
     },
     Model {
+        name: "rwlock/thread_ends_reading",
+        properties: "R1 G1 G2",
+        client: "1 thread × read, regular end, killed anywhere, 1 process × write",
+        build: ends_reading,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: Some(0) },
+    },
+    Model {
         name: "rwlock/timed_calls_leave_no_trace",
         properties: "G3 G1",
         client: "1 process × write, 1 × timed read, 1 × timed write",
@@ -226,6 +234,20 @@ fn clients(world: &mut World, lanes: &'static [&'static [Act]]) {
         let scene = Arc::clone(&scene);
         world.thread(["A", "B", "C"][lane], move || do_all(&scene, lane, acts));
     }
+    world.finally(move || all_is_free(&scene));
+}
+
+/// A thread that ends leaves its place in its own name, and nobody else's fence comes before that.
+fn ends_reading(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Guarded::new(2));
+    let ending = Arc::clone(&scene);
+    world.thread("ends", move || {
+        let how = ending.object.lock().read(&ending.caller(0), OBJECT, None).expect("a read without deadline");
+        ending.object.check(how);
+        ending.end_of_thread(0);
+    });
+    let writer = Arc::clone(&scene);
+    world.thread("writer", move || do_all(&writer, 1, WRITE));
     world.finally(move || all_is_free(&scene));
 }
 

@@ -1,5 +1,6 @@
 //! Models of `primitives/semaphore.rs`.
 
+use crate::last_resort::{self, END};
 use crate::scene::{Notes, OBJECT, Scene};
 use crate::subject::Permits;
 use crate::world::{Bounds, Faults, Model, World};
@@ -98,6 +99,14 @@ impl<P: Permits> Of<P> {
             build: two_releasers::<P>,
             faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
             bounds: Bounds { plain: Some(1), faulty: Some(1) },
+        },
+        Model {
+            name: "semaphore/releaser_dies_past_two_larger_ones",
+            properties: "S4 G2 G4",
+            client: "2 processes × acquire 3, 1 × (acquire 1, release 6), 1 × release 1, killed",
+            build: releaser_dies::<P>,
+            faults: Faults { victims: &[3], ..Faults::NONE },
+            bounds: Bounds { plain: Some(0), faulty: Some(0) },
         },
         Model {
             name: "semaphore/timed_acquire_leaves_no_trace",
@@ -246,6 +255,24 @@ fn two_releasers<P: Permits>(world: &mut World) {
         acquirer.object.semaphore.acquire(&caller, OBJECT, 1, None).expect("an acquire without deadline");
     });
     world.finally(move || verify!(scene.object.semaphore.available() <= 1));
+}
+
+/// Whoever could go on with what the dead one released is woken, whoever else sleeps and sleeps on.
+fn releaser_dies<P: Permits>(world: &mut World) {
+    let scene = Scene::in_world(world, 4, Guarded::<P>::new(0));
+    for (lane, needs) in [3, 3, 1].into_iter().enumerate() {
+        let scene = Arc::clone(&scene);
+        world.thread(NAMES[lane], move || {
+            let semaphore = &scene.object.semaphore;
+            let taken = last_resort::told(|| semaphore.acquire(&scene.caller(lane), OBJECT, needs, END));
+            if taken.is_ok() && needs == 1 {
+                semaphore.release(6).expect("far from the maximum");
+            }
+        });
+    }
+    let victim = Arc::clone(&scene);
+    world.thread("victim", move || victim.object.semaphore.release(1).expect("far from the maximum"));
+    world.finally(move || verify_eq!(scene.object.semaphore.available(), 0));
 }
 
 fn timed<P: Permits>(world: &mut World) {

@@ -1,13 +1,13 @@
 //! Models of `primitives/unbounded.rs`.
 
-use super::messages::{Got, check, message};
+use super::messages::{Got, check, held_by, message};
 use crate::last_resort::{END, told};
 use crate::scene::{OBJECT, Scene};
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
-use selvedge::primitives::RawUnbounded;
 use selvedge::primitives::unbounded::{TakeError, Unbounded};
 use selvedge::primitives::undertaker::{Dead, Repair};
+use selvedge::primitives::{RawUnbounded, ThreadSlot};
 use selvedge::sync::{AtomicU64, Cell, Deadline, Ordering};
 use std::sync::Arc;
 
@@ -101,6 +101,30 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(1), faulty: None },
     },
     Model {
+        name: "unbounded/late_receiver_is_not_led_astray",
+        properties: "U2 Q1 Q6 G1",
+        client: "1 process × 3 (send, receive as somebody else), 1 × try_receive, 2 nodes",
+        build: |world| late(world, false),
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "unbounded/late_sender_is_not_led_astray",
+        properties: "U2 Q1 Q6 G1",
+        client: "1 process × 3 (send, receive as somebody else), 1 × send, 3 nodes",
+        build: |world| late(world, true),
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "unbounded/thread_ends_with_a_message",
+        properties: "U2 Q5 Q6 F1 G1",
+        client: "2 messages, 1 thread × (receive, regular end), killed anywhere, 1 process × (receive, take a node), 3 nodes",
+        build: ends_with_a_message,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
         name: "unbounded/sender_dies_nobody_waits_for_it",
         properties: "U1 U2 Q3 Q4 Q6 F1 G1 G2 G4",
         client: "1 process × send, killed, 1 × send, 1 × receive, 3 nodes",
@@ -167,7 +191,13 @@ impl List {
         self.fill(scene, lane, message).map(|node| self.publish(node)).is_some()
     }
 
-    fn finish(&self, node: usize) -> u32 {
+    fn finish(&self, node: usize, by: ThreadSlot) -> u32 {
+        // Relaxed: whoever has taken it has seen that.
+        verify_eq!(
+            held_by(self.words[node].load(Ordering::Relaxed)),
+            Some(by),
+            "it has the message and does not see so"
+        );
         // SAFETY: as in send.
         let [one, other] = self.content[node].with(|content| unsafe { *content });
         verify_eq!(one, other, "a torn message");
@@ -177,7 +207,7 @@ impl List {
 
     fn receive(&self, scene: &Scene<Self>, lane: usize, deadline: Option<Deadline>) -> Option<u32> {
         match told(|| self.queue().take(&scene.caller(lane), OBJECT, deadline)) {
-            Ok(node) => Some(self.finish(node)),
+            Ok(node) => Some(self.finish(node, scene.slot(lane))),
             Err(error) => {
                 verify_eq!(error, TakeError::TimedOut);
                 None
@@ -187,7 +217,7 @@ impl List {
 
     fn try_receive(&self, scene: &Scene<Self>, lane: usize) -> Option<u32> {
         match self.queue().try_take(scene.slot(lane)) {
-            Ok(node) => Some(self.finish(node)),
+            Ok(node) => Some(self.finish(node, scene.slot(lane))),
             Err(error) => {
                 verify_eq!(error, TakeError::WouldBlock);
                 None
@@ -399,4 +429,53 @@ fn never_empty(world: &mut World, times: usize) {
     if times > 1 {
         world.finally(move || verify_eq!(drain(&scene, 0), Vec::<u32>::new()));
     }
+}
+
+/// Nodes are used again and again while somebody looks at an old use of one.
+fn late(world: &mut World, sends: bool) {
+    let scene = Scene::in_world(world, 3, List::new(2 + usize::from(sends)));
+    let own = sends.then(|| scene.object.fill(&scene, 1, message(1, 0)).expect("there are three"));
+    let busy = Arc::clone(&scene);
+    world.thread("busy", move || {
+        let queue = busy.object.queue();
+        for number in 0..3 {
+            let Some(node) = busy.object.fill(&busy, 0, message(0, number)) else { return };
+            verify_eq!(queue.pool().owner(node), Some(busy.slot(0)), "it is another's than who took it");
+            busy.object.publish(node);
+            // In the name of lane 2, so that filling and holding it differ.
+            busy.object.try_receive(&busy, 2);
+        }
+    });
+    let late = Arc::clone(&scene);
+    world.thread("late", move || match own {
+        Some(node) => late.object.publish(node),
+        None => _ = late.object.try_receive(&late, 1),
+    });
+    world.finally(move || verify!(drain(&scene, 0).len() <= 1 + usize::from(sends)));
+}
+
+/// A thread that ends frees what it has in its own name, and nobody else's fence comes before that.
+fn ends_with_a_message(world: &mut World) {
+    let scene = Scene::in_world(world, 2, List::new(3));
+    (0..2).for_each(|number| verify!(scene.object.send(&scene, 1, message(0, number))));
+    let ending = Arc::clone(&scene);
+    world.thread("ends", move || {
+        let node = ending.object.queue().try_take(ending.slot(0)).expect("there are two messages");
+        // SAFETY: the lane has the node; the engine reports it if somebody else has it, too.
+        let [one, other] = ending.object.content[node].with(|content| unsafe { *content });
+        verify_eq!(one, other);
+        ending.end_of_thread(0);
+    });
+    let other = Arc::clone(&scene);
+    world.thread("other", move || {
+        verify!(other.object.try_receive(&other, 1).is_some(), "there are two messages");
+        // Node 0 was the first; the node of the dead is free when the other message has been taken.
+        for number in 0..2 {
+            _ = other
+                .object
+                .fill(&other, 1, message(1, number))
+                .map(|node| other.object.queue().pool().give_back(node));
+        }
+    });
+    world.finally(move || _ = drain(&scene, 0));
 }

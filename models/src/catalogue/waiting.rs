@@ -4,7 +4,8 @@ use crate::scene::{OBJECT, Scene};
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
 use selvedge::primitives::undertaker::{Dead, Repair};
-use selvedge::sync::{AtomicU32, Cell, Deadline, Ordering, WaitOutcome, futex_wake};
+use selvedge::primitives::waiting::Waiting;
+use selvedge::sync::{AtomicU32, Cell, Deadline, Ordering, WaitOn, WaitOutcome, fence, futex_waitv, futex_wake};
 use std::sync::Arc;
 
 pub(super) const MODELS: &[Model] = &[
@@ -23,6 +24,14 @@ pub(super) const MODELS: &[Model] = &[
         build: |world| sleepers(world, 2),
         faults: Faults { victims: &[1], lifo: true, ..Faults::NONE },
         bounds: Bounds { plain: Some(2), faulty: Some(2) },
+    },
+    Model {
+        name: "waiting/a_bell_wakes_who_sleeps_on_several",
+        properties: "F1 G2",
+        client: "1 process sets a word and wakes, killed anywhere; 1 sleeps on it and on its bell until it is set",
+        build: bell,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
     },
     Model {
         name: "waiting/a_deadline_ends_the_sleep",
@@ -99,6 +108,29 @@ fn sleepers(world: &mut World, count: usize) {
         });
     }
     world.finally(move || verify!(scene.object.is_set()));
+}
+
+fn bell(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Flag::new());
+    let setter = Arc::clone(&scene);
+    world.thread("setter", move || setter.object.set());
+    world.thread("sleeper", move || {
+        let own = scene.table().thread(scene.slot(1)).expect("a slot");
+        loop {
+            // Acquire: whoever rang it had repaired what is looked at next.
+            let rung = own.bell.load(Ordering::Acquire);
+            own.waiting.store(Waiting::Several.to_bits(), Ordering::Relaxed);
+            // SeqCst: pairs with the fence of the walk.
+            fence(Ordering::SeqCst);
+            if scene.object.is_set() {
+                break;
+            }
+            let on = [(&scene.object.word, 0), (&own.bell, rung)];
+            futex_waitv(&on.map(|(word, expected)| WaitOn { word, expected }), None);
+        }
+        own.waiting.store(0, Ordering::Relaxed);
+        verify!(true, "it heard");
+    });
 }
 
 fn timed(world: &mut World) {

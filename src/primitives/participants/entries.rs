@@ -129,13 +129,14 @@ impl ProcessEntry {
 
     /// For whoever claimed the entry, before it is LIVE: this generation has not left.
     pub fn note_arrival(&self, generation: u64) {
-        // Release: pairs with the Acquire in has_left; who sees the bit sees the generation that it is of.
-        self.left.fetch_and(!left_bit(generation), Ordering::Release);
+        // Relaxed: whoever asks how this generation ended has seen its word swung, or its mark, and both come after.
+        self.left.fetch_and(!left_bit(generation), Ordering::Relaxed);
     }
 
     /// For the keeper of this generation, before it makes the entry DEAD by itself.
     pub fn note_leaving(&self, generation: u64) {
-        // Release: as above; and published by the swing to DEAD.
+        // Release: pairs with the Acquire in has_left; who sees the bit sees the generation that it is of. It is published by
+        // the swing to DEAD.
         self.left.fetch_or(left_bit(generation), Ordering::Release);
     }
 
@@ -143,7 +144,7 @@ impl ProcessEntry {
     /// [`LEFT_KEPT`] successors counts as dead.
     #[must_use]
     pub fn has_left(&self, generation: u64) -> bool {
-        // Acquire: pairs with the Release in note_arrival and note_leaving.
+        // Acquire: pairs with the Release in note_leaving.
         let left = self.left.load(Ordering::Acquire) & left_bit(generation) != 0;
         // Relaxed: not older than the one to which the bit belongs.
         let now = ProcessWord::from_bits(self.word.load(Ordering::Relaxed)).generation;

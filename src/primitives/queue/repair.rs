@@ -35,16 +35,16 @@ impl Queue<'_> {
 
     /// Swings a head or a tail on that the dead left behind, so that the length is right again.
     fn bury_ends(&self) {
-        // Acquire, both: as in try_publish and try_take. What contradicts itself is told to its users.
-        let _ = self.look_for_space(self.control.tail.load(Ordering::Acquire));
-        let _ = self.look_for_message(self.control.head.load(Ordering::Acquire));
+        // What contradicts itself is told to its users.
+        let _ = self.look_for_space();
+        let _ = self.look_for_message();
     }
 
     /// Frees what the dead were filling, and frees or returns what they held (I4).
     fn bury_buffers(&self, dead: &Dead<'_>, at_least_once: bool) {
         for word in self.pool.words() {
-            // Acquire: pairs with the swing to HELD; and see bury_slots.
-            let seen = word.load(Ordering::Acquire);
+            // Relaxed: the mark has published what the dead did, and the slots that were seen what was done for them.
+            let seen = word.load(Ordering::Relaxed);
             let buffer = Buffer::from_bits(seen);
             if !Self::is_of(buffer, dead) {
                 continue;
