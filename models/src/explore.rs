@@ -1,6 +1,6 @@
 //! One exploration: a model under one plan on one engine.
 
-use crate::lanes;
+use crate::lanes::{self, Picture};
 use crate::panics;
 use crate::world::{Aftermath, Death, KERNEL, Model, UNDERTAKER, World};
 use selvedge::sync::model::{
@@ -62,7 +62,7 @@ pub struct Failure {
     /// What went wrong.
     pub message: String,
     /// The execution, as lanes.
-    pub picture: String,
+    pub picture: Picture,
 }
 
 /// How an exploration ended.
@@ -365,7 +365,7 @@ fn judge(run: &Run, payload: &(dyn Any + Send)) -> Verdict {
     if message.contains("exceeded maximum number of branches") || message.contains("exceeded max_steps") {
         return Verdict::Inconclusive(message);
     }
-    Verdict::Fail(Box::new(Failure { message, picture: lanes::draw(run) }))
+    Verdict::Fail(Box::new(Failure { message, picture: Picture::of(run) }))
 }
 
 /// loom calls a data race by the name of what it computes.

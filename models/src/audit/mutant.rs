@@ -3,6 +3,7 @@
 use super::Scope;
 use super::place::{Place, name_of, places};
 use crate::explore::Verdict as Outcome;
+use crate::lanes::Picture;
 use crate::ledger::describe;
 use crate::parallel;
 use crate::sweep::{Report, Settings, prove};
@@ -50,7 +51,7 @@ pub struct Finding {
     /// What was planned in the failing exploration.
     pub plan: Option<String>,
     /// The failing execution.
-    pub picture: Option<String>,
+    pub picture: Option<Picture>,
     /// The models that ran.
     pub ran: Vec<&'static str>,
     /// Wall time. Not part of what two runs have in common.

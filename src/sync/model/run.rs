@@ -2,7 +2,7 @@
 
 use super::engine::{Engine, Late, current_engine};
 use super::plan::{Mutation, OrderSlot, Plan};
-use super::trace::{Action, Event, Site, SiteKind, SiteRecord};
+use super::trace::{Action, Change, Event, Site, SiteKind, SiteRecord};
 use crate::sync::Ordering;
 use core::panic::Location;
 use std::cell::{Cell, RefCell};
@@ -76,6 +76,8 @@ pub struct Lane {
     pub last_resorts: u32,
     /// What it is doing.
     pub state: LaneState,
+    /// Where the step that it began last stands in the source.
+    pub at: Option<&'static Location<'static>>,
     /// A digest of what its operations showed it, if the plan asks for outcomes.
     pub seen: u64,
 }
@@ -99,6 +101,7 @@ pub struct Run {
     /// Those, by the order in which they are made, that lanes touch.
     touched: RefCell<BTreeSet<usize>>,
     sites: RefCell<BTreeMap<Site, SiteRecord>>,
+    changes: RefCell<BTreeSet<Change>>,
     executions: Cell<u64>,
     /// Whether events are recorded.
     tracing: Cell<bool>,
@@ -147,6 +150,7 @@ impl Run {
             numbered: Cell::new(0),
             touched: RefCell::default(),
             sites: RefCell::default(),
+            changes: RefCell::default(),
             executions: Cell::new(0),
             tracing: Cell::new(true),
             hits: RefCell::default(),
@@ -266,17 +270,19 @@ impl Run {
         self.trace.borrow().clone()
     }
 
-    /// Adds a remark of the harness (a kill, a mark) to the trace.
+    /// Adds a remark of the harness (a kill, a mark) to the trace, at the step that the lane began last.
     #[track_caller]
     pub fn remark(&self, lane: usize, what: String) {
-        let step = self.lanes.borrow().get(lane).map_or(0, |lane| lane.steps);
+        let (step, at) = self.lanes.borrow().get(lane).map_or((0, None), |lane| (lane.steps, lane.at));
         self.trace.borrow_mut().push(Event {
             lane,
             step,
-            location: Location::caller(),
+            location: at.unwrap_or_else(|| Location::caller()),
             word: None,
             action: Action::Remark(what),
             stale: false,
+            replaced: None,
+            known: None,
         });
     }
 
@@ -298,6 +304,11 @@ impl Run {
     /// The sites reached, if the plan asks for them.
     pub fn sites(&self) -> BTreeMap<Site, SiteRecord> {
         self.sites.borrow().clone()
+    }
+
+    /// The changes of words by lanes, if the plan asks for them.
+    pub fn changes(&self) -> BTreeSet<Change> {
+        self.changes.borrow().clone()
     }
 
     /// Counts an assertion of the model that was evaluated.
@@ -331,9 +342,11 @@ impl Run {
     #[track_caller]
     pub(super) fn step(&self) -> bool {
         let me = current_lane();
+        let at = Location::caller();
         let Some((step, dead)) = self.with_lane(me, |lane| {
             let dead = matches!(lane.state, LaneState::Dead);
             if !dead {
+                lane.at = Some(at);
                 lane.steps += 1;
             }
             (lane.steps, dead)
@@ -377,6 +390,17 @@ impl Run {
 
     pub(super) fn is_tracing(&self) -> bool {
         self.tracing.get()
+    }
+
+    /// Whether anybody wants to know which word is which.
+    pub(super) fn names_words(&self) -> bool {
+        self.is_tracing() || self.plan.record_changes
+    }
+
+    pub(super) fn record_change(&self, change: Change) {
+        if self.plan.record_changes && current_lane() != usize::MAX {
+            self.changes.borrow_mut().insert(change);
+        }
     }
 
     pub(super) fn record_site(&self, site: Site, record: SiteRecord) {
