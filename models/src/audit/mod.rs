@@ -10,10 +10,12 @@
 //! References: the mutants are those of Ou and Demsky, "AutoMO: automatic inference of memory order parameters for
 //! C/C++11", OOPSLA 2015, and of VSync (Oberhauser et al., ASPLOS 2021), which infer what this checks.
 
+pub mod counterexample;
 mod mutant;
 pub mod place;
 pub mod survivors;
 
+pub use counterexample::Counterexample;
 pub use mutant::{Baseline, Finding, Mutant, Stages, Verdict, baselines, mutants};
 pub use place::Place;
 pub use survivors::Survivor;
@@ -31,6 +33,8 @@ pub struct Scope<'a> {
     pub root: &'a Path,
     /// Whether a source file is audited.
     pub is_audited: &'a (dyn Fn(&str) -> bool + Sync),
+    /// Only mutants whose [description](counterexample::describe) contains this.
+    pub mutant: &'a str,
 }
 
 impl core::fmt::Debug for Scope<'_> {
@@ -104,7 +108,7 @@ pub fn run(
     let mutants = mutants(baselines, scope);
     let sites: BTreeSet<_> = mutants.iter().map(|mutant| mutant.site).collect();
     let killer = |mutant: &Mutant| {
-        let place = Place { operation: mutant.operation(), ..mutant.place.clone() };
+        let place = mutant.full_place();
         let same = |row: &&Row| row.place == place && row.from == mutant.from && row.to == mutant.to;
         known.iter().find(same)?.by.as_deref()
     };
@@ -178,6 +182,12 @@ impl Audit {
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
         self.findings.iter().map(Row::from).collect()
+    }
+
+    /// The executions in which mutants were noticed.
+    #[must_use]
+    pub fn counterexamples(&self) -> Vec<Counterexample> {
+        self.findings.iter().filter_map(Counterexample::of).collect()
     }
 
     /// As a table of text.
