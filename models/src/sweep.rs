@@ -5,8 +5,8 @@ use crate::catalogue::{self, Deviations};
 use crate::explore::{Effort, Exploration, Failure, Verdict, explore};
 use crate::lanes::Picture;
 use crate::world::{Bounds, Faults, Model};
-use selvedge::sync::model::{Engine, Mutation, Plan, Site, SiteRecord, WakeOrder};
-use std::collections::BTreeMap;
+use selvedge::sync::model::{Change, Engine, Mutation, Plan, Site, SiteRecord, WakeOrder};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// The sum of a model's explorations.
@@ -30,6 +30,8 @@ pub struct Report {
     pub complete: bool,
     /// The sites reached, if they were asked for.
     pub sites: BTreeMap<Site, SiteRecord>,
+    /// The changes of words, if they were asked for.
+    pub changes: BTreeSet<Change>,
     /// Wall time.
     pub time: Duration,
 }
@@ -45,6 +47,8 @@ pub struct Settings {
     pub mutation: Option<Mutation>,
     /// Whether to record sites.
     pub record_sites: bool,
+    /// Whether to record the changes of words.
+    pub record_changes: bool,
     /// Shadow words on loom.
     pub shadow: bool,
     /// Preemptions (loom) or deviations (treadle) more than the model's bounds say.
@@ -68,6 +72,7 @@ impl Settings {
             schedules: 0,
             mutation: None,
             record_sites: false,
+            record_changes: false,
             shadow: true,
             deeper: 0,
             unbounded: false,
@@ -138,6 +143,7 @@ pub fn prove(model: &Model, settings: Settings) -> Report {
             assertions: 0,
             complete: settings.engine != Engine::Shuttle,
             sites: BTreeMap::new(),
+            changes: BTreeSet::new(),
             time: Duration::ZERO,
         },
     };
@@ -195,6 +201,7 @@ impl Sweep<'_> {
         Plan {
             mutation: self.settings.mutation,
             record_sites: self.settings.record_sites,
+            record_changes: self.settings.record_changes,
             shadow: self.settings.shadow,
             ..Plan::default()
         }
@@ -329,6 +336,7 @@ impl Sweep<'_> {
             let known = report.sites.entry(site).or_insert(record);
             known.wakes = known.wakes.max(record.wakes);
         }
+        report.changes.extend(explored.run.changes());
         match explored.verdict {
             Verdict::Pass => return Ok(explored),
             Verdict::Fail(failure) => {

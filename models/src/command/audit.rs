@@ -1,14 +1,14 @@
 //! `cargo prove audit`.
 
 use super::progress::Progress;
-use super::{Common, write_json};
+use super::{Common, folder, write_json};
 use selvedge_models::Model;
 use selvedge_models::audit::counterexample::{self, describe};
 use selvedge_models::audit::{self, Audit, Scope, Stages, baselines, survivors};
 use selvedge_models::ledger;
 use selvedge_models::sweep::Settings;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What can be asked for.
 #[derive(Clone, Debug, clap::Args)]
@@ -30,10 +30,6 @@ pub(super) struct Wishes {
 /// Deviations, and executions after which a model that a mutant has made endless is given up: most are noticed within the
 /// first, and those that are not are looked for within the second.
 const STAGES: [(u32, u64); 2] = [(5, 20_000), (8, 200_000)];
-
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
 
 /// Audits the library with these models; false if there is something to object.
 pub(super) fn run(models: &[Model], wishes: &Wishes, common: &Common) -> io::Result<bool> {
