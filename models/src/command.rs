@@ -98,6 +98,9 @@ enum Command {
         /// Write it to PROOFS.md instead.
         #[arg(long)]
         write: bool,
+        /// Write it to this file as one page of HTML instead, with pictures of states and counterexamples.
+        #[arg(long, value_name = "FILE", conflicts_with = "write")]
+        html: Option<PathBuf>,
     },
 }
 
@@ -135,7 +138,7 @@ pub(crate) fn run() -> ExitCode {
             measure_one(model, contender, Duration::from_secs(*limit))
         }
         Some(Command::States { write }) => show_states(*write, arguments.common.threads()),
-        Some(Command::Report { write }) => show_report(*write),
+        Some(Command::Report { write, html }) => show_report(*write, html.as_deref()),
         Some(Command::Audit(wishes)) => audit::run(&models, wishes, &arguments.common),
         None if arguments.list => {
             for model in &models {
@@ -238,12 +241,12 @@ fn show_gallery(filter: &str) -> std::io::Result<bool> {
     Ok(as_expected)
 }
 
-fn show_report(write: bool) -> std::io::Result<bool> {
-    let page = report::page(&Evidence::read(folder())?);
-    if write {
-        std::fs::write(folder().join("../PROOFS.md"), page)?;
-    } else {
-        print!("{page}");
+fn show_report(write: bool, html: Option<&Path>) -> std::io::Result<bool> {
+    let evidence = Evidence::read(folder())?;
+    match html {
+        Some(file) => std::fs::write(file, report::html::page(&evidence))?,
+        None if write => std::fs::write(folder().join("../PROOFS.md"), report::page(&evidence))?,
+        None => print!("{}", report::page(&evidence)),
     }
     Ok(true)
 }

@@ -118,30 +118,14 @@ pub fn run(
 }
 
 impl Audit {
-    /// How many mutants have this verdict.
-    #[must_use]
-    pub fn count(&self, verdict: Verdict) -> usize {
-        self.findings.iter().filter(|finding| finding.verdict == verdict).count()
-    }
-
     /// In one line.
     #[must_use]
     pub fn headline(&self, listed: &[Survivor]) -> String {
-        let Self { sites, findings } = self;
-        let [killed, survivors, inconclusive] =
-            [Verdict::Killed, Verdict::Survivor, Verdict::Inconclusive].map(|verdict| self.count(verdict));
-        let share = self.share(listed);
-        format!(
-            "{} mutants of {sites} sites: {killed} killed, {survivors} survivors, {inconclusive} inconclusive; \
-             {} survivors are justified ({share:.1} % of the sites)",
-            findings.len(),
-            listed.len(),
-        )
+        headline(self.findings.iter().map(|finding| finding.verdict), self.sites, listed)
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "a few hundred")]
     fn share(&self, listed: &[Survivor]) -> f64 {
-        100.0 * listed.len() as f64 / self.sites.max(1) as f64
+        share(listed, self.sites)
     }
 
     /// What is wrong with the result, given the list of survivors that are justified: nothing, in a good audit.
@@ -210,6 +194,37 @@ impl Audit {
         });
         aligned(&["site", "function", "operation", "source", "weaker", "verdict", "by"], &[], rows)
     }
+}
+
+/// An audit in one line.
+fn headline(verdicts: impl Iterator<Item = Verdict>, sites: usize, listed: &[Survivor]) -> String {
+    let verdicts: Vec<Verdict> = verdicts.collect();
+    let count = |verdict| verdicts.iter().filter(|other| **other == verdict).count();
+    let [killed, survivors, inconclusive] = [Verdict::Killed, Verdict::Survivor, Verdict::Inconclusive].map(count);
+    format!(
+        "{} mutants of {sites} sites: {killed} killed, {survivors} survivors, {inconclusive} inconclusive; \
+         {} survivors are justified ({:.1} % of the sites)",
+        verdicts.len(),
+        listed.len(),
+        share(listed, sites),
+    )
+}
+
+/// The audit that is kept, in one line.
+#[must_use]
+pub fn headline_of(rows: &[Row], listed: &[Survivor]) -> String {
+    // The failure ordering of a compare-exchange is a slot of the same site.
+    let site = |row: &Row| {
+        let operation = row.place.operation.trim_end_matches(" (failure)").to_owned();
+        Place { operation, ..row.place.clone() }
+    };
+    let sites: BTreeSet<Place> = rows.iter().map(site).collect();
+    headline(rows.iter().map(|row| row.verdict), sites.len(), listed)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a few hundred")]
+fn share(listed: &[Survivor], sites: usize) -> f64 {
+    100.0 * listed.len() as f64 / sites.max(1) as f64
 }
 
 /// So many hundredths of the sites may be on the list.

@@ -10,7 +10,7 @@ use crate::parallel;
 use crate::sweep::{Report, Settings, prove};
 use crate::world::Model;
 use selvedge::sync::Ordering;
-use selvedge::sync::model::{Mutation, OrderSlot, Site, SiteKind, SiteRecord};
+use selvedge::sync::model::{Mutation, OrderSlot, Plan, Site, SiteKind, SiteRecord};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -277,7 +277,8 @@ impl Finding {
         self.verdict = verdict;
         self.by = Some(model.name);
         self.message = Some(message);
-        self.plan = report.plan.as_ref().map(describe);
+        // What is planted is the mutant itself.
+        self.plan = report.plan.map(|plan| describe(&Plan { mutation: None, ..plan }));
         self.picture = picture;
     }
 }

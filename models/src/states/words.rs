@@ -161,9 +161,8 @@ pub(super) const ALL: &[Word] = &[
     }),
     Word {
         first: None,
-        ..word("semaphore", "word", &[changed("src/primitives/semaphore.rs", "word", &[])], |value| {
-            let permits = number(value & 0x3fff_ffff);
-            flags(&format!("{permits} there"), value, &[(31, "waiters"), (30, "for many")])
+        ..word("semaphore", "word, without MANY", &[changed("src/primitives/semaphore.rs", "word", &[])], |value| {
+            flags(&format!("{} there", number(value & 0x3fff_ffff)), value, &[(31, "waiters")])
         })
     },
     word(

@@ -157,6 +157,7 @@ impl fmt::Display for Action {
             Self::NotWaited { expected, found } => write!(f, "futex_wait {expected:#x}: holds {found:#x}"),
             Self::Sleeps => f.write_str("futex_wait: sleeps"),
             Self::Waited(outcome) => write!(f, "futex_wait: {outcome:?}"),
+            Self::Wake(u32::MAX, woken) => write!(f, "futex_wake all: woke {woken}"),
             Self::Wake(count, woken) => write!(f, "futex_wake {count}: woke {woken}"),
             Self::ReadsPayload => f.write_str("reads payload"),
             Self::WritesPayload => f.write_str("writes payload"),
