@@ -3,6 +3,8 @@
 mod names;
 mod text;
 
+pub(crate) use text::short;
+
 use names::Names;
 use selvedge::sync::model::{Action, Event, Run, Sleeper};
 use serde::{Deserialize, Serialize};

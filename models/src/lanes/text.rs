@@ -72,7 +72,10 @@ impl fmt::Display for Word {
     }
 }
 
-/// A place without the folders of its file.
-fn short(at: &str) -> &str {
-    Path::new(at).file_name().and_then(|name| name.to_str()).unwrap_or(at)
+/// A place without the folders that go without saying: a primitive's file is called as the primitive is, and the file of
+/// its models `catalogue/` and the same.
+pub(crate) fn short(at: &str) -> &str {
+    let inside = ["src/primitives/", "models/src/gallery/", "models/src/"].iter();
+    let inside = inside.filter_map(|folder| at.strip_prefix(folder)).next();
+    inside.or_else(|| Path::new(at).file_name()?.to_str()).unwrap_or(at)
 }

@@ -28,6 +28,7 @@ mod life;
 mod outcome;
 mod plan;
 mod run;
+mod sites;
 mod trace;
 
 #[cfg(not(feature = "model"))]

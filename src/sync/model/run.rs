@@ -1,9 +1,8 @@
 //! One exploration: its executions, and what has happened so far in the present one.
 
 use super::engine::{Engine, Late, current_engine};
-use super::plan::{Mutation, OrderSlot, Plan};
-use super::trace::{Action, Change, Event, Site, SiteKind, SiteRecord};
-use crate::sync::Ordering;
+use super::plan::Plan;
+use super::trace::{Action, Change, Event, Site, SiteRecord};
 use core::panic::Location;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,8 +99,8 @@ pub struct Run {
     numbered: Cell<u32>,
     /// Those, by the order in which they are made, that lanes touch.
     touched: RefCell<BTreeSet<usize>>,
-    sites: RefCell<BTreeMap<Site, SiteRecord>>,
-    changes: RefCell<BTreeSet<Change>>,
+    pub(super) sites: RefCell<BTreeMap<Site, SiteRecord>>,
+    pub(super) changes: RefCell<BTreeSet<Change>>,
     executions: Cell<u64>,
     /// Whether events are recorded.
     tracing: Cell<bool>,
@@ -301,16 +300,6 @@ impl Run {
         self.most_waits.borrow().clone()
     }
 
-    /// The sites reached, if the plan asks for them.
-    pub fn sites(&self) -> BTreeMap<Site, SiteRecord> {
-        self.sites.borrow().clone()
-    }
-
-    /// The changes of words by lanes, if the plan asks for them.
-    pub fn changes(&self) -> BTreeSet<Change> {
-        self.changes.borrow().clone()
-    }
-
     /// Counts an assertion of the model that was evaluated.
     pub fn count_assertion(&self) {
         self.assertions.set(self.assertions.get() + 1);
@@ -395,40 +384,6 @@ impl Run {
     /// Whether anybody wants to know which word is which.
     pub(super) fn names_words(&self) -> bool {
         self.is_tracing() || self.plan.record_changes
-    }
-
-    pub(super) fn record_change(&self, change: Change) {
-        if self.plan.record_changes && current_lane() != usize::MAX {
-            self.changes.borrow_mut().insert(change);
-        }
-    }
-
-    pub(super) fn record_site(&self, site: Site, record: SiteRecord) {
-        // What is done before the lanes start and after they have ended cannot depend on an ordering.
-        if self.plan.record_sites && current_lane() != usize::MAX {
-            let mut sites = self.sites.borrow_mut();
-            let known = sites.entry(site).or_insert(record);
-            known.wakes = known.wakes.max(record.wakes);
-        }
-    }
-
-    /// The ordering at a site: the source's, unless the plan mutates it.
-    pub(super) fn order_at(&self, site: Site, slot: OrderSlot, order: Ordering) -> Ordering {
-        match self.plan.mutation {
-            Some(Mutation::Order(at, of, to)) if at == site && of == slot => to,
-            _ => order,
-        }
-    }
-
-    pub(super) fn is_mutated(&self, location: &'static Location<'static>, kind: SiteKind) -> Option<Mutation> {
-        let site = Site::new(location, kind);
-        self.plan.mutation.filter(|mutation| match mutation {
-            Mutation::Order(at, ..)
-            | Mutation::DropFence(at)
-            | Mutation::DropWake(at)
-            | Mutation::WakeOne(at)
-            | Mutation::WaitBlindly(at) => *at == site,
-        })
     }
 
     /// How many waits of the calling lane have ended only because nothing else could happen.

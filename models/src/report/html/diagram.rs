@@ -141,19 +141,19 @@ fn round(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
 
-/// A smooth line through these points.
+/// A smooth line through these points: straight out of a state and into one, straight down or up in between.
 fn curve(points: &[Point]) -> String {
     let mut path = String::new();
-    let Some((first, rest)) = points.split_first() else { return path };
+    let Some(first) = points.first() else { return path };
     let _ = write!(path, "M{} {}", round(first.x), round(first.y));
-    for pair in rest.windows(2) {
-        if let [corner, next] = pair {
-            let (x, y) = (f64::midpoint(corner.x, next.x), f64::midpoint(corner.y, next.y));
-            let _ = write!(path, " Q{} {} {} {}", round(corner.x), round(corner.y), round(x), round(y));
-        }
-    }
-    if let Some(last) = rest.last() {
-        let _ = write!(path, " L{} {}", round(last.x), round(last.y));
+    for (index, pair) in points.windows(2).enumerate() {
+        let [from, to] = pair else { continue };
+        let (dx, dy) = ((to.x - from.x) / 2.0, (to.y - from.y) / 2.0);
+        let is_last = index + 2 == points.len();
+        let ahead = if index == 0 { dx } else { 0.0 };
+        let behind = if is_last { dx } else { 0.0 };
+        let [x1, y1, x2, y2, x, y] = [from.x + ahead, from.y + dy, to.x - behind, to.y - dy, to.x, to.y].map(round);
+        let _ = write!(path, " C{x1} {y1} {x2} {y2} {x} {y}");
     }
     path
 }
@@ -208,4 +208,30 @@ fn steps(diagram: &Diagram) -> Markup {
         .collect();
     let columns = [("state", false), ("next state", false), ("changed in", false)];
     super::table::table(&format!("Steps of {}", label_of(diagram)), &columns, &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_drawn() {
+        let step = |from: &str, to: &str, by: &[&str]| Step {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            by: by.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let diagram = Diagram {
+            primitive: "owned_lock".to_owned(),
+            word: "word".to_owned(),
+            first: Some("unlocked".to_owned()),
+            steps: vec![
+                step("locked", "locked", &["extend"]),
+                step("locked", "unlocked", &["unlock", "unlock_slow", "bury"]),
+                step("unlocked", "locked", &["lock"]),
+            ],
+        };
+        let page = figure(&diagram).into_string();
+        insta::assert_snapshot!(page.replace("><", ">\n<"));
+    }
 }

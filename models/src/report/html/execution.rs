@@ -1,6 +1,6 @@
 //! An execution as a picture: a lane for each thread, time going down.
 
-use crate::lanes::{Kind, Picture, Source, Step, Word};
+use crate::lanes::{Kind, Picture, Source, Step, Word, short};
 use maud::{Markup, html};
 
 /// Room for the numbers of the steps.
@@ -181,8 +181,7 @@ fn lines(step: &Step) -> Vec<String> {
         }
         None => lines.push(operation),
     }
-    let inside = ["src/primitives/", "models/src/"].iter().find_map(|folder| step.at.strip_prefix(folder));
-    let mut place = inside.unwrap_or(&step.at).to_owned();
+    let mut place = short(&step.at).to_owned();
     match step.from {
         Some(Source::First) => place.push_str(" · from first"),
         Some(Source::Step(number)) => place.push_str(&format!(" · from {number}")),
@@ -227,5 +226,37 @@ fn words(picture: &Picture) -> Markup {
             thead { tr { th scope="col" { "word" } th scope="col" { "at first" } th scope="col" { "at the end" } } }
             tbody { @for word in &picture.words { (row(word)) } }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lanes::Asleep;
+
+    fn step(lane: usize, kind: Kind, word: Option<&str>, does: &str, from: Option<Source>) -> Step {
+        let at = format!("src/primitives/gate.rs:{}", 80 + lane);
+        Step { lane, at, kind, word: word.map(str::to_owned), does: does.to_owned(), old: false, from }
+    }
+
+    #[test]
+    fn an_execution_is_drawn() {
+        let picture = Picture {
+            lanes: vec!["A".to_owned(), "B".to_owned()],
+            words: vec![Word { name: "word".to_owned(), first: Some(0), last: Some(1) }],
+            asleep: vec![Asleep {
+                lane: 1,
+                on: vec![("word".to_owned(), 1)],
+                at: "src/primitives/gate.rs:81".to_owned(),
+            }],
+            steps: vec![
+                step(0, Kind::Update, Some("word"), "compare_exchange Release 0x80000000 -> 0x1", Some(Source::First)),
+                Step { old: true, ..step(1, Kind::Read, Some("word"), "load Relaxed = 0x1", Some(Source::Step(1))) },
+                step(0, Kind::Killed, None, "KILLED before this", None),
+                step(1, Kind::Sleep, Some("word"), "futex_wait: sleeps", None),
+            ],
+        };
+        let page = figure(&picture, "it", "a < b").into_string();
+        insta::assert_snapshot!(page.replace("><", ">\n<"));
     }
 }
