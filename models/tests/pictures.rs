@@ -65,6 +65,29 @@ fn an_old_value() {
     assert_eq!(old, [(Some("data"), Some(Source::First))]);
 }
 
+/// Payload that is handed over by a relaxed flag.
+fn careless_handover(world: &mut World) {
+    let shared = Arc::new((Cell::new(0), AtomicU32::new(0)));
+    let taker = Arc::clone(&shared);
+    world.thread("giver", move || {
+        // SAFETY: none; the engine is to say so.
+        shared.0.with_mut(|data| unsafe { *data = 1 });
+        shared.1.store(1, Ordering::Relaxed);
+    });
+    world.thread("taker", move || {
+        if taker.1.load(Ordering::Relaxed) == 1 {
+            // SAFETY: as above.
+            let _ = taker.0.with(|data| unsafe { *data });
+        }
+    });
+}
+
+#[test]
+fn a_race() {
+    let Failure { message, picture } = failure(careless_handover, Plan::default());
+    insta::assert_snapshot!(format!("{message}\n\n{picture}"));
+}
+
 #[test]
 fn a_kill_and_a_sleep() {
     let plan = Plan { mortal: vec![0], deaths: 1, ..Plan::default() };
