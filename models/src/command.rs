@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use selvedge_models::compare::{self, Contender};
 use selvedge_models::ledger::{self, Row, proof};
 use selvedge_models::report::{self, Evidence};
+use selvedge_models::states::{self, Diagram};
 use selvedge_models::sweep::{Settings, prove};
 use selvedge_models::{Model, catalogue, gallery, parallel};
 use serde::Serialize;
@@ -86,11 +87,20 @@ enum Command {
     /// Weakens every ordering, fence, wait and wake that the models reach, one at a time, on treadle, and tells which
     /// model notices. Fails if none does and no reason is listed in models/survivors.toml.
     Audit(audit::Wishes),
+    /// Prints the states of the control blocks and the steps between them, as executions of the models show them.
+    States {
+        /// Write them to models/states.json instead.
+        #[arg(long)]
+        write: bool,
+    },
     /// Prints the report that is made from models/ledger.json, models/audit.json and what else is kept.
     Report {
         /// Write it to PROOFS.md instead.
         #[arg(long)]
         write: bool,
+        /// Write it to this file as one page of HTML instead, with pictures of states and counterexamples.
+        #[arg(long, value_name = "FILE", conflicts_with = "write")]
+        html: Option<PathBuf>,
     },
 }
 
@@ -127,7 +137,8 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Measure { model, contender, limit }) => {
             measure_one(model, contender, Duration::from_secs(*limit))
         }
-        Some(Command::Report { write }) => show_report(*write),
+        Some(Command::States { write }) => show_states(*write, arguments.common.threads()),
+        Some(Command::Report { write, html }) => show_report(*write, html.as_deref()),
         Some(Command::Audit(wishes)) => audit::run(&models, wishes, &arguments.common),
         None if arguments.list => {
             for model in &models {
@@ -145,6 +156,11 @@ pub(crate) fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Where what is known is kept.
+fn folder() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn chosen(filter: &str) -> Vec<Model> {
@@ -185,6 +201,19 @@ fn run_models(models: &[Model], arguments: &Arguments) -> std::io::Result<bool> 
     Ok(failed.is_empty())
 }
 
+fn show_states(write: bool, threads: usize) -> std::io::Result<bool> {
+    let diagrams = states::observe(&catalogue::all(), threads).map_err(std::io::Error::other)?;
+    if write {
+        states::write(&folder().join("states.json"), &diagrams)?;
+        return Ok(true);
+    }
+    for Diagram { primitive, word, steps, .. } in diagrams {
+        println!("{primitive}: {word}");
+        steps.iter().for_each(|step| println!("  {} -> {}: {}", step.from, step.to, step.by.join(", ")));
+    }
+    Ok(true)
+}
+
 fn show_comparison(models: &[Model], limit: Duration) -> std::io::Result<bool> {
     let bar = Progress::new(models.len(), "models");
     let page = compare::run(models, limit, |name| bar.done(name))?;
@@ -212,13 +241,12 @@ fn show_gallery(filter: &str) -> std::io::Result<bool> {
     Ok(as_expected)
 }
 
-fn show_report(write: bool) -> std::io::Result<bool> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = report::page(&Evidence::read(folder)?);
-    if write {
-        std::fs::write(folder.join("../PROOFS.md"), page)?;
-    } else {
-        print!("{page}");
+fn show_report(write: bool, html: Option<&Path>) -> std::io::Result<bool> {
+    let evidence = Evidence::read(folder())?;
+    match html {
+        Some(file) => std::fs::write(file, report::html::page(&evidence))?,
+        None if write => std::fs::write(folder().join("../PROOFS.md"), report::page(&evidence))?,
+        None => print!("{}", report::page(&evidence)),
     }
     Ok(true)
 }
@@ -247,7 +275,7 @@ impl Arguments {
         let mut jobs: Vec<(Model, Settings)> =
             models.iter().flat_map(|model| settings.iter().map(|settings| (*model, *settings))).collect();
         if let Some(most) = self.small {
-            let known = proof::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("ledger.json").as_path())?;
+            let known = proof::read(&folder().join("ledger.json"))?;
             let small: HashSet<(&str, &str)> = known
                 .iter()
                 .filter(|proof| proof.executions <= most)

@@ -1,6 +1,6 @@
 //! One exploration: a model under one plan on one engine.
 
-use crate::lanes;
+use crate::lanes::{self, Picture};
 use crate::panics;
 use crate::world::{Aftermath, Death, KERNEL, Model, UNDERTAKER, World};
 use selvedge::sync::model::{
@@ -62,7 +62,7 @@ pub struct Failure {
     /// What went wrong.
     pub message: String,
     /// The execution, as lanes.
-    pub picture: String,
+    pub picture: Picture,
 }
 
 /// How an exploration ended.
@@ -365,16 +365,20 @@ fn judge(run: &Run, payload: &(dyn Any + Send)) -> Verdict {
     if message.contains("exceeded maximum number of branches") || message.contains("exceeded max_steps") {
         return Verdict::Inconclusive(message);
     }
-    Verdict::Fail(Box::new(Failure { message, picture: lanes::draw(run) }))
+    Verdict::Fail(Box::new(Failure { message, picture: Picture::of(run) }))
 }
 
-/// loom calls a data race by the name of what it computes.
+/// loom calls a data race by the name of what it computes, treadle by places in the model backend that tell nobody
+/// anything: the picture has the source's.
 fn in_our_words(message: String) -> String {
-    match message.trim().strip_prefix("Causality violation: Concurrent ") {
-        Some(accesses) => {
-            let accesses = accesses.trim_end_matches('.').trim_end_matches(" to `UnsafeCell`");
-            format!("data race on payload: concurrent {accesses}")
-        }
+    if let Some(accesses) = message.trim().strip_prefix("Causality violation: Concurrent ") {
+        let accesses = accesses.trim_end_matches('.').trim_end_matches(" to `UnsafeCell`");
+        return format!("data race on payload: concurrent {accesses}");
+    }
+    let both = message.strip_prefix("data race: ").and_then(|accesses| accesses.split_once(" and "));
+    let how = |access: &str| if access.starts_with("a write") { "write" } else { "read" };
+    match both {
+        Some((one, other)) => format!("data race on payload: concurrent {} and {} accesses", how(one), how(other)),
         None => message,
     }
 }

@@ -71,7 +71,7 @@ impl Row {
     pub fn new(model: &Model, settings: Settings, report: &Report) -> Self {
         let (verdict, message, picture) = match &report.verdict {
             Verdict::Pass => ("pass", None, None),
-            Verdict::Fail(failure) => ("fail", Some(failure.message.clone()), Some(failure.picture.clone())),
+            Verdict::Fail(failure) => ("fail", Some(failure.message.clone()), Some(failure.picture.to_string())),
             Verdict::Inconclusive(why) => ("inconclusive", Some(why.clone()), None),
         };
         let engine = engine_name(settings.engine);

@@ -26,6 +26,7 @@ pub mod parallel;
 pub mod properties;
 pub mod report;
 pub mod scene;
+pub mod states;
 pub mod subject;
 pub mod sweep;
 pub mod world;

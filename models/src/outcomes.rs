@@ -1,7 +1,7 @@
 //! What can come out of a model: every outcome of every execution, each with the simplest way to it.
 
 use crate::explore::{Effort, Exploration, explore_world};
-use crate::lanes;
+use crate::lanes::Picture;
 use crate::scene::Notes;
 use crate::world::Model;
 use selvedge::sync::model::{Event, Plan, Run, current_run};
@@ -54,7 +54,7 @@ fn note(seen: &mut BTreeMap<String, Simplest>, outcome: String, run: &Run) {
     match seen.get_mut(&outcome) {
         Some(known) if known.cost <= cost => {}
         known => {
-            let way = Simplest { cost, picture: lanes::draw(run) };
+            let way = Simplest { cost, picture: Picture::of(run).to_string() };
             match known {
                 Some(known) => *known = way,
                 None => {

@@ -3,9 +3,10 @@
 
 use crate::catalogue::{self, Deviations};
 use crate::explore::{Effort, Exploration, Failure, Verdict, explore};
+use crate::lanes::Picture;
 use crate::world::{Bounds, Faults, Model};
-use selvedge::sync::model::{Engine, Mutation, Plan, Site, SiteRecord, WakeOrder};
-use std::collections::BTreeMap;
+use selvedge::sync::model::{Change, Engine, Mutation, Plan, Site, SiteRecord, WakeOrder};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// The sum of a model's explorations.
@@ -29,6 +30,8 @@ pub struct Report {
     pub complete: bool,
     /// The sites reached, if they were asked for.
     pub sites: BTreeMap<Site, SiteRecord>,
+    /// The changes of words, if they were asked for.
+    pub changes: BTreeSet<Change>,
     /// Wall time.
     pub time: Duration,
 }
@@ -44,6 +47,8 @@ pub struct Settings {
     pub mutation: Option<Mutation>,
     /// Whether to record sites.
     pub record_sites: bool,
+    /// Whether to record the changes of words.
+    pub record_changes: bool,
     /// Shadow words on loom.
     pub shadow: bool,
     /// Preemptions (loom) or deviations (treadle) more than the model's bounds say.
@@ -67,6 +72,7 @@ impl Settings {
             schedules: 0,
             mutation: None,
             record_sites: false,
+            record_changes: false,
             shadow: true,
             deeper: 0,
             unbounded: false,
@@ -137,6 +143,7 @@ pub fn prove(model: &Model, settings: Settings) -> Report {
             assertions: 0,
             complete: settings.engine != Engine::Shuttle,
             sites: BTreeMap::new(),
+            changes: BTreeSet::new(),
             time: Duration::ZERO,
         },
     };
@@ -152,7 +159,7 @@ pub fn prove(model: &Model, settings: Settings) -> Report {
             None
         };
         if let Some(why) = vacuous {
-            let failure = Failure { message: format!("vacuous: {why}"), picture: String::new() };
+            let failure = Failure { message: format!("vacuous: {why}"), picture: Picture::default() };
             report.verdict = Verdict::Fail(Box::new(failure));
         }
     }
@@ -183,6 +190,9 @@ pub fn death_plans(faults: &Faults, base: &Plan) -> Vec<Plan> {
     plans.into_iter().map(plan).collect()
 }
 
+/// Executions that a shorter counterexample may take to find: a few seconds' work, and the same on every machine.
+const TO_SHORTEN: u64 = 50_000;
+
 /// The verdict is in: no more explorations.
 struct Decided;
 
@@ -191,6 +201,7 @@ impl Sweep<'_> {
         Plan {
             mutation: self.settings.mutation,
             record_sites: self.settings.record_sites,
+            record_changes: self.settings.record_changes,
             shadow: self.settings.shadow,
             ..Plan::default()
         }
@@ -325,6 +336,7 @@ impl Sweep<'_> {
             let known = report.sites.entry(site).or_insert(record);
             known.wakes = known.wakes.max(record.wakes);
         }
+        report.changes.extend(explored.run.changes());
         match explored.verdict {
             Verdict::Pass => return Ok(explored),
             Verdict::Fail(failure) => {
@@ -337,20 +349,27 @@ impl Sweep<'_> {
         Err(Decided)
     }
 
-    /// The same failure with the fewest preemptions or deviations.
+    /// A failure with the fewest preemptions or deviations, and of several of those the one in which the lanes change
+    /// least often. None, if it takes more executions to find than it is worth: then it is shown as it was found.
     fn shorten(&self, plan: &Plan, effort: Effort) -> Option<Box<Failure>> {
-        let most = match effort.engine {
-            Engine::Loom => effort.bound.unwrap_or(4),
-            // The failure that is known may have more than that: then it is shown as it was found.
-            Engine::Treadle => effort.bound.map_or(6, |bound| bound.saturating_sub(1)),
+        let (most, seeds) = match effort.engine {
+            Engine::Loom => (effort.bound.unwrap_or(4), 0),
+            // Other orders of the threads come to another one first.
+            Engine::Treadle => (effort.bound.unwrap_or(6), 3),
             _ => return None,
         };
-        (0..=most).find_map(|bound| {
-            let bounded = Effort { bound: Some(bound), time: Duration::from_secs(5), ..effort };
+        let executions = effort.executions.min(TO_SHORTEN);
+        let failure = |bound, seed| {
+            let bounded = Effort { bound: Some(bound), executions, seed, ..effort };
             match explore(self.model, plan.clone(), bounded).verdict {
                 Verdict::Fail(failure) => Some(failure),
                 _ => None,
             }
-        })
+        };
+        let (bound, first) = (0..=most).find_map(|bound| Some((bound, failure(bound, 0)?)))?;
+        let others = (1..=seeds).filter_map(|seed| failure(bound, seed));
+        core::iter::once(first)
+            .chain(others)
+            .min_by_key(|failure| (failure.picture.switches(), failure.picture.steps.len()))
     }
 }

@@ -55,7 +55,7 @@ fn a_false_assertion_fails_with_its_message_and_picture() {
     let failure = failure_of(&report.verdict);
     assert!(failure.message.contains("left: 2") && failure.message.contains("right: 3"), "{}", failure.message);
     assert!(failure.message.contains("tests/harness.rs:"), "{}", failure.message);
-    assert!(failure.picture.contains("fetch_add Relaxed 0x1 -> 0x2"), "{}", failure.picture);
+    assert!(failure.picture.to_string().contains("fetch_add Relaxed 0x1 -> 0x2"), "{}", failure.picture);
     assert!(matches!(prove(&model(|world| adders(world, 2)), Settings::loom()).verdict, Verdict::Pass));
 }
 

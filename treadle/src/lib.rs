@@ -127,7 +127,7 @@ pub use consistency::MemoryModel;
 pub use failure::{Failure, Problem};
 pub use model::{Builder, Report, Search, model};
 pub use report::Picture;
-pub use runtime::{Killed, Schedule};
+pub use runtime::{Killed, LastAccess, Schedule};
 pub use stateful::{Stateful, StatefulReport, non_blocking, phase};
 
 /// A number below `bound`, every one in some execution; the model's own nondeterminism.

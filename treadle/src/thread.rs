@@ -1,7 +1,7 @@
 //! Threads of a model.
 
 use crate::graph::{Loc, Update};
-use crate::runtime::{Killed, Task, operate, try_with, with};
+use crate::runtime::{Killed, LastAccess, Task, operate, try_with, with};
 use core::panic::Location;
 use core::sync::atomic::Ordering;
 use std::cell::RefCell;
@@ -269,6 +269,13 @@ pub(crate) fn death_point_at(site: &'static Location<'static>) {
     if try_with(|x| x.threads[x.running].mortal) == Some(true) {
         operate(|x| x.choose(1, site));
     }
+}
+
+/// The calling thread's last access to a location, if that is what it did last: for harnesses that draw executions
+/// themselves. Numbers mean something within one run only, and runs of a replay are in the order of the lanes.
+#[must_use]
+pub fn last_access() -> Option<LastAccess> {
+    if crate::runtime::is_inside() { try_with(|x| x.last_access()).flatten() } else { None }
 }
 
 /// Whether the calling thread has been killed and unwinds.

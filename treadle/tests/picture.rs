@@ -147,3 +147,37 @@ fn an_execution_in_which_others_go_on_after_a_death_is_replayed() {
         assert_eq!((again.problem, &again.picture.id), (Problem::Panic, &failure.picture.id), "{schedule:?}");
     }
 }
+
+/// What a harness that draws executions itself is told: what was read, past what only woke, and what was replaced.
+#[test]
+fn the_last_access_is_told() {
+    let woken = Arc::new(std::sync::Mutex::new([false; 2]));
+    let seen = Arc::clone(&woken);
+    let told = move || {
+        let word = Arc::new(AtomicU32::new(0));
+        let other = Arc::clone(&word);
+        let sleeper = thread::spawn(move || {
+            wait(&other, 0, Until::Woken);
+            let value = other.load(Relaxed);
+            let last = thread::last_access().expect("a load is one");
+            assert_eq!(last.reads_from == Some(None), value == 0);
+        });
+        word.store(1, Relaxed);
+        let stored = thread::last_access().expect("a store is one");
+        assert_eq!((stored.reads_from, stored.replaced), (None, Some(0)));
+        let took = wake(&word, 1) == 1;
+        seen.lock().expect("nobody panics with it")[usize::from(took)] = true;
+        assert_eq!(word.load(Relaxed), 1);
+        let last = thread::last_access().expect("a load is one");
+        assert_eq!((last.reads_from, last.replaced), (Some(Some(stored.number)), None));
+        assert_eq!(word.fetch_add(2, Relaxed), 1);
+        let added = thread::last_access().expect("an addition is one");
+        assert_eq!((added.reads_from, added.replaced), (Some(Some(stored.number)), Some(1)));
+        treadle::sync::atomic::fence(SeqCst);
+        assert_eq!(thread::last_access(), None);
+        sleeper.join().expect("it ends");
+    };
+    Builder::new().explore(told).expect("it passes");
+    assert_eq!(*woken.lock().expect("nobody panics with it"), [true; 2]);
+    assert_eq!(thread::last_access(), None);
+}

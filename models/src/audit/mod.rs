@@ -10,10 +10,12 @@
 //! References: the mutants are those of Ou and Demsky, "AutoMO: automatic inference of memory order parameters for
 //! C/C++11", OOPSLA 2015, and of VSync (Oberhauser et al., ASPLOS 2021), which infer what this checks.
 
+pub mod counterexample;
 mod mutant;
 pub mod place;
 pub mod survivors;
 
+pub use counterexample::Counterexample;
 pub use mutant::{Baseline, Finding, Mutant, Stages, Verdict, baselines, mutants};
 pub use place::Place;
 pub use survivors::Survivor;
@@ -31,6 +33,8 @@ pub struct Scope<'a> {
     pub root: &'a Path,
     /// Whether a source file is audited.
     pub is_audited: &'a (dyn Fn(&str) -> bool + Sync),
+    /// Only mutants whose [description](counterexample::describe) contains this.
+    pub mutant: &'a str,
 }
 
 impl core::fmt::Debug for Scope<'_> {
@@ -104,7 +108,7 @@ pub fn run(
     let mutants = mutants(baselines, scope);
     let sites: BTreeSet<_> = mutants.iter().map(|mutant| mutant.site).collect();
     let killer = |mutant: &Mutant| {
-        let place = Place { operation: mutant.operation(), ..mutant.place.clone() };
+        let place = mutant.full_place();
         let same = |row: &&Row| row.place == place && row.from == mutant.from && row.to == mutant.to;
         known.iter().find(same)?.by.as_deref()
     };
@@ -114,30 +118,14 @@ pub fn run(
 }
 
 impl Audit {
-    /// How many mutants have this verdict.
-    #[must_use]
-    pub fn count(&self, verdict: Verdict) -> usize {
-        self.findings.iter().filter(|finding| finding.verdict == verdict).count()
-    }
-
     /// In one line.
     #[must_use]
     pub fn headline(&self, listed: &[Survivor]) -> String {
-        let Self { sites, findings } = self;
-        let [killed, survivors, inconclusive] =
-            [Verdict::Killed, Verdict::Survivor, Verdict::Inconclusive].map(|verdict| self.count(verdict));
-        let share = self.share(listed);
-        format!(
-            "{} mutants of {sites} sites: {killed} killed, {survivors} survivors, {inconclusive} inconclusive; \
-             {} survivors are justified ({share:.1} % of the sites)",
-            findings.len(),
-            listed.len(),
-        )
+        headline(self.findings.iter().map(|finding| finding.verdict), self.sites, listed)
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "a few hundred")]
     fn share(&self, listed: &[Survivor]) -> f64 {
-        100.0 * listed.len() as f64 / self.sites.max(1) as f64
+        share(listed, self.sites)
     }
 
     /// What is wrong with the result, given the list of survivors that are justified: nothing, in a good audit.
@@ -180,6 +168,12 @@ impl Audit {
         self.findings.iter().map(Row::from).collect()
     }
 
+    /// The executions in which mutants were noticed.
+    #[must_use]
+    pub fn counterexamples(&self) -> Vec<Counterexample> {
+        self.findings.iter().filter_map(Counterexample::of).collect()
+    }
+
     /// As a table of text.
     #[must_use]
     pub fn table(&self) -> String {
@@ -200,6 +194,37 @@ impl Audit {
         });
         aligned(&["site", "function", "operation", "source", "weaker", "verdict", "by"], &[], rows)
     }
+}
+
+/// An audit in one line.
+fn headline(verdicts: impl Iterator<Item = Verdict>, sites: usize, listed: &[Survivor]) -> String {
+    let verdicts: Vec<Verdict> = verdicts.collect();
+    let count = |verdict| verdicts.iter().filter(|other| **other == verdict).count();
+    let [killed, survivors, inconclusive] = [Verdict::Killed, Verdict::Survivor, Verdict::Inconclusive].map(count);
+    format!(
+        "{} mutants of {sites} sites: {killed} killed, {survivors} survivors, {inconclusive} inconclusive; \
+         {} survivors are justified ({:.1} % of the sites)",
+        verdicts.len(),
+        listed.len(),
+        share(listed, sites),
+    )
+}
+
+/// The audit that is kept, in one line.
+#[must_use]
+pub fn headline_of(rows: &[Row], listed: &[Survivor]) -> String {
+    // The failure ordering of a compare-exchange is a slot of the same site.
+    let site = |row: &Row| {
+        let operation = row.place.operation.trim_end_matches(" (failure)").to_owned();
+        Place { operation, ..row.place.clone() }
+    };
+    let sites: BTreeSet<Place> = rows.iter().map(site).collect();
+    headline(rows.iter().map(|row| row.verdict), sites.len(), listed)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a few hundred")]
+fn share(listed: &[Survivor], sites: usize) -> f64 {
+    100.0 * listed.len() as f64 / sites.max(1) as f64
 }
 
 /// So many hundredths of the sites may be on the list.

@@ -1,14 +1,16 @@
 //! One weaker variant of one site, and what the models say of it.
 
 use super::Scope;
+use super::counterexample::describe as describe_mutant;
 use super::place::{Place, name_of, places};
 use crate::explore::Verdict as Outcome;
+use crate::lanes::Picture;
 use crate::ledger::describe;
 use crate::parallel;
 use crate::sweep::{Report, Settings, prove};
 use crate::world::Model;
 use selvedge::sync::Ordering;
-use selvedge::sync::model::{Mutation, OrderSlot, Site, SiteKind, SiteRecord};
+use selvedge::sync::model::{Mutation, OrderSlot, Plan, Site, SiteKind, SiteRecord};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -50,7 +52,7 @@ pub struct Finding {
     /// What was planned in the failing exploration.
     pub plan: Option<String>,
     /// The failing execution.
-    pub picture: Option<String>,
+    pub picture: Option<Picture>,
     /// The models that ran.
     pub ran: Vec<&'static str>,
     /// Wall time. Not part of what two runs have in common.
@@ -125,7 +127,7 @@ pub fn mutants(baselines: &[Baseline], scope: Scope<'_>) -> Vec<Mutant> {
     }
     let places = places(sites.keys().copied(), scope.root);
     let all = sites.into_iter().flat_map(|(site, record)| weaker(site, &places[&site], record));
-    all.collect()
+    all.filter(|mutant| mutant.description().contains(scope.mutant)).collect()
 }
 
 fn weaker(site: Site, place: &Place, record: SiteRecord) -> Vec<Mutant> {
@@ -187,6 +189,17 @@ impl Mutant {
         }
     }
 
+    /// In words.
+    fn description(&self) -> String {
+        describe_mutant(&self.full_place(), &self.from, &self.to)
+    }
+
+    /// Its place, with the operation as far as it is weakened.
+    #[must_use]
+    pub fn full_place(&self) -> Place {
+        Place { operation: self.operation(), ..self.place.clone() }
+    }
+
     /// Plants it and runs the models that reach its site until one notices: first the one that is `known` to, as far as it
     /// takes; then all of them, those of the file's own primitive and small ones first, as far as each of `stages` goes.
     #[must_use]
@@ -219,7 +232,7 @@ impl Mutant {
     /// What is said of it before any model has run.
     fn unnoticed(&self, seconds: f64) -> Finding {
         Finding {
-            place: Place { operation: self.operation(), ..self.place.clone() },
+            place: self.full_place(),
             line: self.site.line,
             from: self.from.clone(),
             to: self.to.clone(),
@@ -264,7 +277,8 @@ impl Finding {
         self.verdict = verdict;
         self.by = Some(model.name);
         self.message = Some(message);
-        self.plan = report.plan.as_ref().map(describe);
+        // What is planted is the mutant itself.
+        self.plan = report.plan.map(|plan| describe(&Plan { mutation: None, ..plan }));
         self.picture = picture;
     }
 }

@@ -1,13 +1,14 @@
 //! `cargo prove audit`.
 
 use super::progress::Progress;
-use super::{Common, write_json};
+use super::{Common, folder, write_json};
 use selvedge_models::Model;
+use selvedge_models::audit::counterexample::{self, describe};
 use selvedge_models::audit::{self, Audit, Scope, Stages, baselines, survivors};
 use selvedge_models::ledger;
 use selvedge_models::sweep::Settings;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What can be asked for.
 #[derive(Clone, Debug, clap::Args)]
@@ -15,6 +16,9 @@ pub(super) struct Wishes {
     /// Only sites in source files whose path contains this.
     #[arg(long, default_value = "", value_name = "SUBSTRING")]
     sites: String,
+    /// Only mutants whose description contains this; of those that are noticed, the executions are shown, too.
+    #[arg(long, default_value = "", value_name = "SUBSTRING")]
+    mutant: String,
     /// Survivors within the bounds of each model, however long it takes, instead of a few deviations.
     #[arg(long)]
     full: bool,
@@ -26,10 +30,6 @@ pub(super) struct Wishes {
 /// Deviations, and executions after which a model that a mutant has made endless is given up: most are noticed within the
 /// first, and those that are not are looked for within the second.
 const STAGES: [(u32, u64); 2] = [(5, 20_000), (8, 200_000)];
-
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
 
 /// Audits the library with these models; false if there is something to object.
 pub(super) fn run(models: &[Model], wishes: &Wishes, common: &Common) -> io::Result<bool> {
@@ -61,7 +61,7 @@ pub(super) fn run(models: &[Model], wishes: &Wishes, common: &Common) -> io::Res
     }
     let is_audited = |file: &str| is_library(file) && file.contains(&wishes.sites);
     let root = folder().join("..");
-    let scope = Scope { root: &root, is_audited: &is_audited };
+    let scope = Scope { root: &root, is_audited: &is_audited, mutant: &wishes.mutant };
     let known_file = folder().join("audit.json");
     let known: Vec<audit::Row> = match std::fs::read(&known_file) {
         Ok(text) => serde_json::from_slice(&text)?,
@@ -73,9 +73,15 @@ pub(super) fn run(models: &[Model], wishes: &Wishes, common: &Common) -> io::Res
     let audit = audit::run(&baselines, scope, &known, stages, common.threads(), done);
     bar.finish();
     let mut listed = survivors::read(&folder().join("survivors.toml")).map_err(io::Error::other)?;
-    listed.retain(|entry| is_audited(&entry.place().file));
+    listed.retain(|entry| {
+        let is_asked_for = describe(&entry.place(), &entry.from, &entry.to).contains(&wishes.mutant);
+        is_audited(&entry.place().file) && is_asked_for
+    });
     println!("{}\n", audit.headline(&listed));
     print!("{}", audit.table());
+    if !wishes.mutant.is_empty() {
+        audit.counterexamples().iter().for_each(|one| print!("\n{one}"));
+    }
     common.write(&audit)?;
     judge(&audit, &listed, &known, wishes, common, &known_file)
 }
@@ -94,10 +100,13 @@ fn judge(
     known_file: &Path,
 ) -> io::Result<bool> {
     let mut objections = audit.objections(listed);
-    let is_whole = common.filter.is_empty() && wishes.sites.is_empty();
+    let is_whole = common.filter.is_empty() && wishes.sites.is_empty() && wishes.mutant.is_empty();
     if wishes.write {
         let rows = if is_whole { audit.rows() } else { audit::with_killed(known, &audit.rows()) };
         write_json(known_file, &rows)?;
+        let file = folder().join("counterexamples.json");
+        let known = if file.exists() { counterexample::read(&file)? } else { Vec::new() };
+        counterexample::write(&file, &counterexample::kept(&rows, &known, &audit.counterexamples()))?;
     } else if is_whole && audit.rows() != known {
         objections
             .push("models/audit.json says something else; `cargo prove audit --write` brings it up to date".to_owned());

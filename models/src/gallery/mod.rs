@@ -130,7 +130,7 @@ impl Version {
             Verdict::Inconclusive(why) => (format!("inconclusive: {why}"), false),
             Verdict::Fail(failure) => {
                 let expected = fails_with.is_some_and(|with| failure.message.contains(with));
-                (format!("fails: {}\n\n{}", failure.message, indented(&failure.picture)), expected)
+                (format!("fails: {}\n\n{}", failure.message, indented(&failure.picture.to_string())), expected)
             }
         };
         let _ = writeln!(text, "  {}", found.trim_end());

@@ -14,6 +14,14 @@ pub struct Fault {
     pub model: String,
 }
 
+impl Fault {
+    /// Whether the model that must notice is one of this primitive.
+    #[must_use]
+    pub fn is_of(&self, primitive: &str) -> bool {
+        self.model.split_once('/').is_some_and(|(name, _)| name == primitive)
+    }
+}
+
 /// Reads the patches of a folder, by name.
 pub(super) fn read(folder: &Path) -> io::Result<Vec<Fault>> {
     let mut faults = Vec::new();

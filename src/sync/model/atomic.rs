@@ -1,10 +1,10 @@
 //! Atomic words and fences as instrumented steps.
 
-use super::engine::{Engine, Rmw, Word32, Word64, current_engine, fence as engine_fence};
+use super::engine::{Engine, Rmw, Word32, Word64, current_engine, fence as engine_fence, last_access};
 use super::futex::Queue;
 use super::plan::{Mutation, OrderSlot};
 use super::run::{Run, current_lane, current_run, set_current_lane};
-use super::trace::{Action, Event, Site, SiteKind, SiteRecord};
+use super::trace::{Action, Change, Event, Known, Site, SiteKind, SiteRecord};
 use crate::sync::Ordering;
 use core::cell::Cell;
 use core::fmt::Display;
@@ -51,16 +51,68 @@ pub(super) fn as_myself<R>(operation: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Records what is no access to a word, or one of which nothing more is to be known.
 pub(super) fn record(run: Option<&Run>, location: &'static Location<'static>, word: WordName, action: Action) {
-    record_read(run, location, word, false, action);
+    record_as(run, location, word, action, Seen::default());
 }
 
-fn record_read(run: Option<&Run>, location: &'static Location<'static>, word: WordName, stale: bool, action: Action) {
+/// What is to be noted of an access beside what it did.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    stale: bool,
+    replaced: Option<u64>,
+    known: Option<Known>,
+}
+
+fn record_as(run: Option<&Run>, location: &'static Location<'static>, word: WordName, action: Action, seen: Seen) {
     if let Some(run) = run.filter(|run| run.is_tracing()) {
         let lane = current_lane();
         let step = run.with_lane(lane, |lane| lane.steps.saturating_sub(1)).unwrap_or(0);
-        run.record(Event { lane, step, location, word, action, stale });
+        let Seen { stale, replaced, known } = seen;
+        run.record(Event { lane, step, location, word, action, stale, replaced, known });
     }
+}
+
+/// The access that has just been executed, as an engine with graphs has it.
+fn known() -> Option<(Known, Option<u64>)> {
+    if current_engine() != Engine::Treadle {
+        return None;
+    }
+    let treadle::LastAccess { number, reads_from, behind, replaced } = last_access()?;
+    Some((Known { number, reads_from, behind }, replaced))
+}
+
+/// Records a read that wrote nothing.
+fn record_read(
+    run: Option<&Run>,
+    location: &'static Location<'static>,
+    word: WordName,
+    action: Action,
+    is_newest: impl FnOnce() -> bool,
+) {
+    if run.is_some_and(Run::is_tracing) {
+        let known = known().map(|(known, _)| known);
+        let stale = known.map_or_else(|| !is_newest(), |known| known.behind > 0);
+        record_as(run, location, word, action, Seen { stale, replaced: None, known });
+    }
+}
+
+/// Records a write of `after` over `before`, which the engine may know better.
+fn record_write(
+    run: Option<&Run>,
+    (location, kind): (&'static Location<'static>, SiteKind),
+    word: WordName,
+    action: Action,
+    (before, after): (u64, u64),
+) {
+    let Some(run) = run.filter(|run| run.names_words()) else { return };
+    let known = known();
+    let before = known.and_then(|(_, replaced)| replaced).unwrap_or(before);
+    if let Some((made_at, _)) = word {
+        run.record_change(Change { site: Site::new(location, kind), made_at, before, after });
+    }
+    let known = known.map(|(known, _)| known);
+    record_as(Some(run), location, word, action, Seen { stale: false, replaced: Some(before), known });
 }
 
 /// Notes what an operation showed its lane.
@@ -108,7 +160,7 @@ macro_rules! model_atomic {
                 let made_at = if current_engine() == Engine::Plain {
                     None
                 } else {
-                    current_run().filter(|run| run.is_tracing()).map(|run| (location, run.number_word(location)))
+                    current_run().filter(|run| run.names_words()).map(|run| (location, run.number_word(location)))
                 };
                 Self {
                     word: as_myself(|| $word::new(value)),
@@ -135,9 +187,8 @@ macro_rules! model_atomic {
                 let (order, _) = order_for(run.as_deref(), location, SiteKind::Load, order, None);
                 let value = as_myself(|| self.word.load(order));
                 saw(run.as_deref(), value.into());
-                let stale = run.as_ref().is_some_and(|run| run.is_tracing()) && value != self.peek();
                 let action = Action::Load(order, value.into());
-                record_read(run.as_deref(), location, self.made_at, stale, action);
+                record_read(run.as_deref(), location, self.made_at, action, || value == self.peek());
                 value
             }
 
@@ -152,8 +203,11 @@ macro_rules! model_atomic {
                 let Start::Go(run) = start() else { return };
                 let (order, _) = order_for(run.as_deref(), location, SiteKind::Store, order, None);
                 as_myself(|| self.word.store(value, order));
+                let before = self.latest.get();
                 self.note_latest(value);
-                record(run.as_deref(), location, self.made_at, Action::Store(order, value.into()));
+                let action = Action::Store(order, value.into());
+                let change = (before.into(), value.into());
+                record_write(run.as_deref(), (location, SiteKind::Store), self.made_at, action, change);
             }
 
             #[track_caller]
@@ -170,7 +224,7 @@ macro_rules! model_atomic {
                 saw(run.as_deref(), old.into());
                 self.note_latest(new);
                 let action = Action::Rmw(name, order, old.into(), new.into());
-                record(run.as_deref(), location, self.made_at, action);
+                record_write(run.as_deref(), (location, SiteKind::Rmw), self.made_at, action, (old.into(), new.into()));
                 old
             }
 
@@ -210,13 +264,18 @@ macro_rules! model_atomic {
                 if result.is_ok() {
                     self.note_latest(new);
                 }
-                let action = match result {
-                    Ok(old) => Action::Exchanged(success, old.into(), new.into()),
-                    Err(found) => {
-                        Action::NotExchanged { expected: current.into(), new: new.into(), found: found.into() }
+                match result {
+                    Ok(old) => {
+                        let action = Action::Exchanged(success, old.into(), new.into());
+                        let site = (location, SiteKind::CompareExchange);
+                        record_write(run.as_deref(), site, self.made_at, action, (old.into(), new.into()));
                     }
-                };
-                record(run.as_deref(), location, self.made_at, action);
+                    Err(found) => {
+                        let action =
+                            Action::NotExchanged { expected: current.into(), new: new.into(), found: found.into() };
+                        record_read(run.as_deref(), location, self.made_at, action, || found == self.peek());
+                    }
+                }
                 result
             }
 

@@ -28,6 +28,7 @@ mod life;
 mod outcome;
 mod plan;
 mod run;
+mod sites;
 mod trace;
 
 #[cfg(not(feature = "model"))]
@@ -40,7 +41,7 @@ pub use futex::{futex_wait, futex_waitv, futex_wake};
 pub use life::{LifeWord, life_id};
 pub use plan::{Mutation, OrderSlot, Plan, WakeOrder};
 pub use run::{Deadlock, Killed, Lane, LaneState, Restart, Run, Sleeper, SoloLimit, current_run, set_current_lane};
-pub use trace::{Action, Event, Site, SiteKind, SiteRecord};
+pub use trace::{Action, Change, Event, Known, Site, SiteKind, SiteRecord};
 
 /// Models do not spin: a look more is a state more, and no behaviour more.
 pub const SPIN_LIMIT: u32 = 0;

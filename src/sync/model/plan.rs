@@ -68,6 +68,8 @@ pub struct Plan {
     pub mutation: Option<Mutation>,
     /// Whether the sites that are reached are recorded.
     pub record_sites: bool,
+    /// Whether the changes of words are recorded.
+    pub record_changes: bool,
 }
 
 impl Default for Plan {
@@ -87,6 +89,7 @@ impl Default for Plan {
             shadow: true,
             mutation: None,
             record_sites: false,
+            record_changes: false,
         }
     }
 }

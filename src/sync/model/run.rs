@@ -1,9 +1,8 @@
 //! One exploration: its executions, and what has happened so far in the present one.
 
 use super::engine::{Engine, Late, current_engine};
-use super::plan::{Mutation, OrderSlot, Plan};
-use super::trace::{Action, Event, Site, SiteKind, SiteRecord};
-use crate::sync::Ordering;
+use super::plan::Plan;
+use super::trace::{Action, Change, Event, Site, SiteRecord};
 use core::panic::Location;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,6 +75,8 @@ pub struct Lane {
     pub last_resorts: u32,
     /// What it is doing.
     pub state: LaneState,
+    /// Where the step that it began last stands in the source.
+    pub at: Option<&'static Location<'static>>,
     /// A digest of what its operations showed it, if the plan asks for outcomes.
     pub seen: u64,
 }
@@ -98,7 +99,8 @@ pub struct Run {
     numbered: Cell<u32>,
     /// Those, by the order in which they are made, that lanes touch.
     touched: RefCell<BTreeSet<usize>>,
-    sites: RefCell<BTreeMap<Site, SiteRecord>>,
+    pub(super) sites: RefCell<BTreeMap<Site, SiteRecord>>,
+    pub(super) changes: RefCell<BTreeSet<Change>>,
     executions: Cell<u64>,
     /// Whether events are recorded.
     tracing: Cell<bool>,
@@ -147,6 +149,7 @@ impl Run {
             numbered: Cell::new(0),
             touched: RefCell::default(),
             sites: RefCell::default(),
+            changes: RefCell::default(),
             executions: Cell::new(0),
             tracing: Cell::new(true),
             hits: RefCell::default(),
@@ -266,17 +269,19 @@ impl Run {
         self.trace.borrow().clone()
     }
 
-    /// Adds a remark of the harness (a kill, a mark) to the trace.
+    /// Adds a remark of the harness (a kill, a mark) to the trace, at the step that the lane began last.
     #[track_caller]
     pub fn remark(&self, lane: usize, what: String) {
-        let step = self.lanes.borrow().get(lane).map_or(0, |lane| lane.steps);
+        let (step, at) = self.lanes.borrow().get(lane).map_or((0, None), |lane| (lane.steps, lane.at));
         self.trace.borrow_mut().push(Event {
             lane,
             step,
-            location: Location::caller(),
+            location: at.unwrap_or_else(|| Location::caller()),
             word: None,
             action: Action::Remark(what),
             stale: false,
+            replaced: None,
+            known: None,
         });
     }
 
@@ -293,11 +298,6 @@ impl Run {
     /// The most waits and timed waits that each lane began in any execution.
     pub fn most_waits(&self) -> Vec<(u32, u32)> {
         self.most_waits.borrow().clone()
-    }
-
-    /// The sites reached, if the plan asks for them.
-    pub fn sites(&self) -> BTreeMap<Site, SiteRecord> {
-        self.sites.borrow().clone()
     }
 
     /// Counts an assertion of the model that was evaluated.
@@ -331,9 +331,11 @@ impl Run {
     #[track_caller]
     pub(super) fn step(&self) -> bool {
         let me = current_lane();
+        let at = Location::caller();
         let Some((step, dead)) = self.with_lane(me, |lane| {
             let dead = matches!(lane.state, LaneState::Dead);
             if !dead {
+                lane.at = Some(at);
                 lane.steps += 1;
             }
             (lane.steps, dead)
@@ -379,32 +381,9 @@ impl Run {
         self.tracing.get()
     }
 
-    pub(super) fn record_site(&self, site: Site, record: SiteRecord) {
-        // What is done before the lanes start and after they have ended cannot depend on an ordering.
-        if self.plan.record_sites && current_lane() != usize::MAX {
-            let mut sites = self.sites.borrow_mut();
-            let known = sites.entry(site).or_insert(record);
-            known.wakes = known.wakes.max(record.wakes);
-        }
-    }
-
-    /// The ordering at a site: the source's, unless the plan mutates it.
-    pub(super) fn order_at(&self, site: Site, slot: OrderSlot, order: Ordering) -> Ordering {
-        match self.plan.mutation {
-            Some(Mutation::Order(at, of, to)) if at == site && of == slot => to,
-            _ => order,
-        }
-    }
-
-    pub(super) fn is_mutated(&self, location: &'static Location<'static>, kind: SiteKind) -> Option<Mutation> {
-        let site = Site::new(location, kind);
-        self.plan.mutation.filter(|mutation| match mutation {
-            Mutation::Order(at, ..)
-            | Mutation::DropFence(at)
-            | Mutation::DropWake(at)
-            | Mutation::WakeOne(at)
-            | Mutation::WaitBlindly(at) => *at == site,
-        })
+    /// Whether anybody wants to know which word is which.
+    pub(super) fn names_words(&self) -> bool {
+        self.is_tracing() || self.plan.record_changes
     }
 
     /// How many waits of the calling lane have ended only because nothing else could happen.

@@ -68,8 +68,36 @@ pub struct Event {
     pub word: Option<(&'static Location<'static>, u32)>,
     /// What was done, with values.
     pub action: Action,
-    /// Of a load: it read a value although a newer one was there.
+    /// Of a read: it read a value although a newer one was there.
     pub stale: bool,
+    /// Of a write: what the word held before.
+    pub replaced: Option<u64>,
+    /// What the engine knows of the access, if it keeps executions as graphs.
+    pub known: Option<Known>,
+}
+
+/// An access in the graph of its execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its number.
+    pub number: u32,
+    /// Of a read: the number of the write that it read from; `Some(None)` is the first value of the word.
+    pub reads_from: Option<Option<u32>>,
+    /// How many writes of the word, of those that were there, come after it.
+    pub behind: usize,
+}
+
+/// A change of a word: where, of which, from what to what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Change {
+    /// Where it stands in the source.
+    pub site: Site,
+    /// Where the word was made.
+    pub made_at: &'static Location<'static>,
+    /// What it held.
+    pub before: u64,
+    /// What it holds then.
+    pub after: u64,
 }
 
 /// What a step did. It is put into words only when somebody looks: most executions are never drawn.
@@ -129,6 +157,7 @@ impl fmt::Display for Action {
             Self::NotWaited { expected, found } => write!(f, "futex_wait {expected:#x}: holds {found:#x}"),
             Self::Sleeps => f.write_str("futex_wait: sleeps"),
             Self::Waited(outcome) => write!(f, "futex_wait: {outcome:?}"),
+            Self::Wake(u32::MAX, woken) => write!(f, "futex_wake all: woke {woken}"),
             Self::Wake(count, woken) => write!(f, "futex_wake {count}: woke {woken}"),
             Self::ReadsPayload => f.write_str("reads payload"),
             Self::WritesPayload => f.write_str("writes payload"),

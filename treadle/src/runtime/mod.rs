@@ -3,6 +3,7 @@
 mod cells;
 mod execution;
 mod fault;
+mod last;
 mod names;
 mod panics;
 mod pool;
@@ -11,6 +12,7 @@ mod schedule;
 pub(crate) use cells::{Cells, Writing};
 pub(crate) use execution::{Ending, Execution, Got, Status, Step};
 pub(crate) use fault::{Access, Fault};
+pub use last::LastAccess;
 pub(crate) use names::Names;
 pub(crate) use pool::{Pool, Task};
 pub use schedule::Schedule;

@@ -19,7 +19,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 pub(super) use early::Late;
-pub(super) use on_treadle::{Ends, is_killed, wait as wait_on_treadle, wake as wake_on_treadle};
+pub(super) use on_treadle::{Ends, is_killed, last_access, wait as wait_on_treadle, wake as wake_on_treadle};
 
 /// Who executes the operations of this OS thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

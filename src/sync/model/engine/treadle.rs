@@ -152,3 +152,8 @@ pub(super) fn spawn_mortal(
 pub(in crate::sync::model) fn is_killed() -> bool {
     treadle::thread::is_killed()
 }
+
+/// What the running thread's last access was in the execution, if the engine knows.
+pub(in crate::sync::model) fn last_access() -> Option<treadle::LastAccess> {
+    treadle::thread::last_access()
+}

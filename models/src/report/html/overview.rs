@@ -1,0 +1,128 @@
+//! The first page: the audit in one line, the engines, the properties, the primitives.
+
+use super::ledger::ENGINES;
+use super::prose::spaced;
+use super::table::{Column, number, table};
+use super::{ids, prose};
+use crate::audit::{Verdict, headline_of};
+use crate::ledger::Proof;
+use crate::properties;
+use crate::report::Evidence;
+use maud::{Markup, html};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) fn page(evidence: &Evidence) -> Markup {
+    let models: BTreeSet<&str> = evidence.proofs.iter().map(|proof| proof.model.as_str()).collect();
+    html! {
+        section.page #overview aria-labelledby="overview-title" {
+            h1 id="overview-title" { "Proofs of selvedge" }
+            p.headline { strong { (headline_of(&evidence.audit, &evidence.survivors)) "." } }
+            p {
+                "This report says what the models of selvedge show, how far each was explored, and which of them notices if an ordering, a fence, "
+                "a wait or a wake of the source is weaker. It is made from files that are kept beside the source ("
+                code { "models/ledger.json" } ", " code { "audit.json" } ", " code { "counterexamples.json" } ", " code { "states.json" } ", "
+                code { "survivors.toml" } " and " code { "faults/" } "), which tests compare with what they find, by "
+                code { "cargo prove report --html" } "."
+            }
+            h2 id="engines" { "How far the models were explored" }
+            (engines(evidence))
+            p {
+                (models.len()) " models. An exploration is " em { "complete" } " if every execution of the model was explored, with every point at which its "
+                "victims can be killed; the word " em { "exhaustive" } " is for those alone. All others are " em { "bounded" } " as their rows say. "
+                "What an engine cannot see is told under " a href="#blind-spots" { "what the engines do not see" } "."
+            }
+            h2 id="properties" { "Properties" }
+            (by_property(evidence))
+            h2 id="primitives" { "Primitives" }
+            (primitives(evidence))
+        }
+    }
+}
+
+fn engines(evidence: &Evidence) -> Markup {
+    const COLUMNS: [Column; 7] = [
+        ("engine", false),
+        ("models", true),
+        ("of them exhaustive", true),
+        ("explorations", true),
+        ("executions", true),
+        ("kill points", true),
+        ("second kills", true),
+    ];
+    let row = |engine: &&str| {
+        let proofs: Vec<&Proof> = evidence.proofs.iter().filter(|proof| proof.engine == *engine).collect();
+        let sum = |part: fn(&Proof) -> u64| number(proofs.iter().map(|proof| part(proof)).sum());
+        html! {
+            tr {
+                th scope="row" { (engine) }
+                (number(count(proofs.len())))
+                (number(count(proofs.iter().filter(|proof| proof.complete).count())))
+                (sum(|proof| proof.explorations))
+                (sum(|proof| proof.executions))
+                (sum(|proof| proof.kill_points))
+                (sum(|proof| proof.second_kill_points))
+            }
+        }
+    };
+    table("Explorations by engine", &COLUMNS, &ENGINES.iter().map(row).collect::<Vec<_>>())
+}
+
+pub(super) fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+fn by_property(evidence: &Evidence) -> Markup {
+    const COLUMNS: [Column; 5] =
+        [("id", false), ("what holds", false), ("models", true), ("exhaustive", true), ("bounded", true)];
+    let row = |property: &properties::Property| {
+        let mut models: BTreeMap<&str, bool> = BTreeMap::new();
+        for proof in evidence.proofs.iter().filter(|proof| proof.properties.split(' ').any(|id| id == property.id)) {
+            *models.entry(&proof.model).or_default() |= proof.complete;
+        }
+        let complete = models.values().filter(|complete| **complete).count();
+        html! {
+            tr id={ "property-" (property.id) } {
+                th scope="row" { (property.id) }
+                td { (property.what) }
+                (number(count(models.len())))
+                (number(count(complete)))
+                (number(count(models.len() - complete)))
+            }
+        }
+    };
+    table("Properties, and the models that check them", &COLUMNS, &properties::ALL.iter().map(row).collect::<Vec<_>>())
+}
+
+fn primitives(evidence: &Evidence) -> Markup {
+    const COLUMNS: [Column; 7] = [
+        ("primitive", false),
+        ("what it is", false),
+        ("models", true),
+        ("of them exhaustive", true),
+        ("mutants killed", true),
+        ("not killed", true),
+        ("planted faults", true),
+    ];
+    let names: Vec<&str> = evidence.headers.iter().map(|header| header.name.as_str()).collect();
+    let row = |header: &crate::report::Header| {
+        let proofs = || evidence.proofs.iter().filter(|proof| proof.primitive() == header.name);
+        let models: BTreeSet<&str> = proofs().map(|proof| proof.model.as_str()).collect();
+        let complete: BTreeSet<&str> =
+            proofs().filter(|proof| proof.complete).map(|proof| proof.model.as_str()).collect();
+        let mutants = || evidence.audit.iter().filter(|row| ids::primitive_of(&row.place.file) == header.name);
+        let killed = mutants().filter(|row| row.verdict == Verdict::Killed).count();
+        let faults = evidence.faults.iter().filter(|fault| fault.is_of(&header.name)).count();
+        html! {
+            tr {
+                th scope="row" { a href={ "#" (header.name) } { (spaced(&header.name)) } }
+                td { (prose::inline(&header.title, &names)) }
+                (number(count(models.len())))
+                (number(count(complete.len())))
+                (number(count(killed)))
+                (number(count(mutants().count() - killed)))
+                (number(count(faults)))
+            }
+        }
+    };
+    table("Primitives", &COLUMNS, &evidence.headers.iter().map(row).collect::<Vec<_>>())
+}

@@ -1,0 +1,188 @@
+//! The pages for review: what the engines do not see, what survived, what is wrong on purpose.
+
+use super::table::{Column, table};
+use super::{ids, ledger, matrix, prose};
+use crate::audit::Verdict;
+use crate::ledger::{blind, engine_name};
+use crate::mutants;
+use crate::report::Evidence;
+use maud::{Markup, html};
+
+/// A page.
+fn page(id: &str, content: &Markup) -> Markup {
+    let title = super::REVIEW.iter().find(|(known, _)| *known == id).map_or(id, |(_, title)| title);
+    html! {
+        section.page id=(id) aria-labelledby={ (id) "-title" } {
+            h1 id={ (id) "-title" } { (title) }
+            (content)
+        }
+    }
+}
+
+pub(super) fn blind_spots() -> Markup {
+    const COLUMNS: [Column; 4] = [("number", true), ("engine", false), ("row of the matrix", false), ("what", false)];
+    let row = |(index, blind): (usize, &blind::Blind)| {
+        html! {
+            tr id={ "blind-" (index + 1) } {
+                th scope="row" { (index + 1) }
+                td { (engine_name(blind.engine)) }
+                td { (blind.row) }
+                td { (blind.what) }
+            }
+        }
+    };
+    let rows: Vec<Markup> = blind::ALL.iter().enumerate().map(row).collect();
+    page(
+        "blind-spots",
+        &html! {
+            p {
+                "The kinds of things that hide behind the numbers of the ledger, each by a row of the " a href="#conformance" { "conformance matrix" }
+                " that shows it. A row of the ledger names those that its model touches: it has operations of those kinds. Whether an error is hidden there "
+                "in fact, it does not say."
+            }
+            (table("Blind spots", &COLUMNS, &rows))
+        },
+    )
+}
+
+/// The matrix as the test pins it: a head, lines of columns that are two spaces apart at least, and the differences.
+pub(super) fn conformance(evidence: &Evidence) -> Markup {
+    let text = evidence.matrix.splitn(3, "---\n").last().unwrap_or_default();
+    let mut parts = text.splitn(3, "\n\n");
+    let [about, lines, differences] = [parts.next(), parts.next(), parts.next()].map(Option::unwrap_or_default);
+    let mut lines = lines.lines();
+    let head = lines.next().unwrap_or_default();
+    let starts = starts_of(head);
+    let rows: Vec<Vec<&str>> = lines.map(|line| cells(line, &starts)).collect();
+    page(
+        "conformance",
+        &html! {
+            p { (about) " It is pinned by " code { "models/tests/conformance.rs" } ": a cell that changes fails the tests." }
+            div.wide tabindex="0" role="group" aria-label="Conformance matrix" {
+                table.sortable {
+                    caption { "Conformance matrix" }
+                    thead { tr { @for cell in cells(head, &starts) { th scope="col" { (cell) } } } }
+                    tbody {
+                        @for row in rows {
+                            tr {
+                                @for (index, cell) in row.into_iter().enumerate() {
+                                    @if index == 0 { th scope="row" { (cell) } }
+                                    @else if cell.contains(['+', '-']) { td.differs { (cell) } }
+                                    @else { td { (cell) } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            div.wide tabindex="0" role="group" aria-label="Differences" { pre { (differences) } }
+        },
+    )
+}
+
+/// Where the columns begin.
+fn starts_of(head: &str) -> Vec<usize> {
+    let chars: Vec<char> = head.chars().collect();
+    let begins = |index: &usize| {
+        let blank = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_none_or(|c| *c == ' ');
+        !blank(Some(*index)) && blank(index.checked_sub(1)) && blank(index.checked_sub(2))
+    };
+    (0..chars.len()).filter(begins).collect()
+}
+
+fn cells<'a>(line: &'a str, starts: &[usize]) -> Vec<&'a str> {
+    let ends = starts.iter().skip(1).copied().chain([usize::MAX]);
+    let cell = |(start, end): (&usize, usize)| line.get(*start..end.min(line.len())).unwrap_or_default().trim();
+    starts.iter().zip(ends).map(cell).collect()
+}
+
+pub(super) fn survivors(evidence: &Evidence) -> Markup {
+    const LISTED: [Column; 5] =
+        [("site", false), ("source", false), ("weaker", false), ("why it stays", false), ("blind row", false)];
+    const OTHERS: [Column; 4] = [("site", false), ("source", false), ("weaker", false), ("verdict", false)];
+    let listed = evidence.survivors.iter().map(|entry| {
+        let place = entry.place();
+        html! {
+            tr {
+                th scope="row" { a href={ "#" (ids::primitive_of(&place.file)) "-mutants" } { (place) } }
+                td { (entry.from) }
+                td { (entry.to) }
+                td { (prose::inline(entry.reason.trim(), &[])) }
+                td { (entry.blind.as_deref().unwrap_or("none")) }
+            }
+        }
+    });
+    let others =
+        evidence.audit.iter().filter(|row| row.verdict != Verdict::Killed && !matrix::is_listed(evidence, row));
+    let others: Vec<Markup> = others
+        .map(|row| {
+            html! {
+                tr {
+                    th scope="row" { a href={ "#" (ids::primitive_of(&row.place.file)) "-mutants" } { (row.place) } }
+                    td { (row.from) }
+                    td { (row.to) }
+                    td class=(row.verdict.word()) { (row.verdict.word()) }
+                }
+            }
+        })
+        .collect();
+    page(
+        "survivors",
+        &html! {
+            p {
+                "What no model can tell from what the source says. Either the source is stronger than it needs to be, or a model is missing, or the difference "
+                "cannot be seen by the engines: then it is listed in " code { "models/survivors.toml" } " with the reason why it stays."
+            }
+            h2 id="survivors-listed" { "With a reason" }
+            (table("Justified survivors", &LISTED, &listed.collect::<Vec<_>>()))
+            h2 id="survivors-others" { "Without a reason" }
+            @if others.is_empty() {
+                p { "None." }
+            } @else {
+                (table("Other mutants that no model notices", &OTHERS, &others))
+            }
+        },
+    )
+}
+
+pub(super) fn wrong_variants(evidence: &Evidence) -> Markup {
+    const VARIANTS: [Column; 4] =
+        [("variant", false), ("what is wrong", false), ("model that must fail", false), ("failure says", false)];
+    const FAULTS: [Column; 3] = [("fault", false), ("what is wrong", false), ("model that must fail", false)];
+    let variants: Vec<Markup> = mutants::all()
+        .iter()
+        .map(|mutant| {
+            html! {
+                tr {
+                    th scope="row" { (prose::spaced(mutant.name)) }
+                    td { (mutant.bug) }
+                    td { (ledger::link(evidence, mutant.control.name)) }
+                    td { (mutant.fails_with) }
+                }
+            }
+        })
+        .collect();
+    let fault = |fault: &crate::report::Fault| {
+        html! {
+            tr id={ "fault-" (fault.name) } {
+                th scope="row" { (prose::spaced(&fault.name)) }
+                td { (fault.what) }
+                td { (ledger::link(evidence, &fault.model)) }
+            }
+        }
+    };
+    page(
+        "wrong-variants",
+        &html! {
+            h2 id="variants" { "Wrong variants" }
+            p {
+                "Copies of an algorithm with one step replaced; most are bugs that real systems had. The copy without a replacement passes the same model "
+                "(" code { "models/src/mutants/" } ")."
+            }
+            (table("Wrong variants", &VARIANTS, &variants))
+            h2 id="faults" { "Planted faults" }
+            p { code { "ci/faults" } " builds the library with each of these " (evidence.faults.len()) " faults in turn; the model that is named must fail." }
+            (table("Planted faults", &FAULTS, &evidence.faults.iter().map(fault).collect::<Vec<_>>()))
+        },
+    )
+}
