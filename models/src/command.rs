@@ -1,6 +1,7 @@
 //! What the command line asks for.
 
 mod audit;
+mod clients;
 mod progress;
 
 use progress::Progress;
@@ -86,6 +87,8 @@ enum Command {
     /// Weakens every ordering, fence, wait and wake that the models reach, one at a time, on treadle, and tells which
     /// model notices. Fails if none does and no reason is listed in models/survivors.toml.
     Audit(audit::Wishes),
+    /// Checks every small client of an object: all programs up to a size, and a witness for each of their executions.
+    Clients(clients::Wishes),
     /// Prints the report that is made from models/ledger.json, models/audit.json and what else is kept.
     Report {
         /// Write it to PROOFS.md instead.
@@ -127,6 +130,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Measure { model, contender, limit }) => {
             measure_one(model, contender, Duration::from_secs(*limit))
         }
+        Some(Command::Clients(wishes)) => clients::run(wishes),
         Some(Command::Report { write }) => show_report(*write),
         Some(Command::Audit(wishes)) => audit::run(&models, wishes, &arguments.common),
         None if arguments.list => {
