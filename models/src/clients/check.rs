@@ -7,15 +7,19 @@ use crate::explore::{Effort, Exploration, Failure, Verdict, explore_world};
 use crate::scene::{Notes, Scene};
 use crate::world::{World, count_assertion};
 use selvedge::sync::model::{LaneState, Plan, WakeOrder, current_run};
+use selvedge::sync::{AtomicU32, Ordering};
 use selvedge_witness::{History, draw, judge, minimise};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// How a program is explored.
-#[derive(Clone, Copy, Debug)]
+/// How a program is explored, and what is in it beside the operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Care {
     /// Each thread may be killed before each of its steps, one of them in an execution.
     pub kills: bool,
+    /// Threads may also meet elsewhere: one letter more, after which a thread knows all that others did before theirs, if
+    /// those came first. It counts as an operation.
+    pub meets: bool,
     /// Runs of an exploration after which it is given up.
     pub budget: u64,
 }
@@ -40,13 +44,16 @@ const LIMIT: u64 = 1_000_000;
 /// The names of the threads.
 pub(super) const NAMES: [&str; 4] = ["A", "B", "C", "D"];
 
-/// The operations of a program, whose letters are those with these numbers.
-pub(super) fn spell<O: Object>(program: &Program, kills: bool) -> Vec<Vec<Operation<O>>> {
+/// The operations of each thread; nothing where it meets others.
+pub(super) type Spelled<O> = Vec<Vec<Option<Operation<O>>>>;
+
+/// The program whose letters have these numbers. The one after the last of the object's is a meeting.
+pub(super) fn spell<O: Object>(program: &Program, kills: bool) -> Spelled<O> {
     let letters = O::letters(kills);
     let mut number = 0;
     let mut operation = |letter: &usize| {
         number += 1;
-        letters[*letter](number)
+        letters.get(*letter).map(|letter| letter(number))
     };
     program.iter().map(|word| word.iter().map(&mut operation).collect()).collect()
 }
@@ -69,7 +76,7 @@ pub(crate) fn check<O: Object>(program: &Program, care: Care) -> Checked {
     Checked::Passed { executions }
 }
 
-fn explore<O: Object>(program: &Arc<Vec<Vec<Operation<O>>>>, care: Care, wake_order: WakeOrder) -> Exploration {
+fn explore<O: Object>(program: &Arc<Spelled<O>>, care: Care, wake_order: WakeOrder) -> Exploration {
     let lanes = program.len();
     let mut plan = Plan { wake_order, ..Plan::default() };
     if care.kills {
@@ -85,16 +92,24 @@ fn explore<O: Object>(program: &Arc<Vec<Vec<Operation<O>>>>, care: Care, wake_or
 
 type Known<O> = Notes<HashSet<History<Operation<O>, Outcome<O>>>>;
 
-fn build<O: Object>(world: &mut World, program: &Arc<Vec<Vec<Operation<O>>>>, known: &Arc<Known<O>>) {
+fn build<O: Object>(world: &mut World, program: &Arc<Spelled<O>>, known: &Arc<Known<O>>) {
     let lanes = program.len();
-    let scene = Scene::new(lanes, O::new(program));
-    O::prepare(&scene, program);
+    let operations: Vec<Vec<Operation<O>>> =
+        program.iter().map(|word| word.iter().copied().flatten().collect()).collect();
+    let scene = Scene::new(lanes, O::new(&operations));
+    O::prepare(&scene, &operations);
+    let meeting = Arc::new(AtomicU32::new(0));
     let log = Arc::new(Log::<O>::new(lanes));
     for lane in 0..lanes {
         let (scene, log, program) = (Arc::clone(&scene), Arc::clone(&log), Arc::clone(program));
+        let meeting = Arc::clone(&meeting);
         world.thread(NAMES[lane], move || {
-            for &operation in &program[lane] {
-                log.call(lane, operation, || O::perform(&scene, lane, operation));
+            for operation in &program[lane] {
+                match *operation {
+                    Some(operation) => log.call(lane, operation, || O::perform(&scene, lane, operation)),
+                    // AcqRel: what came before those that came first is known from here on.
+                    None => _ = meeting.fetch_add(1, Ordering::AcqRel),
+                }
             }
         });
     }

@@ -6,6 +6,7 @@
 //!
 //! - one operation precedes another if all that it did happens before the other's call;
 //! - what is to be published has to be known: what came before the release happens before the return of the acquire;
+//! - threads may also meet elsewhere, if asked to: what was over before an earlier meeting precedes what comes after a later one;
 //! - an execution may end with operations that wait for ever, if the specification cannot carry them out then;
 //! - with kills, each thread is killed before each of its steps, one in an execution: its operation is pending. The death
 //!   of who holds a mutex is an operation of the dead, and undertakers have to come to their ends.
@@ -93,12 +94,16 @@ impl Clients {
 
     /// How many different programs of that size there are.
     #[must_use]
-    pub fn programs(&self, size: Size, kills: bool) -> usize {
-        self.distinct(size, kills).len()
+    pub fn programs(&self, size: Size, care: Care) -> usize {
+        self.distinct(size, care).len()
     }
 
-    fn distinct(&self, size: Size, kills: bool) -> Vec<Program> {
-        program::distinct((self.letters)(kills), size, &|word| (self.can)(word, kills))
+    fn alphabet(&self, care: Care) -> usize {
+        (self.letters)(care.kills) + usize::from(care.meets)
+    }
+
+    fn distinct(&self, size: Size, care: Care) -> Vec<Program> {
+        program::distinct(self.alphabet(care), size, &|word| (self.can)(word, care.kills))
     }
 
     /// Checks all programs of that size. After a failure no other program is begun.
@@ -106,7 +111,7 @@ impl Clients {
     /// `done` is told of each program that has come to its end.
     #[must_use]
     pub fn run(&self, size: Size, care: Care, jobs: usize, done: impl Fn() + Sync) -> Found {
-        let programs = self.distinct(size, care.kills);
+        let programs = self.distinct(size, care);
         let failed = AtomicBool::new(false);
         let work = |program: &Program| {
             // Relaxed: a program more does no harm.
@@ -124,7 +129,9 @@ impl Clients {
                 threads: size.threads,
                 operations: size.operations,
                 kills: care.kills,
-                programs: program::count((self.letters)(care.kills), size),
+                meets: care.meets,
+                budget: care.budget,
+                programs: program::count(self.alphabet(care), size),
                 distinct: programs.len() as u64,
                 checked: 0,
                 executions: 0,
@@ -158,8 +165,9 @@ pub struct Found {
     pub unchecked: Vec<(String, String)>,
 }
 
-fn show<O: std::fmt::Display>(program: &[Vec<O>]) -> String {
-    let word = |word: &Vec<O>| word.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+fn show<O: std::fmt::Display>(program: &[Vec<Option<O>>]) -> String {
+    let letter = |letter: &Option<O>| letter.as_ref().map_or_else(|| "meet".to_owned(), ToString::to_string);
+    let word = |word: &Vec<Option<O>>| word.iter().map(letter).collect::<Vec<_>>().join(", ");
     let threads = program.iter().zip(check::NAMES).map(|(operations, name)| format!("{name}: {}", word(operations)));
     threads.collect::<Vec<_>>().join(" | ")
 }

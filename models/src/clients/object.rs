@@ -56,8 +56,8 @@ pub(crate) trait Object: Repair + Sized + Send + Sync + 'static {
     }
 }
 
-/// The operations with these numbers in the alphabet, as far as a thread alone matters.
+/// The operations with these numbers in the alphabet, as far as a thread alone matters; meetings are none.
 pub(super) fn spell_word<O: Object>(word: &[usize], kills: bool) -> Vec<Operation<O>> {
     let letters = O::letters(kills);
-    word.iter().map(|letter| letters[*letter](0)).collect()
+    word.iter().filter_map(|letter| letters.get(*letter)).map(|letter| letter(0)).collect()
 }

@@ -16,6 +16,10 @@ pub struct Row {
     pub operations: usize,
     /// Whether each thread was killed at each step.
     pub kills: bool,
+    /// Whether threads also met elsewhere.
+    pub meets: bool,
+    /// Runs of a program, after which it is not checked.
+    pub budget: u64,
     /// All programs that there are, threads told apart.
     pub programs: u64,
     /// Those that are not the same as another one.
@@ -30,7 +34,7 @@ impl Row {
     /// Whether another row is of the same programs.
     #[must_use]
     pub fn is_of_the_same(&self, other: &Self) -> bool {
-        let key = |row: &Self| (row.object.clone(), row.threads, row.operations, row.kills);
+        let key = |row: &Self| (row.object.clone(), row.threads, row.operations, row.kills, row.meets);
         key(self) == key(other)
     }
 }
@@ -54,15 +58,23 @@ pub fn text(rows: &[Row]) -> String {
 #[must_use]
 pub fn table(rows: &[Row]) -> String {
     let mut table = format!(
-        "{:<11} {:>7} {:>10} {:>5} {:>9} {:>8} {:>8} {:>11}\n",
-        "object", "threads", "operations", "kills", "programs", "distinct", "checked", "executions"
+        "{:<11} {:>7} {:>10} {:>5} {:>5} {:>9} {:>8} {:>8} {:>11}\n",
+        "object", "threads", "operations", "kills", "meets", "programs", "distinct", "checked", "executions"
     );
     for row in rows {
-        let kills = if row.kills { "yes" } else { "no" };
+        let yes = |yes: bool| if yes { "yes" } else { "no" };
         let _ = writeln!(
             table,
-            "{:<11} {:>7} {:>10} {kills:>5} {:>9} {:>8} {:>8} {:>11}",
-            row.object, row.threads, row.operations, row.programs, row.distinct, row.checked, row.executions
+            "{:<11} {:>7} {:>10} {:>5} {:>5} {:>9} {:>8} {:>8} {:>11}",
+            row.object,
+            row.threads,
+            row.operations,
+            yes(row.kills),
+            yes(row.meets),
+            row.programs,
+            row.distinct,
+            row.checked,
+            row.executions
         );
     }
     table

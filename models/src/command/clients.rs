@@ -10,7 +10,7 @@ pub(super) struct Wishes {
     /// Only objects whose name contains this.
     #[arg(long, default_value = "")]
     object: String,
-    /// Threads of a program at most.
+    /// Threads of a program at most, four of them at most.
     #[arg(long, default_value_t = 3)]
     threads: usize,
     /// Operations of a program at most, of all its threads together.
@@ -19,6 +19,9 @@ pub(super) struct Wishes {
     /// Kill each thread at each step, too.
     #[arg(long)]
     kills: bool,
+    /// Let threads meet elsewhere, too.
+    #[arg(long)]
+    meets: bool,
     /// Runs for each program, after which it is not checked.
     #[arg(long, default_value_t = 100_000)]
     budget: u64,
@@ -33,7 +36,7 @@ pub(super) struct Wishes {
 /// Checks, and prints what came of it; false if a program failed.
 pub(super) fn run(wishes: &Wishes) -> std::io::Result<bool> {
     let size = Size { threads: wishes.threads, operations: wishes.operations };
-    let care = Care { kills: wishes.kills, budget: wishes.budget };
+    let care = Care { kills: wishes.kills, meets: wishes.meets, budget: wishes.budget };
     let jobs = wishes.jobs.unwrap_or_else(selvedge_models::parallel::cores);
     let mut chosen: Vec<Clients> = clients::all();
     chosen.retain(|clients| clients.object.contains(&wishes.object));
@@ -41,10 +44,14 @@ pub(super) fn run(wishes: &Wishes) -> std::io::Result<bool> {
         eprintln!("no object's name contains `{}`", wishes.object);
         return Ok(false);
     }
+    if !(1..=4).contains(&size.threads) {
+        eprintln!("a program has one to four threads");
+        return Ok(false);
+    }
     let found: Vec<Found> = chosen
         .iter()
         .map(|clients| {
-            let bar = Progress::new(clients.programs(size, wishes.kills), clients.object);
+            let bar = Progress::new(clients.programs(size, care), clients.object);
             let found = clients.run(size, care, jobs, || bar.done(clients.object));
             bar.finish();
             found
