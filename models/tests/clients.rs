@@ -58,7 +58,7 @@ fn every_program_is_checked_and_none_fails() {
         let care = Care { meets, ..care(kills) };
         let of_object = named(object).run(Size { threads, operations }, care, parallel::cores(), || ());
         println!("{object} {threads} × {operations}, kills {kills}, meets {meets}: {:.1?}", start.elapsed());
-        for (program, failure) in &of_object.failures {
+        if let Some((program, failure)) = of_object.failures.first() {
             panic!("{object}: {program}\n{}\n{}", failure.message, failure.picture);
         }
         assert_eq!(of_object.unchecked, [], "{object}: inconclusive");

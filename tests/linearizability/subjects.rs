@@ -32,13 +32,16 @@ pub(crate) type Operation<S> = <<S as Subject>::Spec as Specification>::Operatio
 /// Their results.
 pub(crate) type Outcome<S> = <<S as Subject>::Spec as Specification>::Outcome;
 
+/// What a process does with an object.
+type Part<'a, O, R> = &'a mut dyn FnMut(&mut dyn Session<O, R>);
+
 /// An object.
 pub(crate) trait Subject {
     type Spec: Specification<Operation: Word, Outcome: Word>;
     const NAME: &'static str;
     fn specification() -> Self::Spec;
     /// Opens it, and lets `body` use it.
-    fn with_session(region: &Region, body: &mut dyn FnMut(&mut dyn Session<Operation<Self>, Outcome<Self>>));
+    fn with_session(region: &Region, body: Part<'_, Operation<Self>, Outcome<Self>>);
     /// Whether one could have the result of the other.
     fn are_alike(one: Operation<Self>, other: Operation<Self>) -> bool;
     /// What a call does that ends so, one after the other, if that is more than one thing.
@@ -74,7 +77,7 @@ impl Subject for Semaphore {
         of::Semaphore { permits: PERMITS }
     }
 
-    fn with_session(region: &Region, body: &mut dyn FnMut(&mut dyn Session<SemaphoreOperation, SemaphoreOutcome>)) {
+    fn with_session(region: &Region, body: Part<'_, SemaphoreOperation, SemaphoreOutcome>) {
         body(&mut region.semaphore(NAME, PERMITS).expect("a semaphore"));
     }
 
@@ -119,7 +122,7 @@ impl Subject for Event {
         of::Event { set: false }
     }
 
-    fn with_session(region: &Region, body: &mut dyn FnMut(&mut dyn Session<EventOperation, EventOutcome>)) {
+    fn with_session(region: &Region, body: Part<'_, EventOperation, EventOutcome>) {
         body(&mut region.event(NAME).expect("an event"));
     }
 
@@ -162,7 +165,7 @@ impl Subject for Bounded {
         of::Queue::bounded(CAPACITY)
     }
 
-    fn with_session(region: &Region, body: &mut dyn FnMut(&mut dyn Session<QueueOperation, QueueOutcome>)) {
+    fn with_session(region: &Region, body: Part<'_, QueueOperation, QueueOutcome>) {
         body(&mut region.queue::<u64>(NAME, CAPACITY).expect("a queue"));
     }
 
@@ -182,7 +185,7 @@ impl Subject for Unbounded {
         of::Queue::unbounded()
     }
 
-    fn with_session(region: &Region, body: &mut dyn FnMut(&mut dyn Session<QueueOperation, QueueOutcome>)) {
+    fn with_session(region: &Region, body: Part<'_, QueueOperation, QueueOutcome>) {
         // More than all processes together send, and one for each that is at it.
         body(&mut region.unbounded::<u64>(NAME, 64).expect("a queue"));
     }
@@ -257,7 +260,7 @@ impl Subject for Mutex {
         of::Mutex
     }
 
-    fn with_session(region: &Region, body: &mut dyn FnMut(&mut dyn Session<MutexOperation, MutexOutcome>)) {
+    fn with_session(region: &Region, body: Part<'_, MutexOperation, MutexOutcome>) {
         let mutex = region.mutex(NAME, 0_u64).expect("a mutex");
         body(&mut Holder { mutex: &mutex, held: None });
     }
@@ -343,6 +346,11 @@ fn number(word: u64) -> u32 {
     u32::try_from(word & 0xffff_ffff).expect("a half of it")
 }
 
+/// Which one of a list it is, as it was counted from 1.
+fn index(counted: u64) -> usize {
+    usize::try_from(counted).expect("small") - 1
+}
+
 impl Word for SemaphoreOperation {
     fn to_word(self) -> u64 {
         match self {
@@ -353,7 +361,7 @@ impl Word for SemaphoreOperation {
     }
 
     fn from_word(word: u64) -> Self {
-        [Self::Acquire, Self::TryAcquire, Self::Release][(word >> 32) as usize - 1](number(word))
+        [Self::Acquire, Self::TryAcquire, Self::Release][index(word >> 32)](number(word))
     }
 }
 
@@ -369,7 +377,7 @@ impl Word for QueueOperation {
 
     fn from_word(word: u64) -> Self {
         let message = number(word);
-        [Self::Send(message), Self::TrySend(message), Self::Receive, Self::TryReceive][(word >> 32) as usize - 1]
+        [Self::Send(message), Self::TrySend(message), Self::Receive, Self::TryReceive][index(word >> 32)]
     }
 }
 
@@ -383,7 +391,7 @@ impl Word for QueueOutcome {
     }
 
     fn from_word(word: u64) -> Self {
-        [Self::Sent, Self::Got(number(word)), Self::WouldBlock][(word >> 32) as usize - 1]
+        [Self::Sent, Self::Got(number(word)), Self::WouldBlock][index(word >> 32)]
     }
 }
 
@@ -396,7 +404,7 @@ macro_rules! words {
             }
 
             fn from_word(word: u64) -> Self {
-                $list[word as usize - 1]
+                $list[index(word)]
             }
         })*
     };
