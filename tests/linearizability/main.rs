@@ -48,6 +48,8 @@ const ROUNDS: u64 = 150;
 const STEPS: u64 = 160;
 /// Pairs of operations and state that the judge tries. Histories of so few calls need some thousand.
 const EFFORT: u64 = 2_000_000;
+/// The same for each of the many judgements by which a failing history is reduced.
+const REDUCTION: u64 = 10_000;
 
 /// What the processes of one round share.
 struct Board {
@@ -152,7 +154,7 @@ fn histories<S: Subject>() {
         for round in 0..ROUNDS {
             let (records, killed) = play::<S>(round);
             if !is_explained::<S>(&records) {
-                let least = minimise(&S::specification(), &History::of(&records), EFFORT);
+                let least = minimise(&S::specification(), &History::of(&records), REDUCTION);
                 let name = |lane: usize| format!("process {lane}");
                 let whole = draw(&History::of(&records), &name);
                 panic!("{}, seed {round}: no order explains this:\n{}\nof\n{whole}", S::NAME, draw(&least, &name));

@@ -9,7 +9,7 @@
 //!    results were forgotten, there would be a witness without it.
 //! 3. *Loosen*: of what came after what only that is kept without which there would be a witness.
 //!
-//! In the result each known result is needed: forget one, and there is a witness.
+//! In the result each known result is needed: forget one, and there is a witness (or the limit is reached).
 
 use crate::history::{End, History};
 use crate::search::{Verdict, judge};
@@ -19,15 +19,18 @@ use std::collections::BTreeSet;
 
 type Of<S> = History<<S as Specification>::Operation, <S as Specification>::Outcome>;
 
-/// Reduces a history that has no witness; one that has, or that `limit` does not suffice to judge, comes back as it is.
+/// Reduces a history that has no witness; one that has comes back as it is.
+///
+/// Each of the judgements that this takes is given up after `limit`, as [`judge`] does; what it was about stays as it was. Long
+/// histories of which little is known cost most.
 #[must_use]
 pub fn minimise<S: Specification>(spec: &S, history: &Of<S>, limit: u64) -> Of<S> {
     let fails = |history: &Of<S>| judge(spec, history, limit) == Verdict::NotLinearizable;
-    if !fails(history) {
+    let passes = |history: &Of<S>| matches!(judge(spec, history, limit), Verdict::Linearizable(_));
+    if passes(history) {
         return history.clone();
     }
     let forgotten = forget(history, &fails);
-    let passes = |history: &Of<S>| matches!(judge(spec, history, limit), Verdict::Linearizable(_));
     loosen(&leave_out(&forgotten, &passes), &fails)
 }
 
