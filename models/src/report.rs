@@ -10,6 +10,7 @@ pub use header::Header;
 pub use markdown::page;
 
 use crate::audit::{self, Counterexample, counterexample, survivors};
+use crate::clients;
 use crate::ledger::{Proof, proof};
 use crate::states::{self, Diagram};
 use std::io;
@@ -30,6 +31,8 @@ pub struct Evidence {
     pub counterexamples: Vec<Counterexample>,
     /// The states of the control blocks.
     pub states: Vec<Diagram>,
+    /// How many of all small programs were checked.
+    pub clients: Vec<clients::Row>,
     /// What the primitives are for, in the order of their names.
     pub headers: Vec<Header>,
     /// The conformance matrix, as the test pins it.
@@ -37,8 +40,8 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Reads what is kept in `folder`: `ledger.json`, `audit.json`, `survivors.toml`, `faults/`, `states.json`, the pinned
-    /// conformance matrix, and `counterexamples.json`, if it is there; and the heads of the primitives.
+    /// Reads what is kept in `folder`: `ledger.json`, `audit.json`, `survivors.toml`, `faults/`, `states.json`, `clients.json`,
+    /// the pinned conformance matrix, and `counterexamples.json`, if it is there; and the heads of the primitives.
     ///
     /// # Errors
     /// A file is missing or is something else.
@@ -56,6 +59,7 @@ impl Evidence {
                 Vec::new()
             },
             states: states::read(&folder.join("states.json"))?,
+            clients: clients::read(&folder.join("clients.json"))?,
             headers: header::read(&folder.join("../src/primitives"))?,
             matrix: std::fs::read_to_string(folder.join("tests/snapshots/conformance__matrix.snap"))?,
         })

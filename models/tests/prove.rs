@@ -39,7 +39,8 @@ mod on_loom {
     /// Set in the process that runs one trial itself: the file to which it writes its row of the ledger.
     const ALONE: &str = "SELVEDGE_TRIAL_ALONE";
 
-    /// If it is set, what is found becomes the ledger that is kept, instead of being compared with it.
+    /// If it is set, what is found becomes the ledger that is kept, instead of being compared with it; of some trials, their
+    /// rows take the place of those that are kept.
     const KEEP: &str = "SELVEDGE_KEEP_LEDGER";
 
     pub(super) fn main() -> ExitCode {
@@ -107,7 +108,11 @@ mod on_loom {
         }
         if std::env::var_os(KEEP).is_some() {
             if !is_whole {
-                return Err("only the result of all models on all engines can be kept".to_owned());
+                let is_found =
+                    |row: &Proof| found.iter().any(|new| (&new.model, &new.engine) == (&row.model, &row.engine));
+                let known = proof::read(&ledger).map_err(|error| format!("{}: {error}", ledger.display()))?;
+                let rest: Vec<Proof> = known.into_iter().filter(|row| !is_found(row)).collect();
+                found.extend(rest);
             }
             return proof::write(&ledger, &found).map_err(|error| error.to_string());
         }

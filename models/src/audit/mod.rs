@@ -13,6 +13,7 @@
 pub mod counterexample;
 mod mutant;
 pub mod place;
+pub mod reach;
 pub mod survivors;
 
 pub use counterexample::Counterexample;

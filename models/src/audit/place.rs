@@ -84,7 +84,7 @@ pub fn places(sites: impl IntoIterator<Item = Site>, root: &Path) -> BTreeMap<Si
 }
 
 /// The name of the function that begins in this line.
-fn function_in(line: &str) -> Option<&str> {
+pub(super) fn function_in(line: &str) -> Option<&str> {
     let code = line.split("//").next().unwrap_or(line);
     let (before, after) = code.split_once("fn ")?;
     // What stands before it is of its signature: `pub(super) const unsafe extern "C"`.

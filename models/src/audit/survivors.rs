@@ -1,6 +1,7 @@
 //! The list of what no model can tell from what the source says, each with the reason why it stays as it is.
 
 use super::place::Place;
+use super::reach::{Unreached, without_reason};
 use serde::Deserialize;
 use std::path::Path;
 
@@ -36,11 +37,14 @@ impl Survivor {
     }
 }
 
+/// The list: what survives, and what is not reached.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct List {
     #[serde(default)]
     survivor: Vec<Survivor>,
+    #[serde(default)]
+    unreached: Vec<Unreached>,
 }
 
 /// Reads the list.
@@ -48,16 +52,28 @@ struct List {
 /// # Errors
 /// The file cannot be read or says something else than a list does, or a reason is missing; in words.
 pub fn read(file: &Path) -> Result<Vec<Survivor>, String> {
+    Ok(read_list(file)?.survivor)
+}
+
+/// As [`read`], what is listed as unreached.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_unreached(file: &Path) -> Result<Vec<Unreached>, String> {
+    Ok(read_list(file)?.unreached)
+}
+
+fn read_list(file: &Path) -> Result<List, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     parse(&text).map_err(|error| format!("{}: {error}", file.display()))
 }
 
-fn parse(text: &str) -> Result<Vec<Survivor>, String> {
-    let List { survivor } = toml::from_str(text).map_err(|error| error.to_string())?;
-    match survivor.iter().find(|entry| entry.reason.trim().is_empty()) {
-        Some(entry) => Err(format!("{}: no reason is given", entry.place())),
-        None => Ok(survivor),
+fn parse(text: &str) -> Result<List, String> {
+    let list: List = toml::from_str(text).map_err(|error| error.to_string())?;
+    if let Some(entry) = list.survivor.iter().find(|entry| entry.reason.trim().is_empty()) {
+        return Err(format!("{}: no reason is given", entry.place()));
     }
+    without_reason(&list.unreached).map_or(Ok(list), Err)
 }
 
 #[cfg(test)]
@@ -69,10 +85,12 @@ mod tests {
         let entry =
             "[[survivor]]\nfile = 'a.rs'\nfunction = 'f'\noperation = 'wake'\nfrom = 'wake all'\nto = 'wake one'\n";
         let list = parse(&format!("{entry}reason = 'cheap enough'\n")).expect("a list");
-        assert_eq!(list[0].place().to_string(), "a.rs f wake");
+        assert_eq!(list.survivor[0].place().to_string(), "a.rs f wake");
+        let unreached = "[[unreached]]\nfile = 'a.rs'\nfunction = 'f'\nreason = ''\n";
+        assert!(parse(unreached).is_err_and(|error| error.contains("no reason")));
         assert!(parse(&format!("{entry}reason = ' '\n")).is_err_and(|error| error.contains("no reason")));
         assert!(parse(entry).is_err_and(|error| error.contains("reason")));
         assert!(parse(&format!("{entry}reason = 'x'\nlines = 7\n")).is_err_and(|error| error.contains("lines")));
-        assert!(parse("").is_ok_and(|list| list.is_empty()));
+        assert!(parse("").is_ok_and(|list| list.survivor.is_empty()));
     }
 }

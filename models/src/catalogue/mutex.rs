@@ -81,7 +81,7 @@ impl<L: Lock> Of<L> {
             client: "3 processes × 1 lock of a mutex whose owner has died; the heir gives up; one is killed",
             build: all_are_told::<L>,
             faults: Faults { victims: &[0], ..NO_FAULTS },
-            bounds: Bounds { plain: Some(3), faulty: Some(1) },
+            bounds: Bounds { plain: Some(2), faulty: Some(0) },
         },
         Model {
             name: "mutex/reset_comes_after_giving_up",

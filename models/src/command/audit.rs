@@ -4,7 +4,7 @@ use super::progress::Progress;
 use super::{Common, folder, write_json};
 use selvedge_models::Model;
 use selvedge_models::audit::counterexample::{self, describe};
-use selvedge_models::audit::{self, Audit, Scope, Stages, baselines, survivors};
+use selvedge_models::audit::{self, Audit, Scope, Stages, baselines, reach, survivors};
 use selvedge_models::ledger;
 use selvedge_models::sweep::Settings;
 use std::io;
@@ -83,7 +83,20 @@ pub(super) fn run(models: &[Model], wishes: &Wishes, common: &Common) -> io::Res
         audit.counterexamples().iter().for_each(|one| print!("\n{one}"));
     }
     common.write(&audit)?;
-    judge(&audit, &listed, &known, wishes, common, &known_file)
+    let mut objections = audit.objections(&listed);
+    if is_whole(wishes, common) {
+        let unreached = survivors::read_unreached(&folder().join("survivors.toml")).map_err(io::Error::other)?;
+        let gaps = reach::gaps(&audit::mutants(&baselines, scope), scope, PRIMITIVES)?;
+        objections.extend(reach::objections(&gaps, &unreached));
+    }
+    judge(&audit, objections, &known, wishes, common, &known_file)
+}
+
+/// Where what is proved stands.
+const PRIMITIVES: &str = "src/primitives";
+
+fn is_whole(wishes: &Wishes, common: &Common) -> bool {
+    common.filter.is_empty() && wishes.sites.is_empty() && wishes.mutant.is_empty()
 }
 
 /// The library's own code; the models and the model of the kernel under them are taken as they are.
@@ -93,14 +106,13 @@ fn is_library(file: &str) -> bool {
 
 fn judge(
     audit: &Audit,
-    listed: &[survivors::Survivor],
+    mut objections: Vec<String>,
     known: &[audit::Row],
     wishes: &Wishes,
     common: &Common,
     known_file: &Path,
 ) -> io::Result<bool> {
-    let mut objections = audit.objections(listed);
-    let is_whole = common.filter.is_empty() && wishes.sites.is_empty() && wishes.mutant.is_empty();
+    let is_whole = is_whole(wishes, common);
     if wishes.write {
         let rows = if is_whole { audit.rows() } else { audit::with_killed(known, &audit.rows()) };
         write_json(known_file, &rows)?;

@@ -1,7 +1,7 @@
 //! The report as a page of Markdown.
 
 use super::Evidence;
-use crate::audit::{Row, Verdict};
+use crate::audit::{Row, Verdict, headline_of};
 use crate::ledger::{Proof, blind, engine_name};
 use crate::properties;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,13 +10,15 @@ use std::fmt::Write as _;
 /// The page.
 #[must_use]
 pub fn page(evidence: &Evidence) -> String {
-    let mut page = String::from(
-        "# Proofs\n\nWhat the models of selvedge show, how far they were explored, and which of them notices it if an ordering of the source is weaker. This page is \
-         made from `models/ledger.json`, `models/audit.json`, `models/survivors.toml` and `models/faults/` by `cargo prove report --write`; the tests \
+    let mut page = format!("# Proofs\n\n{}.\n\n", headline_of(&evidence.audit, &evidence.survivors));
+    page.push_str(
+        "What the models of selvedge show, how far they were explored, and which of them notices it if an ordering of the source is weaker. This page is \
+         made from `models/ledger.json`, `models/audit.json`, `models/survivors.toml`, `models/clients.json` and `models/faults/` by `cargo prove report --write`; the tests \
          compare it with what they find.\n\n",
     );
     summary(&mut page, evidence);
     by_property(&mut page, evidence);
+    small_clients(&mut page, evidence);
     ledger(&mut page, evidence);
     blind_spots(&mut page);
     audit(&mut page, evidence);
@@ -60,6 +62,32 @@ fn by_property(page: &mut String, evidence: &Evidence) {
         }
         let complete = models.values().filter(|complete| **complete).count();
         let _ = writeln!(page, "| {} | {} | {} | {complete} |", property.id, property.what, models.len());
+    }
+    page.push('\n');
+}
+
+fn small_clients(page: &mut String, evidence: &Evidence) {
+    page.push_str(
+        "## Small clients\n\nNot chosen by hand: all programs of so many threads and operations over an object's interface. \
+         Distinct are those that are not the same as another one but for the order of threads or the names of values; checked, those of which every \
+         execution has a witness in the sequential specification. With kills, a thread is killed at each of its steps. `cargo prove clients` \
+         does it again.\n\n| object | threads | operations | kills | programs | distinct | checked | executions |\n\
+         |---|---:|---:|---|---:|---:|---:|---:|\n",
+    );
+    for row in &evidence.clients {
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {}{} | {} | {} | {} | {} |",
+            row.object,
+            row.threads,
+            row.operations,
+            if row.kills { "yes" } else { "no" },
+            if row.meets { ", threads meet elsewhere, too" } else { "" },
+            row.programs,
+            row.distinct,
+            row.checked,
+            row.executions,
+        );
     }
     page.push('\n');
 }

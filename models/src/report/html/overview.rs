@@ -35,8 +35,44 @@ pub(super) fn page(evidence: &Evidence) -> Markup {
             (by_property(evidence))
             h2 id="primitives" { "Primitives" }
             (primitives(evidence))
+            h2 id="clients" { "Small clients" }
+            p {
+                "Not chosen by hand: all programs of so many threads and operations over an object's interface. Distinct are those that are not the "
+                "same as another one but for the order of threads or the names of values; checked, those of which every execution has a witness in the "
+                "sequential specification. With kills, a thread is killed at each of its steps. " code { "cargo prove clients" } " does it again."
+            }
+            (clients(evidence))
         }
     }
+}
+
+fn clients(evidence: &Evidence) -> Markup {
+    let columns: [Column; 8] = [
+        ("object", false),
+        ("threads", true),
+        ("operations", true),
+        ("kills", false),
+        ("programs", true),
+        ("distinct", true),
+        ("checked", true),
+        ("executions", true),
+    ];
+    let size = |size: usize| number(u64::try_from(size).unwrap_or(u64::MAX));
+    let rows: Vec<Markup> = evidence
+        .clients
+        .iter()
+        .map(|row| {
+            html! {
+                tr {
+                    th scope="row" { (row.object) }
+                    (size(row.threads)) (size(row.operations))
+                    td { @if row.kills { "yes" } @else { "no" } @if row.meets { ", threads meet elsewhere, too" } }
+                    (number(row.programs)) (number(row.distinct)) (number(row.checked)) (number(row.executions))
+                }
+            }
+        })
+        .collect();
+    table("All programs up to a size", &columns, &rows)
 }
 
 fn engines(evidence: &Evidence) -> Markup {
