@@ -1,4 +1,4 @@
-//! The report: what is proved, how far, and what every ordering is for; made from what is kept in the repository.
+//! The report: what is checked, how far, and what every ordering is for; made from what is kept in the repository.
 
 mod faults;
 mod header;

@@ -1,4 +1,4 @@
-//! No document claims more than a complete row of the ledger shows.
+//! The documents that are listed here claim no more than a complete row of the ledger shows.
 //!
 //! "Exhaustive", "proved", "proven" and "verified" are words for what was explored whole. Whoever uses one of them in a
 //! document says of which models, in a comment on the line before: `<!-- complete: mutex/two_lock_once ring/one_message -->`.
@@ -11,12 +11,12 @@ use std::path::Path;
 
 const WORDS: [&str; 6] = ["exhaustive", "exhaustively", "proved", "proven", "verified", "every interleaving"];
 
-/// Where people read; sources of the library are documents, too.
+/// Where people read. The report in HTML has a test of its own for these words.
 const DOCUMENTS: [&str; 7] =
     ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "PROOFS.md", "treadle/README.md", "src/lib.rs", "Cargo.toml"];
 
 /// How those say it that define the words, or say that something is not.
-const ALLOWED: [&str; 3] = ["not proved", "the word *exhaustive* is for those alone", "be proved wrong"];
+const ALLOWED: [&str; 2] = ["not proved", "the word *exhaustive* is for those alone"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the models have a folder above them")

@@ -105,7 +105,7 @@ pub trait Repair {
     /// Completes or undoes whatever the dead left in this object. Idempotent; several may do it at once.
     fn bury(&self, dead: &Dead<'_>);
 
-    /// Wakes everybody who sleeps on this object.
+    /// Wakes who sleeps on this object: everybody, or one, where that one wakes the next or nobody else can sleep there.
     fn wake_all(&self);
 }
 
@@ -114,7 +114,7 @@ pub trait Objects {
     /// Calls `visit` for every object that exists.
     fn for_each(&self, visit: &mut dyn FnMut(&dyn Repair));
 
-    /// Wakes everybody who sleeps on one object, if it exists.
+    /// Wakes who sleeps on one object, if it exists, as [`Repair::wake_all`] does.
     fn wake(&self, object: ObjectId);
 }
 

@@ -73,7 +73,7 @@ pub fn objections(gaps: &[Gap], listed: &[Unreached]) -> Vec<String> {
     unlisted.chain(listed).collect()
 }
 
-/// The reason of an entry, and whether there is one.
+/// The first entry that gives no reason, in words.
 pub(super) fn without_reason(listed: &[Unreached]) -> Option<String> {
     let entry = listed.iter().find(|entry| entry.reason.trim().is_empty())?;
     Some(format!("{} {}: no reason is given", entry.file, entry.function))

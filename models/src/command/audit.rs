@@ -92,7 +92,7 @@ pub(super) fn run(models: &[Model], wishes: &Wishes, common: &Common) -> io::Res
     judge(&audit, objections, &known, wishes, common, &known_file)
 }
 
-/// Where what is proved stands.
+/// Where the sources stand of which everything is to be reached.
 const PRIMITIVES: &str = "src/primitives";
 
 fn is_whole(wishes: &Wishes, common: &Common) -> bool {

@@ -13,8 +13,9 @@ pub fn page(evidence: &Evidence) -> String {
     let mut page = format!("# Proofs\n\n{}.\n\n", headline_of(&evidence.audit, &evidence.survivors));
     page.push_str(
         "What the models of selvedge show, how far they were explored, and which of them notices it if an ordering of the source is weaker. This page is \
-         made from `models/ledger.json`, `models/audit.json`, `models/survivors.toml`, `models/clients.json` and `models/faults/` by `cargo prove report --write`; the tests \
-         compare it with what they find.\n\n",
+         made from `models/ledger.json`, `models/audit.json`, `models/survivors.toml`, `models/clients.json` and `models/faults/` by `cargo prove report --write`. The tests \
+         compare this page with those files, and the ledger and the clients with what they find; `cargo prove audit` does so with the audit, and does \
+         not gate a change.\n\n",
     );
     summary(&mut page, evidence);
     by_property(&mut page, evidence);

@@ -21,8 +21,9 @@ pub(super) fn page(evidence: &Evidence) -> Markup {
                 "This report says what the models of selvedge show, how far each was explored, and which of them notices if an ordering, a fence, "
                 "a wait or a wake of the source is weaker. It is made from files that are kept beside the source ("
                 code { "models/ledger.json" } ", " code { "audit.json" } ", " code { "counterexamples.json" } ", " code { "states.json" } ", "
-                code { "clients.json" } ", " code { "survivors.toml" } " and " code { "faults/" } "), which tests compare with what they find, by "
-                code { "cargo prove report --html" } "."
+                code { "clients.json" } ", " code { "survivors.toml" } " and " code { "faults/" } ") by "
+                code { "cargo prove report --html" } ". Tests compare the ledger, the states and the clients with what they find; "
+                code { "cargo prove audit" } " does so with the audit, and does not gate a change."
             }
             h2 id="engines" { "How far the models were explored" }
             (engines(evidence))
