@@ -75,6 +75,12 @@ fn those_for_the_models_apply() {
 }
 
 #[test]
+fn those_for_the_clients_apply() {
+    let offences = offences("models/faults/clients", "Clients", &sources(&["models/src/clients"]));
+    assert!(offences.is_empty(), "{}", offences.join("\n"));
+}
+
+#[test]
 fn those_for_the_torture_apply() {
     let offences = offences("cli/faults", "Only", &sources(&["cli/src/torture", "cli/src/torture/subjects"]));
     assert!(offences.is_empty(), "{}", offences.join("\n"));

@@ -1,6 +1,7 @@
 //! What the command line asks for.
 
 mod audit;
+mod clients;
 mod progress;
 
 use progress::Progress;
@@ -93,6 +94,8 @@ enum Command {
         #[arg(long)]
         write: bool,
     },
+    /// Checks every small client of an object: all programs up to a size, and a witness for each of their executions.
+    Clients(clients::Wishes),
     /// Prints the report that is made from models/ledger.json, models/audit.json and what else is kept.
     Report {
         /// Write it to PROOFS.md instead.
@@ -139,6 +142,7 @@ pub(crate) fn run() -> ExitCode {
         }
         Some(Command::States { write }) => show_states(*write, arguments.common.threads()),
         Some(Command::Report { write, html }) => show_report(*write, html.as_deref()),
+        Some(Command::Clients(wishes)) => clients::run(wishes),
         Some(Command::Audit(wishes)) => audit::run(&models, wishes, &arguments.common),
         None if arguments.list => {
             for model in &models {

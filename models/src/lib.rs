@@ -11,6 +11,7 @@
 
 pub mod audit;
 pub mod catalogue;
+pub mod clients;
 pub mod compare;
 pub mod explore;
 pub mod gallery;

@@ -14,6 +14,8 @@ pub enum Problem {
     /// Threads wait for what nobody will do: a lock that is never released, a wake-up that was lost, a spin loop whose
     /// condition never comes true.
     Deadlock,
+    /// Threads wait for ever, and what the model has to say of that ([`at_rest`](crate::at_rest)) is that they must not.
+    Unrest,
     /// A tracked object was left at the end.
     Leak,
     /// An operation that must not block does not end when its thread runs alone ([`non_blocking`](crate::non_blocking)).
@@ -81,6 +83,7 @@ pub(crate) fn describe(fault: &Fault) -> (Problem, String) {
             (Problem::Leak, message)
         }
         Fault::Misuse(why) => (Problem::Misuse, why.clone()),
+        Fault::Unrest(why) => (Problem::Unrest, why.clone()),
         Fault::Aborted(why) => (Problem::Aborted, why.clone()),
         Fault::Misfit => (Problem::Misfit, "the execution to be replayed is not one of this program".to_owned()),
         Fault::MoreThreads => (Problem::Misuse, "there are too many threads".to_owned()),

@@ -116,6 +116,7 @@ pub mod futex;
 mod graph;
 pub mod hint;
 pub mod model;
+mod moment;
 mod report;
 mod runtime;
 mod share;
@@ -126,6 +127,7 @@ pub mod thread;
 pub use consistency::MemoryModel;
 pub use failure::{Failure, Problem};
 pub use model::{Builder, Report, Search, model};
+pub use moment::{Moment, moment};
 pub use report::Picture;
 pub use runtime::{Killed, LastAccess, Schedule};
 pub use stateful::{Stateful, StatefulReport, non_blocking, phase};
@@ -152,6 +154,31 @@ pub fn choose(bound: u32) -> u32 {
 #[must_use]
 pub fn is_running() -> bool {
     runtime::is_inside()
+}
+
+/// Says that it is no deadlock in itself if nobody can go on: an execution may end so that some threads wait for ever, unless
+/// `check`, which is called then, says why not. It must not use anything of the model, whose threads stand still.
+///
+/// For models in which a wait may be in vain, and which know from what else has happened whether it may. It holds for the
+/// execution that is running; [`Stateful`] does not ask.
+///
+/// ```
+/// use std::sync::Arc;
+/// use treadle::{Builder, Problem, sync::atomic::{AtomicU32, Ordering::Relaxed}, thread};
+///
+/// let waits_in_vain = |may: bool| move || {
+///     treadle::at_rest(move || if may { Ok(()) } else { Err("nobody is to wait".to_owned()) });
+///     let word = Arc::new(AtomicU32::new(0));
+///     thread::spawn(move || word.await_eq(1, Relaxed)).join().unwrap();
+/// };
+/// assert_eq!(Builder::new().explore(waits_in_vain(true)).unwrap().executions, 1);
+/// assert_eq!(Builder::new().explore(waits_in_vain(false)).unwrap_err().problem, Problem::Unrest);
+/// ```
+///
+/// # Panics
+/// Outside of a model.
+pub fn at_rest(check: impl FnOnce() -> Result<(), String> + 'static) {
+    runtime::with(|x| x.at_rest = Some(Box::new(check)));
 }
 
 /// Ends the whole check at once, with [`Problem::Aborted`]: for harnesses that find out in the middle of an execution

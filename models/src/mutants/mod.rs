@@ -7,6 +7,7 @@
 mod mutex;
 mod semaphore;
 
+use crate::clients::{Clients, Size};
 use crate::world::{Bounds, Model};
 
 /// A wrong variant.
@@ -22,6 +23,27 @@ pub struct Mutant {
     pub planted: Model,
     /// The same model of the faithful copy, which must pass.
     pub control: Model,
+    /// Small clients that must fail, too, if there are any so small.
+    pub clients: Option<Caught>,
+}
+
+/// By which clients a mutant is caught.
+#[derive(Clone, Copy, Debug)]
+pub struct Caught {
+    /// Those of the mutant.
+    pub planted: Clients,
+    /// Those of the faithful copy, which must pass.
+    pub control: Clients,
+    /// As far as is needed.
+    pub size: Size,
+    /// With or without kills.
+    pub kills: bool,
+}
+
+impl Caught {
+    fn by(planted: Clients, control: Clients, (threads, operations, kills): (usize, usize, bool)) -> Self {
+        Self { planted, control, size: Size { threads, operations }, kills }
+    }
 }
 
 /// Every mutant.

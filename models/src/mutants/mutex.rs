@@ -1,7 +1,8 @@
 //! Mutants of the mutex.
 
-use super::{Mutant, control, planted};
+use super::{Caught, Mutant, control, planted};
 use crate::catalogue::mutex::{Evidence, Of, outlives};
+use crate::clients::of_mutex;
 use crate::subject::Lock;
 use crate::world::Model;
 use selvedge::primitives::mutex::{Acquired, Leaves, LockError};
@@ -63,24 +64,28 @@ pub(super) fn all() -> Vec<Mutant> {
             "a waiter that slept locks without WAITERS",
             "mutex/three_lock_once",
             "lost wake-up",
+            Some((3, 5, false)),
         ),
         mutant::<WokenBeforeDead>(
             "woken_before_dead",
             "the walk wakes before it sets DEAD",
             "mutex/owner_dies_heir_is_told",
             "lost wake-up",
+            Some((2, 3, true)),
         ),
         mutant::<WalkWakesNobody>(
             "walk_wakes_nobody",
             "the walk wakes nobody",
             "mutex/owner_dies_heir_is_told",
             "lost wake-up",
+            Some((2, 3, true)),
         ),
         mutant::<HeirStoresBlindly>(
             "heir_stores_blindly",
             "the heir takes over with a store instead of a compare-exchange",
             "mutex/waiters_survive_takeover",
             "",
+            Some((3, 4, true)),
         ),
     ];
     let control = control(Of::<Copied<Faithful>>::MODELS, "mutex/owner_outlives_its_keeper");
@@ -91,13 +96,24 @@ pub(super) fn all() -> Vec<Mutant> {
         fails_with: "",
         planted,
         control,
+        // There, whoever is killed is marked as a whole.
+        clients: None,
     });
     all
 }
 
-fn mutant<S: Steps>(name: &'static str, bug: &'static str, model: &str, fails_with: &'static str) -> Mutant {
+fn mutant<S: Steps>(
+    name: &'static str,
+    bug: &'static str,
+    model: &str,
+    fails_with: &'static str,
+    clients: Option<(usize, usize, bool)>,
+) -> Mutant {
     let planted = planted(Of::<Copied<S>>::MODELS, model);
-    Mutant { name, bug, fails_with, planted, control: control(Of::<Copied<Faithful>>::MODELS, model) }
+    let control = control(Of::<Copied<Faithful>>::MODELS, model);
+    let (wrong, right) = (of_mutex::<Copied<S>>(), of_mutex::<Copied<Faithful>>());
+    let clients = clients.map(|size| Caught::by(wrong, right, size));
+    Mutant { name, bug, fails_with, planted, control, clients }
 }
 
 /// A copy of `primitives/mutex.rs` with replaceable steps.
@@ -153,6 +169,9 @@ impl<S: Steps> Lock for Copied<S> {
                 Ok(how) => return Ok(how),
                 Err(held) => held,
             };
+            if held & OWNER == me {
+                return Err(LockError::Relocked);
+            }
             if held & WAITERS == 0
                 && let Err(newer) =
                     self.word.compare_exchange(held, held | WAITERS, Ordering::Relaxed, Ordering::Relaxed)

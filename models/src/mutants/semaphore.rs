@@ -1,7 +1,8 @@
 //! Mutants of the counting semaphore.
 
-use super::{Mutant, control, planted};
+use super::{Caught, Mutant, control, planted};
 use crate::catalogue::semaphore::Of;
+use crate::clients::of_semaphore;
 use crate::subject::Permits;
 use selvedge::primitives::semaphore::{AcquireError, Overflow};
 use selvedge::primitives::undertaker::{Dead, Repair};
@@ -73,37 +74,52 @@ pub(super) fn all() -> Vec<Mutant> {
             "a release wakes one, and who is woken does not pass the wake on",
             "semaphore/producer_feeds_three_consumers",
             "lost wake-up",
+            Some((3, 3, false)),
         ),
         mutant::<WakeIsRobbed>(
             "wake_is_robbed",
             "who needs two permits takes the wake for the one that is there",
             "semaphore/release_reaches_past_a_larger_one",
             "lost wake-up",
+            Some((3, 3, false)),
         ),
         mutant::<ClearedAfterVainWake>(
             "cleared_after_vain_wake",
             "a release clears WAITERS because its wake returned 0",
             "semaphore/four_share_one_permit",
             "lost wake-up",
+            // It takes four threads.
+            None,
         ),
         mutant::<WalkWakesNobody>(
             "semaphore_walk_wakes_nobody",
             "the walk wakes nobody",
             "semaphore/waiter_dies_wake_is_not_lost",
             "lost wake-up",
+            Some((3, 3, true)),
         ),
         mutant::<OrderingsSwapped>(
             "orderings_swapped",
             "acquire takes with Release, release gives with Acquire",
             "semaphore/two_share_one_permit",
             "data race",
+            Some((2, 2, false)),
         ),
     ]
 }
 
-fn mutant<S: Steps>(name: &'static str, bug: &'static str, model: &str, fails_with: &'static str) -> Mutant {
+fn mutant<S: Steps>(
+    name: &'static str,
+    bug: &'static str,
+    model: &str,
+    fails_with: &'static str,
+    clients: Option<(usize, usize, bool)>,
+) -> Mutant {
     let planted = planted(Of::<Copied<S>>::MODELS, model);
-    Mutant { name, bug, fails_with, planted, control: control(Of::<Copied<Faithful>>::MODELS, model) }
+    let control = control(Of::<Copied<Faithful>>::MODELS, model);
+    let (wrong, right) = (of_semaphore::<Copied<S>>(), of_semaphore::<Copied<Faithful>>());
+    let clients = clients.map(|size| Caught::by(wrong, right, size));
+    Mutant { name, bug, fails_with, planted, control, clients }
 }
 
 /// A copy of `primitives/semaphore.rs` with replaceable steps.

@@ -118,6 +118,9 @@ pub(crate) struct Got {
     pub(crate) source: EventId,
 }
 
+/// What the program says of an end at which threads wait for ever.
+pub(crate) type AtRest = Box<dyn FnOnce() -> Result<(), String>>;
+
 /// An exploration in progress.
 pub(crate) struct Execution {
     pub(crate) explorer: Explorer,
@@ -162,6 +165,8 @@ pub(crate) struct Execution {
     pub(crate) spawned: Vec<(usize, super::pool::Task)>,
     /// Steps executed, replayed ones included.
     pub(crate) steps: u64,
+    /// What the program says of an end at which threads wait for ever.
+    pub(crate) at_rest: Option<AtRest>,
 }
 
 impl Execution {
@@ -193,6 +198,7 @@ impl Execution {
             addresses: HashMap::new(),
             spawned: Vec::new(),
             steps: 0,
+            at_rest: None,
         }
     }
 
@@ -208,6 +214,7 @@ impl Execution {
         self.recheck = false;
         self.quiet = None;
         self.fault = None;
+        self.at_rest = None;
         self.tracked.clear();
         self.pointers.clear();
         self.addresses.clear();
@@ -825,6 +832,13 @@ impl Execution {
             Some(last) => graph.row(thread).get(last).copied(),
             None => graph.spawned_by(thread),
         }
+    }
+
+    /// How much of each thread happens before what the running thread does next; of itself, how much it has done.
+    pub(crate) fn seen(&self) -> Vec<u16> {
+        let graph = self.explorer.graph();
+        let last = self.last_event(self.running);
+        last.map_or_else(|| vec![0; graph.capacity()], |last| graph.clock(last, Clock::Hb).to_vec())
     }
 
     /// How far the running thread is, for the accesses between its events.

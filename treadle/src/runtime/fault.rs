@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Leak { site: &'static Location<'static>, count: usize },
     /// The model uses the engine in a way that it cannot follow.
     Misuse(String),
+    /// Threads wait for ever, and the model says that they must not.
+    Unrest(String),
     /// The model ended the check.
     Aborted(String),
     /// What is replayed does not fit the program.

@@ -248,6 +248,9 @@ fn judge(x: &mut Execution) -> End {
             _ => end = End::Deadlock,
         }
     }
+    if let Some(at_rest) = x.at_rest.take().filter(|_| matches!(end, End::Deadlock)) {
+        return at_rest().map_or_else(|why| End::Fault(Fault::Unrest(why)), |()| End::Complete);
+    }
     match x.tracked.values().next() {
         Some(site) if matches!(end, End::Complete) => End::Fault(Fault::Leak { site, count: x.tracked.len() }),
         _ => end,
