@@ -12,6 +12,7 @@
 pub mod audit;
 pub mod catalogue;
 pub mod clients;
+pub mod command;
 pub mod compare;
 pub mod explore;
 pub mod gallery;
@@ -24,6 +25,7 @@ pub mod mutants;
 pub mod outcomes;
 mod panics;
 pub mod parallel;
+pub mod parts;
 pub mod properties;
 pub mod report;
 pub mod scene;

@@ -1,5 +1,6 @@
 //! The list of what no model can tell from what the source says, each with the reason why it stays as it is.
 
+use super::Finding;
 use super::place::Place;
 use serde::Deserialize;
 use std::path::Path;
@@ -33,6 +34,12 @@ impl Survivor {
     pub fn place(&self) -> Place {
         let Self { file, function, operation, nth, .. } = self.clone();
         Place { file, function, operation, nth }
+    }
+
+    /// Whether it says why this one is not noticed.
+    #[must_use]
+    pub fn is_of(&self, finding: &Finding) -> bool {
+        self.place() == finding.place && self.from == finding.from && self.to == finding.to
     }
 }
 

@@ -1,18 +1,18 @@
 //! The report as a page of Markdown.
 
-use super::Evidence;
+use super::{Evidence, Places};
 use crate::audit::{Row, Verdict};
 use crate::ledger::{Proof, blind, engine_name};
-use crate::properties;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// The page.
 #[must_use]
 pub fn page(evidence: &Evidence) -> String {
-    let mut page = String::from(
-        "# Proofs\n\nWhat the models of selvedge show, how far they were explored, and which of them notices it if an ordering of the source is weaker. This page is \
-         made from `models/ledger.json`, `models/audit.json`, `models/survivors.toml` and `models/faults/` by `cargo prove report --write`; the tests \
+    let Evidence { name, places: Places { kept, .. }, .. } = evidence;
+    let mut page = format!(
+        "# Proofs\n\nWhat the models of {name} show, how far they were explored, and which of them notices it if an ordering of the source is weaker. This page is \
+         made from `{kept}ledger.json`, `{kept}audit.json`, `{kept}survivors.toml` and `{kept}faults/` by `cargo prove report --write`; the tests \
          compare it with what they find.\n\n",
     );
     summary(&mut page, evidence);
@@ -52,7 +52,7 @@ fn summary(page: &mut String, evidence: &Evidence) {
 
 fn by_property(page: &mut String, evidence: &Evidence) {
     page.push_str("## Properties\n\n| id | what holds | models | of them complete |\n|---|---|---:|---:|\n");
-    for property in properties::ALL {
+    for property in &evidence.properties {
         let checks = |proof: &&Proof| proof.properties.split(' ').any(|id| id == property.id);
         let mut models: BTreeMap<&str, bool> = BTreeMap::new();
         for proof in evidence.proofs.iter().filter(checks) {
@@ -122,12 +122,13 @@ fn audit(page: &mut String, evidence: &Evidence) {
         page,
         "## Is every ordering needed?\n\nEach ordering, fence, wait and wake of the primitives was weakened by one step at a time ({} ways in all): {} were noticed by a \
          model, {} by none within the bounds of the audit (few deviations from the plain execution, fewer than the ledger's), {} without an answer; of \
-         those {} are justified in `models/survivors.toml`. `cargo prove audit` does it again.\n",
+         those {} are justified in `{}survivors.toml`. `cargo prove audit` does it again.\n",
         evidence.audit.len(),
         count(Verdict::Killed),
         count(Verdict::Survivor),
         count(Verdict::Inconclusive),
         evidence.survivors.len(),
+        evidence.places.kept,
     );
     if !evidence.survivors.is_empty() {
         page.push_str("| survivor | source | weaker | why it stays | blind row |\n|---|---|---|---|---|\n");

@@ -38,7 +38,7 @@ pub fn page(evidence: &Evidence) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { "Proofs of selvedge" }
+                title { "Proofs of " (evidence.name) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
@@ -78,7 +78,7 @@ fn arrows() -> Markup {
 fn navigation(evidence: &Evidence) -> Markup {
     html! {
         nav aria-label="Pages" {
-            p.title { "selvedge" }
+            p.title { (evidence.name) }
             ul { li { a href="#overview" { "Overview" } } }
             h2 { "Primitives" }
             ul {
