@@ -5,6 +5,9 @@
 //! running out, every wait returning spuriously, others frozen at every step. See [`explore`] for one exploration,
 //! [`sweep`] for all of a model, [`lanes`] for the picture of a failure.
 //!
+//! It is for other crates, too: they write their code on [`sync`], and have a binary whose `main` is [`command::main`]. `foreign/` is
+//! such a crate, and its `TUTORIAL.md` begins with an empty folder.
+//!
 //! Everything needs `--cfg loom`; without the flag this crate is empty.
 
 #![cfg(loom)]
@@ -32,8 +35,10 @@ pub mod scene;
 pub mod states;
 pub mod subject;
 pub mod sweep;
+pub mod sync;
 pub mod world;
 
+pub use selvedge_witness as witness;
 pub use world::{Bounds, Death, Faults, Model, World};
 
 /// An assertion of a model: counted, so that a model whose assertions are never reached is refused.
@@ -52,4 +57,12 @@ macro_rules! verify_eq {
         $crate::world::count_assertion();
         assert_eq!($left, $right $(, $($message)+)?);
     }};
+}
+
+/// The [`Project`](command::Project) of the crate in which it stands, without any models yet.
+#[macro_export]
+macro_rules! project {
+    ($name:expr) => {
+        $crate::command::Project::new($name, env!("CARGO_MANIFEST_DIR"), file!())
+    };
 }

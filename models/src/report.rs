@@ -9,9 +9,9 @@ pub use faults::Fault;
 pub use header::Header;
 pub use markdown::page;
 
-use crate::audit::{self, Counterexample, counterexample, survivors};
+use crate::audit::{self, Counterexample, counterexample};
 use crate::command::Project;
-use crate::ledger::{Proof, proof};
+use crate::ledger::Proof;
 use crate::mutants::{self, Mutant};
 use crate::properties::Property;
 use crate::states::{self, Diagram};
@@ -51,7 +51,7 @@ pub struct Evidence {
 #[derive(Clone, Debug)]
 pub struct Places {
     /// The folder of the sources.
-    pub sources: &'static str,
+    pub sources: String,
     /// The folder of what is kept, with a slash at its end unless it is the root itself.
     pub kept: String,
 }
@@ -65,25 +65,25 @@ impl Evidence {
     /// A file is missing or is something else.
     pub fn read(project: &Project) -> io::Result<Self> {
         let kept = |name: &str| Some(project.kept.join(name)).filter(|file| file.exists());
-        let audit = serde_json::from_slice(&std::fs::read(project.kept.join("audit.json"))?)?;
+        let audit = serde_json::from_slice(&project.read("audit.json", "cargo prove audit --write")?)?;
         let folder = project.kept.strip_prefix(&project.root).unwrap_or(&project.kept).display().to_string();
         let matrix = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/conformance__matrix.snap");
         Ok(Self {
             name: project.name,
             places: Places {
-                sources: project.sources,
+                sources: project.sources.clone(),
                 kept: if folder.is_empty() { folder } else { format!("{folder}/") },
             },
             properties: project.properties.clone(),
-            proofs: proof::read(&project.kept.join("ledger.json"))?,
+            proofs: serde_json::from_slice(&project.read("ledger.json", "cargo prove --write")?)?,
             audit,
-            survivors: survivors::read(&project.kept.join("survivors.toml")).map_err(io::Error::other)?,
+            survivors: project.survivors()?,
             faults: kept("faults").map_or_else(|| Ok(Vec::new()), |folder| faults::read(&folder))?,
             counterexamples: kept("counterexamples.json")
                 .map_or_else(|| Ok(Vec::new()), |file| counterexample::read(&file))?,
             states: kept("states.json").map_or_else(|| Ok(Vec::new()), |file| states::read(&file))?,
             variants: if project.is_selvedge() { mutants::all() } else { Vec::new() },
-            headers: header::read(&project.root.join(project.sources))?,
+            headers: header::read(&project.root.join(&project.sources))?,
             matrix: std::fs::read_to_string(matrix)?,
         })
     }
@@ -91,7 +91,7 @@ impl Evidence {
     /// The primitive that a source file belongs to: `src/primitives/queue/repair.rs` to `queue`.
     #[must_use]
     pub fn primitive_of<'a>(&self, file: &'a str) -> &'a str {
-        let inside = file.strip_prefix(self.places.sources).map_or(file, |inside| inside.trim_start_matches('/'));
+        let inside = file.strip_prefix(&self.places.sources).map_or(file, |inside| inside.trim_start_matches('/'));
         inside.split(['/', '.']).next().unwrap_or(inside)
     }
 }

@@ -32,7 +32,7 @@ mod unbounded;
 
 use check::check;
 pub use check::{Care, Checked};
-use object::Object;
+pub use object::{Object, Operation, Outcome, Past};
 pub use program::{Program, Size};
 pub use rows::{Row, read, table, text};
 
@@ -83,7 +83,7 @@ pub(crate) fn of_mutex<L: Lock>() -> Clients {
 impl Clients {
     /// Those of this object.
     #[must_use]
-    fn of<O: Object>() -> Self {
+    pub fn of<O: Object>() -> Self {
         Self {
             object: O::NAME,
             letters: |kills| O::letters(kills).len(),

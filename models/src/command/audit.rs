@@ -4,7 +4,7 @@ use super::progress::Progress;
 use super::run::{Run, write_json};
 use super::{Common, Project};
 use crate::audit::counterexample::{self, describe};
-use crate::audit::{self, Audit, Baseline, Finding, Mutant, Scope, Stages, baselines, survivors};
+use crate::audit::{self, Audit, Baseline, Finding, Mutant, Scope, Stages, baselines};
 use crate::ledger;
 use crate::parts::Done;
 use crate::sweep::Settings;
@@ -97,7 +97,7 @@ pub(super) fn conclude(
 ) -> io::Result<bool> {
     let audit = Audit::of(done.iter().map(|done| done.result.clone()).collect());
     let is_whole = run.is_whole();
-    let mut listed = survivors::read(&project.file("survivors.toml")).map_err(io::Error::other)?;
+    let mut listed = project.survivors()?;
     listed.retain(|entry| {
         let is_asked_for = describe(&entry.place(), &entry.from, &entry.to).contains(&wishes.mutant);
         // Of others a shard says nothing.
@@ -128,6 +128,7 @@ fn keep_or_compare(project: &Project, wishes: &Wishes, common: &Common, audit: &
         let why = "audit.json says something else; `cargo prove audit --write` brings it up to date";
         return Ok((is_all && audit.rows() != known).then(|| why.to_owned()));
     }
+    std::fs::create_dir_all(&project.kept)?;
     let rows = if is_all { audit.rows() } else { audit::with_killed(&known, &audit.rows()) };
     write_json(&project.file("audit.json"), &rows)?;
     let file = project.file("counterexamples.json");
@@ -138,7 +139,7 @@ fn keep_or_compare(project: &Project, wishes: &Wishes, common: &Common, audit: &
 
 impl Wishes {
     fn is_audited(&self, project: &Project, file: &str) -> bool {
-        (project.is_audited)(file) && file.contains(&self.sites)
+        project.is_audited(file) && file.contains(&self.sites)
     }
 
     /// What is asked for, as far as the result depends on it.

@@ -69,6 +69,7 @@ fn keep(project: &Project, rows: &[Row]) -> io::Result<()> {
         !is_found && project.models.iter().any(|model| model.name == known.model)
     });
     proofs.extend(found);
+    std::fs::create_dir_all(&project.kept)?;
     proof::write(&file, &proofs)
 }
 

@@ -20,7 +20,9 @@ pub fn page(evidence: &Evidence) -> String {
     ledger(&mut page, evidence);
     blind_spots(&mut page);
     audit(&mut page, evidence);
-    faults(&mut page, evidence);
+    if !evidence.faults.is_empty() {
+        faults(&mut page, evidence);
+    }
     page
 }
 

@@ -172,7 +172,7 @@ pub(super) fn wrong_variants(evidence: &Evidence) -> Markup {
         }
     };
     page(
-        "wrong-variants",
+        super::WRONG,
         &html! {
             h2 id="variants" { "Wrong variants" }
             p {
