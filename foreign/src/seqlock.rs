@@ -20,6 +20,10 @@ pub struct SeqLock {
 impl SeqLock {
     /// These two.
     #[must_use]
+    #[allow(
+        clippy::redundant_closure,
+        reason = "the model build names words after the place where they are made: here"
+    )]
     pub fn new(values: [u32; 2]) -> Self {
         Self { sequence: AtomicU32::new(0), values: values.map(|value| AtomicU32::new(value)) }
     }
