@@ -24,7 +24,7 @@ pub struct Counterexample {
     /// What was planned in that exploration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
-    /// The execution. Last, and its steps are the last of it: see [`write`].
+    /// The execution. Last, and its steps are the last of it: see [`write()`].
     pub picture: Picture,
 }
 
@@ -85,7 +85,7 @@ pub fn kept(rows: &[Row], known: &[Counterexample], found: &[Counterexample]) ->
     kept
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// The file cannot be read or is something else.

@@ -1,7 +1,7 @@
 //! The states of each control block and the steps between them, as executions of the models show them.
 //!
 //! Nothing of this is drawn by hand: every change of a word by a lane is recorded while the models run within few
-//! deviations, its values become [states](words) and its place in the source the function that changed it. What is found is
+//! deviations, its values become states (`words.rs`) and its place in the source the function that changed it. What is found is
 //! kept in `models/states.json`; `tests/states.rs` compares.
 
 mod receiver;
@@ -28,7 +28,7 @@ pub struct Diagram {
     /// The state of fresh memory, if that means something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
-    /// The steps. Last, and one to a line: see [`write`].
+    /// The steps. Last, and one to a line: see [`write()`].
     pub steps: Vec<Step>,
 }
 
@@ -139,7 +139,7 @@ fn diagram(word: &Word, found: &[(&str, BTreeSet<Change>)], places: &Places) -> 
     })
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// The file cannot be read or is something else.
