@@ -7,6 +7,7 @@ use selvedge::sync::model::{
     Deadlock, Engine, JoinHandle, Killed, LaneState, Plan, Restart, Run, Site, SiteRecord, SoloLimit, current_run,
     set_current_lane, spawn, spawn_mortal, with_engine,
 };
+use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -57,7 +58,7 @@ impl Effort {
 }
 
 /// Why a model failed, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Failure {
     /// What went wrong.
     pub message: String,

@@ -10,22 +10,22 @@ use crate::explore::Verdict;
 use crate::sweep::{Report, Settings};
 use crate::world::{Bounds, Faults, Model};
 use selvedge::sync::model::{Engine, Plan, WakeOrder};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
 /// One row.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// The model's name.
-    pub model: &'static str,
+    pub model: String,
     /// The primitive.
-    pub primitive: &'static str,
+    pub primitive: String,
     /// Ids of the properties.
-    pub properties: &'static str,
+    pub properties: String,
     /// The client in words.
-    pub client: &'static str,
+    pub client: String,
     /// `loom`, `treadle` or `shuttle`.
-    pub engine: &'static str,
+    pub engine: String,
     /// What bounds the exploration, in words; `none` for complete ones.
     pub bound: String,
     /// Points at which somebody was killed or frozen.
@@ -36,14 +36,15 @@ pub struct Row {
     pub explorations: u64,
     /// Executions explored.
     pub executions: u64,
-    /// Wall time.
+    /// Wall time. Not part of what two runs have in common.
+    #[serde(skip)]
     pub seconds: f64,
     /// Whether nothing bounded it and it finished by itself.
     pub complete: bool,
     /// Rows of the conformance matrix that the engine gets wrong and the model touches, if sites were recorded.
-    pub blind: Vec<&'static str>,
+    pub blind: Vec<String>,
     /// `pass`, `fail` or `inconclusive`.
-    pub verdict: &'static str,
+    pub verdict: String,
     /// Message of a failure or limit.
     pub message: Option<String>,
     /// What was planned to happen in the failing exploration.
@@ -82,11 +83,11 @@ impl Row {
             _ => String::new(),
         };
         Self {
-            model: model.name,
-            primitive: model.primitive(),
-            properties: model.properties,
-            client: model.client,
-            engine,
+            model: model.name.to_owned(),
+            primitive: model.primitive().to_owned(),
+            properties: model.properties.to_owned(),
+            client: model.client.to_owned(),
+            engine: engine.to_owned(),
             bound: bound(model, settings),
             kill_points: report.kill_points,
             second_kill_points: report.second_kill_points,
@@ -94,8 +95,8 @@ impl Row {
             executions: report.executions,
             seconds: report.time.as_secs_f64(),
             complete: report.complete,
-            blind: blind::touched(settings.engine, &report.sites),
-            verdict,
+            blind: blind::touched(settings.engine, &report.sites).into_iter().map(str::to_owned).collect(),
+            verdict: verdict.to_owned(),
             message,
             plan: report.plan.as_ref().map(describe),
             picture,
@@ -126,7 +127,7 @@ impl Row {
 
     /// The last column: whether it is complete, unless it has not passed at all.
     fn outcome(&self) -> &'static str {
-        match (self.verdict, self.complete) {
+        match (self.verdict.as_str(), self.complete) {
             ("pass", true) => "yes",
             ("pass", false) => "no",
             ("inconclusive", _) => "INCONCLUSIVE",
@@ -207,10 +208,10 @@ pub fn table(rows: &[Row]) -> String {
             second => format!("{} + {second}", row.kill_points),
         };
         vec![
-            row.model.to_owned(),
-            row.properties.to_owned(),
-            row.client.to_owned(),
-            row.engine.to_owned(),
+            row.model.clone(),
+            row.properties.clone(),
+            row.client.clone(),
+            row.engine.clone(),
             row.bound.clone(),
             kills,
             row.executions.to_string(),

@@ -5,6 +5,9 @@
 //! running out, every wait returning spuriously, others frozen at every step. See [`explore`] for one exploration,
 //! [`sweep`] for all of a model, [`lanes`] for the picture of a failure.
 //!
+//! It is for other crates, too: they write their code on [`sync`], and have a binary whose `main` is [`command::main`]. `foreign/` is
+//! such a crate, and its `TUTORIAL.md` begins with an empty folder.
+//!
 //! Everything needs `--cfg loom`; without the flag this crate is empty.
 
 #![cfg(loom)]
@@ -12,6 +15,7 @@
 pub mod audit;
 pub mod catalogue;
 pub mod clients;
+pub mod command;
 pub mod compare;
 pub mod explore;
 pub mod gallery;
@@ -24,14 +28,17 @@ pub mod mutants;
 pub mod outcomes;
 mod panics;
 pub mod parallel;
+pub mod parts;
 pub mod properties;
 pub mod report;
 pub mod scene;
 pub mod states;
 pub mod subject;
 pub mod sweep;
+pub mod sync;
 pub mod world;
 
+pub use selvedge_witness as witness;
 pub use world::{Bounds, Death, Faults, Model, World};
 
 /// An assertion of a model: counted, so that a model whose assertions are never reached is refused.
@@ -50,4 +57,12 @@ macro_rules! verify_eq {
         $crate::world::count_assertion();
         assert_eq!($left, $right $(, $($message)+)?);
     }};
+}
+
+/// The [`Project`](command::Project) of the crate in which it stands, without any models yet.
+#[macro_export]
+macro_rules! project {
+    ($name:expr) => {
+        $crate::command::Project::new($name, env!("CARGO_MANIFEST_DIR"), file!())
+    };
 }

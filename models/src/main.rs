@@ -1,11 +1,8 @@
 //! `cargo prove`: runs the models, prints the ledger; shows the race gallery; audits the orderings.
 
 #[cfg(loom)]
-mod command;
-
-#[cfg(loom)]
 fn main() -> std::process::ExitCode {
-    command::run()
+    selvedge_models::command::main(&selvedge_models::command::Project::selvedge())
 }
 
 #[cfg(not(loom))]

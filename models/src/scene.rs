@@ -2,11 +2,13 @@
 
 use crate::world::{Death, World};
 use selvedge::primitives::participants::{Membership, ProcessEntry, RobustList, ThreadEntry};
-use selvedge::primitives::undertaker::{Objects, Repair, Undertaker};
+use selvedge::primitives::undertaker::{Objects, Undertaker};
 use selvedge::primitives::waiting::{Caller, ObjectId, Wait};
 use selvedge::primitives::{Participants, ThreadSlot};
 use selvedge::sync::{LifeWord, futex_waitv};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+
+pub use selvedge::primitives::undertaker::{Dead, Repair};
 
 /// The object of a [`Scene`].
 pub const OBJECT: ObjectId = ObjectId(0);

@@ -56,7 +56,7 @@ fn every_program_is_checked_and_none_fails() {
     for &(object, threads, operations, kills, meets) in SIZES {
         let start = std::time::Instant::now();
         let care = Care { meets, ..care(kills) };
-        let of_object = named(object).run(Size { threads, operations }, care, parallel::cores(), || ());
+        let of_object = named(object).run(Size { threads, operations }, care, parallel::cores());
         println!("{object} {threads} × {operations}, kills {kills}, meets {meets}: {:.1?}", start.elapsed());
         if let Some((program, failure)) = of_object.failures.first() {
             panic!("{object}: {program}\n{}\n{}", failure.message, failure.picture);
@@ -82,7 +82,7 @@ fn the_rows_are_of_the_objects_that_there_are() {
 }
 
 fn is_noticed(name: &str, caught: Caught) -> String {
-    let found = caught.planted.run(caught.size, care(caught.kills), parallel::cores(), || ());
+    let found = caught.planted.run(caught.size, care(caught.kills), parallel::cores());
     let Some((program, failure)) = found.failures.first() else {
         panic!("`{name}` is not noticed by {} programs", found.row.distinct)
     };
@@ -110,7 +110,7 @@ fn the_faithful_copies_pass() {
         mutants::all().iter().filter_map(|mutant| mutant.clients).map(|of| (of.control.object, of.control)).collect();
     assert_eq!(controls.len(), 2);
     for (object, control) in controls {
-        let found = control.run(Size { threads: 2, operations: 3 }, care(true), parallel::cores(), || ());
+        let found = control.run(Size { threads: 2, operations: 3 }, care(true), parallel::cores());
         assert_eq!(found.row.checked, found.row.distinct, "{object}: {:?} {:?}", found.failures, found.unchecked);
     }
 }

@@ -8,13 +8,12 @@ mod browser;
 use scraper::{ElementRef, Html, Selector};
 use selvedge_models::audit::headline_of;
 use selvedge_models::catalogue;
+use selvedge_models::command::Project;
 use selvedge_models::report::{Evidence, html};
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::LazyLock;
 
-static EVIDENCE: LazyLock<Evidence> =
-    LazyLock::new(|| Evidence::read(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("the evidence"));
+static EVIDENCE: LazyLock<Evidence> = LazyLock::new(|| Evidence::read(&Project::selvedge()).expect("the evidence"));
 static PAGE: LazyLock<String> = LazyLock::new(|| html::page(&EVIDENCE));
 
 fn all<'a>(document: &'a Html, selector: &str) -> Vec<ElementRef<'a>> {
@@ -109,7 +108,7 @@ fn two_reports_are_the_same() {
 #[test]
 fn what_is_kept_is_escaped() {
     const MARKUP: &str = "</script><b id=\"overview\" onclick='x()'>&amp;";
-    let mut evidence = Evidence::read(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("the evidence");
+    let mut evidence = Evidence::read(&Project::selvedge()).expect("the evidence");
     evidence.proofs[0].client = MARKUP.to_owned();
     evidence.faults[0].what = MARKUP.to_owned();
     evidence.survivors[0].reason = MARKUP.to_owned();

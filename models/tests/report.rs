@@ -2,6 +2,7 @@
 #![cfg(loom)]
 #![allow(missing_docs)]
 
+use selvedge_models::command::Project;
 use selvedge_models::report::{Evidence, page};
 use selvedge_models::{catalogue, properties};
 use std::collections::BTreeSet;
@@ -13,7 +14,7 @@ fn folder() -> &'static Path {
 
 #[test]
 fn the_page_is_up_to_date() {
-    let evidence = Evidence::read(folder()).expect("the evidence");
+    let evidence = Evidence::read(&Project::selvedge()).expect("the evidence");
     let kept = std::fs::read_to_string(folder().join("../PROOFS.md")).expect("the page");
     assert!(page(&evidence) == kept, "PROOFS.md says something else; `cargo prove report --write` makes it anew");
 }
@@ -30,7 +31,7 @@ fn every_property_is_known_and_checked() {
 /// The ledger is of these models, and of none that is gone; each has a row on treadle.
 #[test]
 fn the_ledger_is_of_the_models_that_there_are() {
-    let evidence = Evidence::read(folder()).expect("the evidence");
+    let evidence = Evidence::read(&Project::selvedge()).expect("the evidence");
     let registered: BTreeSet<String> = catalogue::all().iter().map(|model| model.name.to_owned()).collect();
     let on_treadle = evidence.proofs.iter().filter(|proof| proof.engine == "treadle");
     assert_eq!(on_treadle.map(|proof| proof.model.clone()).collect::<BTreeSet<_>>(), registered);

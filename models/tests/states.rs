@@ -2,6 +2,7 @@
 #![cfg(loom)]
 #![allow(missing_docs)]
 
+use selvedge_models::command::Project;
 use selvedge_models::states::{Diagram, observe, read, write};
 use selvedge_models::{catalogue, parallel};
 use std::collections::BTreeSet;
@@ -30,7 +31,8 @@ fn steps(diagrams: &[Diagram]) -> BTreeSet<String> {
 
 #[test]
 fn the_states_are_up_to_date() {
-    let diagrams = observe(&catalogue::all(), parallel::cores()).expect("every value is a state");
+    let diagrams =
+        observe(&catalogue::all(), &Project::selvedge().root, parallel::cores()).expect("every value is a state");
     let (now, known) = (steps(&diagrams), steps(&kept()));
     let new: Vec<&String> = now.difference(&known).collect();
     let gone: Vec<&String> = known.difference(&now).collect();

@@ -37,7 +37,7 @@ impl Counterexample {
             place: finding.place.clone(),
             from: finding.from.clone(),
             to: finding.to.clone(),
-            model: finding.by?.to_owned(),
+            model: finding.by.clone()?,
             message: finding.message.clone()?,
             plan: finding.plan.clone(),
             picture: picture.clone(),

@@ -22,7 +22,6 @@ pub use place::Place;
 pub use survivors::Survivor;
 
 use crate::ledger::aligned;
-use crate::parallel;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -82,7 +81,7 @@ impl From<&Finding> for Row {
             from: finding.from.clone(),
             to: finding.to.clone(),
             verdict: finding.verdict,
-            by: finding.by.map(str::to_owned),
+            by: finding.by.clone(),
         }
     }
 }
@@ -96,29 +95,30 @@ pub struct Audit {
     pub findings: Vec<Finding>,
 }
 
-/// Tries every mutant. What is known from another time decides which model runs first, and how far it goes.
+/// The model that noticed the mutant another time: it runs first, and goes further than others.
 #[must_use]
-pub fn run(
-    baselines: &[Baseline],
-    scope: Scope<'_>,
-    known: &[Row],
-    stages: Stages<'_>,
-    threads: usize,
-    done: impl Fn(&Mutant) + Sync,
-) -> Audit {
-    let mutants = mutants(baselines, scope);
-    let sites: BTreeSet<_> = mutants.iter().map(|mutant| mutant.site).collect();
-    let killer = |mutant: &Mutant| {
-        let place = mutant.full_place();
-        let same = |row: &&Row| row.place == place && row.from == mutant.from && row.to == mutant.to;
-        known.iter().find(same)?.by.as_deref()
+pub fn killer<'a>(known: &'a [Row], mutant: &Mutant) -> Option<&'a str> {
+    let place = mutant.full_place();
+    let same = |row: &&Row| row.place == place && row.from == mutant.from && row.to == mutant.to;
+    known.iter().find(same)?.by.as_deref()
+}
+
+/// How many sites these places are of: the failure ordering of a compare-exchange is a slot of the same site.
+fn sites<'a>(places: impl Iterator<Item = &'a Place>) -> usize {
+    let site = |place: &Place| {
+        let operation = place.operation.trim_end_matches(" (failure)").to_owned();
+        Place { operation, ..place.clone() }
     };
-    let try_out = |mutant: &Mutant| mutant.try_out(baselines, killer(mutant), stages);
-    let findings = parallel::map(&mutants, threads, try_out, |mutant, _| done(mutant));
-    Audit { sites: sites.len(), findings }
+    places.map(site).collect::<BTreeSet<Place>>().len()
 }
 
 impl Audit {
+    /// Of these findings, in the order of the source.
+    #[must_use]
+    pub fn of(findings: Vec<Finding>) -> Self {
+        Self { sites: sites(findings.iter().map(|finding| &finding.place)), findings }
+    }
+
     /// In one line.
     #[must_use]
     pub fn headline(&self, listed: &[Survivor]) -> String {
@@ -132,23 +132,20 @@ impl Audit {
     /// What is wrong with the result, given the list of survivors that are justified: nothing, in a good audit.
     #[must_use]
     pub fn objections(&self, listed: &[Survivor]) -> Vec<String> {
-        let is_of = |entry: &Survivor, finding: &Finding| {
-            entry.place() == finding.place && entry.from == finding.from && entry.to == finding.to
-        };
         let mut objections = Vec::new();
         for finding in &self.findings {
             let Finding { place, from, to, .. } = finding;
-            let is_listed = listed.iter().any(|entry| is_of(entry, finding));
+            let is_listed = listed.iter().any(|entry| entry.is_of(finding));
             let what = match (finding.verdict, is_listed) {
                 (Verdict::Killed, false) | (Verdict::Survivor, true) => continue,
                 (Verdict::Killed, true) => "is listed as a survivor, and a model notices it now",
                 (Verdict::Survivor, false) => "no model notices it, and no reason is listed",
                 (Verdict::Inconclusive, _) => "no model notices it, and one hit a limit",
             };
-            let by = finding.by.map(|by| format!(" ({by})")).unwrap_or_default();
+            let by = finding.by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default();
             objections.push(format!("{place} (line {}), {from} -> {to}: {what}{by}", finding.line));
         }
-        let unknown = |entry: &&Survivor| !self.findings.iter().any(|finding| is_of(entry, finding));
+        let unknown = |entry: &&Survivor| !self.findings.iter().any(|finding| entry.is_of(finding));
         for entry in listed.iter().filter(unknown) {
             objections.push(format!(
                 "{}, {} -> {}: is listed, and there is no such site",
@@ -190,7 +187,7 @@ impl Audit {
                 finding.from.clone(),
                 format!("-> {}", finding.to),
                 verdict.to_owned(),
-                finding.by.unwrap_or_default().to_owned(),
+                finding.by.clone().unwrap_or_default(),
             ]
         });
         aligned(&["site", "function", "operation", "source", "weaker", "verdict", "by"], &[], rows)
@@ -214,13 +211,7 @@ fn headline(verdicts: impl Iterator<Item = Verdict>, sites: usize, listed: &[Sur
 /// The audit that is kept, in one line.
 #[must_use]
 pub fn headline_of(rows: &[Row], listed: &[Survivor]) -> String {
-    // The failure ordering of a compare-exchange is a slot of the same site.
-    let site = |row: &Row| {
-        let operation = row.place.operation.trim_end_matches(" (failure)").to_owned();
-        Place { operation, ..row.place.clone() }
-    };
-    let sites: BTreeSet<Place> = rows.iter().map(site).collect();
-    headline(rows.iter().map(|row| row.verdict), sites.len(), listed)
+    headline(rows.iter().map(|row| row.verdict), sites(rows.iter().map(|row| &row.place)), listed)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a few hundred")]
@@ -248,7 +239,7 @@ mod tests {
             to: "wake one".to_owned(),
             verdict,
             complete: true,
-            by: Some("model"),
+            by: Some("model".to_owned()),
             message: None,
             plan: None,
             picture: None,

@@ -30,7 +30,7 @@ pub struct Mutant {
 }
 
 /// What became of a mutant.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Finding {
     /// Where it stands.
     #[serde(flatten)]
@@ -46,7 +46,7 @@ pub struct Finding {
     /// Of a survivor: whether every model that reaches the site was explored without a bound.
     pub complete: bool,
     /// The model that noticed, or hit a limit.
-    pub by: Option<&'static str>,
+    pub by: Option<String>,
     /// How it failed.
     pub message: Option<String>,
     /// What was planned in the failing exploration.
@@ -54,7 +54,7 @@ pub struct Finding {
     /// The failing execution.
     pub picture: Option<Picture>,
     /// The models that ran.
-    pub ran: Vec<&'static str>,
+    pub ran: Vec<String>,
     /// Wall time. Not part of what two runs have in common.
     #[serde(skip)]
     pub seconds: f64,
@@ -190,7 +190,8 @@ impl Mutant {
     }
 
     /// In words.
-    fn description(&self) -> String {
+    #[must_use]
+    pub fn description(&self) -> String {
         describe_mutant(&self.full_place(), &self.from, &self.to)
     }
 
@@ -266,7 +267,7 @@ impl<'a> Stages<'a> {
 impl Finding {
     /// What one more model says.
     fn note(&mut self, model: &Model, report: Report) {
-        self.ran.push(model.name);
+        self.ran.push(model.name.to_owned());
         self.seconds += report.time.as_secs_f64();
         self.complete &= report.complete;
         let (verdict, message, picture) = match report.verdict {
@@ -275,7 +276,7 @@ impl Finding {
             Outcome::Fail(failure) => (Verdict::Killed, failure.message, Some(failure.picture)),
         };
         self.verdict = verdict;
-        self.by = Some(model.name);
+        self.by = Some(model.name.to_owned());
         self.message = Some(message);
         // What is planted is the mutant itself.
         self.plan = report.plan.map(|plan| describe(&Plan { mutation: None, ..plan }));

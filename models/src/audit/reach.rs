@@ -2,8 +2,8 @@
 //!
 //! Such a site has no mutant, and an audit that counts only those would pass over it in silence.
 
+use super::Place;
 use super::place::function_in;
-use super::{Mutant, Scope};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -38,21 +38,25 @@ impl core::fmt::Display for Gap {
     }
 }
 
-/// Functions below `folder`, a path from the root of `scope`, of which the mutants leave something out.
+/// Functions in the audited sources below `folder`, a path from `root`, of which something is not among the places `reached`.
 ///
 /// # Errors
 /// A source cannot be read.
-pub fn gaps(mutants: &[Mutant], scope: Scope<'_>, folder: &str) -> io::Result<Vec<Gap>> {
-    let mut reached: BTreeMap<(&str, &str), BTreeSet<(String, u32)>> = BTreeMap::new();
-    for mutant in mutants.iter().filter(|mutant| mutant.place.operation != "wait") {
-        let sites = reached.entry((&mutant.place.file, &mutant.place.function)).or_default();
-        sites.insert((mutant.operation(), mutant.place.nth));
+pub fn gaps(
+    reached: &[&Place],
+    root: &Path,
+    folder: &str,
+    is_audited: impl Fn(&str) -> bool,
+) -> io::Result<Vec<Gap>> {
+    let mut sites: BTreeMap<(&str, &str), BTreeSet<(&str, u32)>> = BTreeMap::new();
+    for place in reached.iter().filter(|place| place.operation != "wait") {
+        sites.entry((&place.file, &place.function)).or_default().insert((&place.operation, place.nth));
     }
     let mut gaps = Vec::new();
-    for file in sources(scope.root, folder)? {
-        let text = std::fs::read_to_string(scope.root.join(&file))?;
+    for file in sources(root, folder)?.into_iter().filter(|file| is_audited(file)) {
+        let text = std::fs::read_to_string(root.join(&file))?;
         for (function, written) in written(&text) {
-            let reached = reached.get(&(file.as_str(), function.as_str())).map_or(0, BTreeSet::len);
+            let reached = sites.get(&(file.as_str(), function.as_str())).map_or(0, BTreeSet::len);
             if reached < written {
                 gaps.push(Gap { file: file.clone(), function, written, reached });
             }

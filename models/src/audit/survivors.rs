@@ -1,5 +1,6 @@
 //! The list of what no model can tell from what the source says, each with the reason why it stays as it is.
 
+use super::Finding;
 use super::place::Place;
 use super::reach::{Unreached, without_reason};
 use serde::Deserialize;
@@ -34,6 +35,12 @@ impl Survivor {
     pub fn place(&self) -> Place {
         let Self { file, function, operation, nth, .. } = self.clone();
         Place { file, function, operation, nth }
+    }
+
+    /// Whether it says why this one is not noticed.
+    #[must_use]
+    pub fn is_of(&self, finding: &Finding) -> bool {
+        self.place() == finding.place && self.from == finding.from && self.to == finding.to
     }
 }
 

@@ -9,6 +9,7 @@ use crate::world::{World, count_assertion};
 use selvedge::sync::model::{LaneState, Plan, WakeOrder, current_run};
 use selvedge::sync::{AtomicU32, Ordering};
 use selvedge_witness::{History, draw, judge, minimise};
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -25,7 +26,8 @@ pub struct Care {
 }
 
 /// What came of a program.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Checked {
     /// Every execution has a witness.
     Passed {
@@ -36,6 +38,14 @@ pub enum Checked {
     Failed(Box<Failure>),
     /// There are more executions than were looked at.
     NotChecked(String),
+}
+
+impl Checked {
+    /// It was not looked at, for another program had failed before.
+    #[must_use]
+    pub fn another_failed() -> Self {
+        Self::NotChecked("another one had failed".to_owned())
+    }
 }
 
 /// Steps of the search for one witness; histories of programs need a few hundred.

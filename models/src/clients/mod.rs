@@ -32,7 +32,7 @@ mod unbounded;
 
 use check::check;
 pub use check::{Care, Checked};
-use object::Object;
+pub use object::{Object, Operation, Outcome, Past};
 pub use program::{Program, Size};
 pub use rows::{Row, read, table, text};
 
@@ -41,6 +41,7 @@ use crate::parallel;
 use crate::subject::{Lock, Permits};
 use object::spell_word;
 use selvedge::primitives::{RawEvent, RawMutex, RawSemaphore};
+use serde::Serialize;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The clients of an object.
@@ -82,7 +83,7 @@ pub(crate) fn of_mutex<L: Lock>() -> Clients {
 impl Clients {
     /// Those of this object.
     #[must_use]
-    fn of<O: Object>() -> Self {
+    pub fn of<O: Object>() -> Self {
         Self {
             object: O::NAME,
             letters: |kills| O::letters(kills).len(),
@@ -92,37 +93,49 @@ impl Clients {
         }
     }
 
-    /// How many different programs of that size there are.
-    #[must_use]
-    pub fn programs(&self, size: Size, care: Care) -> usize {
-        self.distinct(size, care).len()
-    }
-
     fn alphabet(&self, care: Care) -> usize {
         (self.letters)(care.kills) + usize::from(care.meets)
     }
 
-    fn distinct(&self, size: Size, care: Care) -> Vec<Program> {
+    /// The different programs of that size.
+    #[must_use]
+    pub fn distinct(&self, size: Size, care: Care) -> Vec<Program> {
         program::distinct(self.alphabet(care), size, &|word| (self.can)(word, care.kills))
     }
 
-    /// Checks all programs of that size. After a failure no other program is begun.
-    ///
-    /// `done` is told of each program that has come to its end.
+    /// Checks one of them.
     #[must_use]
-    pub fn run(&self, size: Size, care: Care, jobs: usize, done: impl Fn() + Sync) -> Found {
+    pub fn check(&self, program: &Program, care: Care) -> Checked {
+        (self.check)(program, care)
+    }
+
+    /// A program for people.
+    #[must_use]
+    pub fn spell(&self, program: &Program, care: Care) -> String {
+        (self.show)(program, care.kills)
+    }
+
+    /// Checks all programs of that size. After a failure no other program is begun.
+    #[must_use]
+    pub fn run(&self, size: Size, care: Care, jobs: usize) -> Found {
         let programs = self.distinct(size, care);
         let failed = AtomicBool::new(false);
         let work = |program: &Program| {
             // Relaxed: a program more does no harm.
             if failed.load(Ordering::Relaxed) {
-                return Checked::NotChecked("another one had failed".to_owned());
+                return Checked::another_failed();
             }
-            let checked = (self.check)(program, care);
+            let checked = self.check(program, care);
             failed.fetch_or(matches!(checked, Checked::Failed(_)), Ordering::Relaxed);
             checked
         };
-        let checked = parallel::map(&programs, jobs, work, |_, _| done());
+        let checked = parallel::map(&programs, jobs, work, |_, _| {});
+        self.found(size, care, programs.into_iter().zip(checked).collect())
+    }
+
+    /// What came of programs of that size: of all of them, or of some.
+    #[must_use]
+    pub fn found(&self, size: Size, care: Care, checked: Vec<(Program, Checked)>) -> Found {
         let mut found = Found {
             row: Row {
                 object: self.object.to_owned(),
@@ -132,15 +145,15 @@ impl Clients {
                 meets: care.meets,
                 budget: care.budget,
                 programs: program::count(self.alphabet(care), size),
-                distinct: programs.len() as u64,
+                distinct: checked.len() as u64,
                 checked: 0,
                 executions: 0,
             },
             failures: Vec::new(),
             unchecked: Vec::new(),
         };
-        for (program, checked) in programs.iter().zip(checked) {
-            let name = || (self.show)(program, care.kills);
+        for (program, checked) in checked {
+            let name = || self.spell(&program, care);
             match checked {
                 Checked::Passed { executions } => {
                     found.row.checked += 1;
@@ -155,7 +168,7 @@ impl Clients {
 }
 
 /// What came of all programs of a size.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Found {
     /// In numbers.
     pub row: Row,

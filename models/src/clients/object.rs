@@ -7,14 +7,14 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 /// The operations of an object.
-pub(crate) type Operation<O> = <<O as Object>::Spec as Specification>::Operation;
+pub type Operation<O> = <<O as Object>::Spec as Specification>::Operation;
 /// Their results.
-pub(crate) type Outcome<O> = <<O as Object>::Spec as Specification>::Outcome;
+pub type Outcome<O> = <<O as Object>::Spec as Specification>::Outcome;
 /// What a thread has called so far, and what came of it.
-pub(crate) type Past<O> = [(Operation<O>, Outcome<O>)];
+pub type Past<O> = [(Operation<O>, Outcome<O>)];
 
 /// An object that clients are made for.
-pub(crate) trait Object: Repair + Sized + Send + Sync + 'static {
+pub trait Object: Repair + Sized + Send + Sync + 'static {
     /// What it is to do.
     type Spec: Specification<
             Operation: Copy + Debug + Eq + Hash + Send + Sync,

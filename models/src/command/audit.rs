@@ -1,14 +1,15 @@
 //! `cargo prove audit`.
 
 use super::progress::Progress;
-use super::{Common, folder, write_json};
-use selvedge_models::Model;
-use selvedge_models::audit::counterexample::{self, describe};
-use selvedge_models::audit::{self, Audit, Scope, Stages, baselines, reach, survivors};
-use selvedge_models::ledger;
-use selvedge_models::sweep::Settings;
+use super::run::{Run, write_json};
+use super::{Common, Project};
+use crate::audit::counterexample::{self, describe};
+use crate::audit::{self, Audit, Baseline, Finding, Mutant, Place, Scope, Stages, baselines, reach};
+use crate::ledger;
+use crate::parts::Done;
+use crate::sweep::Settings;
+use crate::world::Model;
 use std::io;
-use std::path::Path;
 
 /// What can be asked for.
 #[derive(Clone, Debug, clap::Args)]
@@ -22,7 +23,8 @@ pub(super) struct Wishes {
     /// Survivors within the bounds of each model, however long it takes, instead of a few deviations.
     #[arg(long)]
     full: bool,
-    /// Write down which model noticed what, for the next time; of a part of the models or sites, what was noticed only.
+    /// Write down which model noticed what, for the next time; of a part of the models or sites, what was noticed only. With
+    /// `--shard`, `merge` does.
     #[arg(long)]
     write: bool,
 }
@@ -31,100 +33,138 @@ pub(super) struct Wishes {
 /// first, and those that are not are looked for within the second.
 const STAGES: [(u32, u64); 2] = [(5, 20_000), (8, 200_000)];
 
-/// Audits the library with these models; false if there is something to object.
-pub(super) fn run(models: &[Model], wishes: &Wishes, common: &Common) -> io::Result<bool> {
+/// Audits the sources with these models; false if there is something to object.
+pub(super) fn run(project: &Project, models: &[Model], wishes: &Wishes, common: &Common) -> io::Result<bool> {
     let treadle = Settings { deeper: common.deeper, ..Settings::treadle() };
     let stage = |at_most: u32, executions| {
         let at_most = at_most.saturating_add_signed(common.deeper.into());
         Settings { at_most: Some(at_most), executions: Some(executions), ..treadle }
     };
     let [first, second] = STAGES.map(|(at_most, executions)| stage(at_most, executions));
-    let settings = if wishes.full { treadle } else { second };
     let all = [first, second, treadle];
     let for_all = if wishes.full { &all[..] } else { &all[..2] };
     let stages = Stages { for_all, for_known: &treadle };
-    let bar = Progress::new(models.len(), "models as they are");
-    let baselines = baselines(models, settings, common.threads(), |model| bar.done(model.name));
+    let settings = if wishes.full { treadle } else { second };
+    let Some(baselines) = as_they_are(models, settings, common.threads()) else { return Ok(false) };
+    let is_audited = |file: &str| wishes.is_audited(project, file);
+    let scope = Scope { root: &project.root, is_audited: &is_audited, mutant: &wishes.mutant };
+    let mutants = audit::mutants(&baselines, scope);
+    let known = known(project)?;
+    let run = Run::new(project, common, wishes.arguments(common), mutants.len())?;
+    let work = |mutant: &Mutant| mutant.try_out(&baselines, audit::killer(&known, mutant), stages);
+    let done = run.carry_out("mutants", &mutants, Mutant::description, work)?;
+    conclude(project, wishes, common, run, done)
+}
+
+/// The models without any mutant; nothing if one fails.
+fn as_they_are(models: &[Model], settings: Settings, threads: usize) -> Option<Vec<Baseline>> {
+    let bar = Progress::new(models.len(), 0, "models as they are");
+    let baselines = baselines(models, settings, threads, |model| bar.done(model.name));
     bar.finish();
-    let baselines = match baselines {
-        Ok(baselines) => baselines,
+    match baselines {
+        Ok(baselines) => {
+            let (used, all) = (baselines.len(), models.len());
+            if used < all {
+                println!("{} of {all} models hit a limit as they are, and are left out", all - used);
+            }
+            Some(baselines)
+        }
         Err(failed) => {
             for (model, report) in &failed {
                 println!("{}", ledger::Row::new(model, settings, report).explanation().unwrap_or_default());
             }
-            return Ok(false);
+            None
         }
-    };
-    let used = baselines.len();
-    if used < models.len() {
-        println!("{} of {} models hit a limit as they are, and are left out", models.len() - used, models.len());
     }
-    let is_audited = |file: &str| is_library(file) && file.contains(&wishes.sites);
-    let root = folder().join("..");
-    let scope = Scope { root: &root, is_audited: &is_audited, mutant: &wishes.mutant };
-    let known_file = folder().join("audit.json");
-    let known: Vec<audit::Row> = match std::fs::read(&known_file) {
-        Ok(text) => serde_json::from_slice(&text)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(error),
-    };
-    let bar = Progress::new(audit::mutants(&baselines, scope).len(), "mutants");
-    let done = |mutant: &audit::Mutant| bar.done(&format!("{}:{}", mutant.site.file, mutant.site.line));
-    let audit = audit::run(&baselines, scope, &known, stages, common.threads(), done);
-    bar.finish();
-    let mut listed = survivors::read(&folder().join("survivors.toml")).map_err(io::Error::other)?;
+}
+
+/// How the audit went that is kept.
+fn known(project: &Project) -> io::Result<Vec<audit::Row>> {
+    match std::fs::read(project.file("audit.json")) {
+        Ok(text) => Ok(serde_json::from_slice(&text)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// What became of the mutants; of those of a merged run, too.
+pub(super) fn conclude(
+    project: &Project,
+    wishes: &Wishes,
+    common: &Common,
+    run: Run<'_>,
+    done: Vec<Done<Finding>>,
+) -> io::Result<bool> {
+    let audit = Audit::of(done.iter().map(|done| done.result.clone()).collect());
+    let is_whole = run.is_whole();
+    let mut listed = project.survivors()?;
     listed.retain(|entry| {
         let is_asked_for = describe(&entry.place(), &entry.from, &entry.to).contains(&wishes.mutant);
-        is_audited(&entry.place().file) && is_asked_for
+        // Of others a shard says nothing.
+        let is_found = is_whole || audit.findings.iter().any(|finding| entry.is_of(finding));
+        wishes.is_audited(project, &entry.place().file) && is_asked_for && is_found
     });
     println!("{}\n", audit.headline(&listed));
     print!("{}", audit.table());
     if !wishes.mutant.is_empty() {
         audit.counterexamples().iter().for_each(|one| print!("\n{one}"));
     }
-    common.write(&audit)?;
+    run.write(done, &audit)?;
     let mut objections = audit.objections(&listed);
-    if is_whole(wishes, common) {
-        let unreached = survivors::read_unreached(&folder().join("survivors.toml")).map_err(io::Error::other)?;
-        let gaps = reach::gaps(&audit::mutants(&baselines, scope), scope, PRIMITIVES)?;
-        objections.extend(reach::objections(&gaps, &unreached));
-    }
-    judge(&audit, objections, &known, wishes, common, &known_file)
-}
-
-/// Where the sources stand of which everything is to be reached.
-const PRIMITIVES: &str = "src/primitives";
-
-fn is_whole(wishes: &Wishes, common: &Common) -> bool {
-    common.filter.is_empty() && wishes.sites.is_empty() && wishes.mutant.is_empty()
-}
-
-/// The library's own code; the models and the model of the kernel under them are taken as they are.
-fn is_library(file: &str) -> bool {
-    file.starts_with("src/") && !file.starts_with("src/sync/")
-}
-
-fn judge(
-    audit: &Audit,
-    mut objections: Vec<String>,
-    known: &[audit::Row],
-    wishes: &Wishes,
-    common: &Common,
-    known_file: &Path,
-) -> io::Result<bool> {
-    let is_whole = is_whole(wishes, common);
-    if wishes.write {
-        let rows = if is_whole { audit.rows() } else { audit::with_killed(known, &audit.rows()) };
-        write_json(known_file, &rows)?;
-        let file = folder().join("counterexamples.json");
-        let known = if file.exists() { counterexample::read(&file)? } else { Vec::new() };
-        counterexample::write(&file, &counterexample::kept(&rows, &known, &audit.counterexamples()))?;
-    } else if is_whole && audit.rows() != known {
-        objections
-            .push("models/audit.json says something else; `cargo prove audit --write` brings it up to date".to_owned());
+    if is_whole {
+        objections.extend(keep_or_compare(project, wishes, common, &audit)?);
+        if wishes.is_everything(common) {
+            objections.extend(unreached(project, &audit)?);
+        }
     }
     for objection in &objections {
         println!("objection: {objection}");
     }
     Ok(objections.is_empty())
+}
+
+/// Writes down what was found, or says that it is something else than is kept.
+fn keep_or_compare(project: &Project, wishes: &Wishes, common: &Common, audit: &Audit) -> io::Result<Option<String>> {
+    let known = known(project)?;
+    let is_all = wishes.is_everything(common);
+    if !wishes.write {
+        let why = "audit.json says something else; `cargo prove audit --write` brings it up to date";
+        return Ok((is_all && audit.rows() != known).then(|| why.to_owned()));
+    }
+    std::fs::create_dir_all(&project.kept)?;
+    let rows = if is_all { audit.rows() } else { audit::with_killed(&known, &audit.rows()) };
+    write_json(&project.file("audit.json"), &rows)?;
+    let file = project.file("counterexamples.json");
+    let known = if file.exists() { counterexample::read(&file)? } else { Vec::new() };
+    counterexample::write(&file, &counterexample::kept(&rows, &known, &audit.counterexamples()))?;
+    Ok(None)
+}
+
+/// What the models do not come to, and no reason is given for it.
+fn unreached(project: &Project, audit: &Audit) -> io::Result<Vec<String>> {
+    let reached: Vec<&Place> = audit.findings.iter().map(|finding| &finding.place).collect();
+    let gaps = reach::gaps(&reached, &project.root, &project.sources, |file| project.is_audited(file))?;
+    Ok(reach::objections(&gaps, &project.unreached()?))
+}
+
+impl Wishes {
+    /// All models and all sites.
+    fn is_everything(&self, common: &Common) -> bool {
+        common.filter.is_empty() && self.sites.is_empty() && self.mutant.is_empty()
+    }
+
+    fn is_audited(&self, project: &Project, file: &str) -> bool {
+        project.is_audited(file) && file.contains(&self.sites)
+    }
+
+    /// What is asked for, as far as the result depends on it.
+    fn arguments(&self, common: &Common) -> Vec<String> {
+        let mut arguments = vec!["audit".to_owned()];
+        arguments.push(format!("--sites={}", self.sites));
+        arguments.push(format!("--mutant={}", self.mutant));
+        arguments.extend(self.full.then(|| "--full".to_owned()));
+        arguments.extend(self.write.then(|| "--write".to_owned()));
+        arguments.extend(common.arguments());
+        arguments
+    }
 }

@@ -13,13 +13,17 @@ const BETWEEN_LINES: Duration = Duration::from_secs(30);
 pub(super) struct Progress {
     bar: ProgressBar,
     what: &'static str,
+    /// Parts that an earlier run had done: they took no time of this one.
+    before: u64,
     said: Option<Mutex<Instant>>,
 }
 
 impl Progress {
-    /// Nothing is done yet of `length` parts.
-    pub(super) fn new(length: usize, what: &'static str) -> Self {
-        let bar = ProgressBar::new(u64::try_from(length).unwrap_or(u64::MAX)).with_prefix(what);
+    /// Of `length` parts, so many were done `before`.
+    pub(super) fn new(length: usize, before: usize, what: &'static str) -> Self {
+        let [length, before] = [length, before].map(|parts| u64::try_from(parts).unwrap_or(u64::MAX));
+        let bar = ProgressBar::new(length).with_prefix(what).with_position(before);
+        bar.reset_eta();
         if let Ok(style) =
             ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {elapsed} (about {eta} left) {msg}")
         {
@@ -27,7 +31,7 @@ impl Progress {
         }
         bar.enable_steady_tick(Duration::from_millis(200));
         let said = (!stderr().is_terminal()).then(|| Mutex::new(Instant::now()));
-        Self { bar, what, said }
+        Self { bar, what, before, said }
     }
 
     /// One part more is done.
@@ -42,16 +46,46 @@ impl Progress {
     }
 
     fn line(&self) -> String {
-        let (done, all) = (self.bar.position(), self.bar.length().unwrap_or(0));
-        let left = match u32::try_from(all.saturating_sub(done)) {
-            Ok(left) if done > 0 => self.bar.elapsed() * left / u32::try_from(done).unwrap_or(u32::MAX),
-            _ => Duration::ZERO,
-        };
-        format!("{}: {done} of {all}, {} s, about {} s left", self.what, self.bar.elapsed().as_secs(), left.as_secs())
+        let (done, all, elapsed) = (self.bar.position(), self.bar.length().unwrap_or(0), self.bar.elapsed());
+        let left = left(self.before, done, all, elapsed);
+        let left = left.map_or_else(String::new, |left| format!(", about {} s left", left.as_secs()));
+        format!("{}: {done} of {all}, {} s{left}", self.what, elapsed.as_secs())
     }
 
     /// All is done.
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// How long the rest takes if it goes on like what this run has done; that nobody knows before it has done something.
+fn left(before: u64, done: u64, all: u64, elapsed: Duration) -> Option<Duration> {
+    let [mine, rest] = [done.saturating_sub(before), all.saturating_sub(done)].map(u32::try_from);
+    match (mine, rest) {
+        (Ok(mine @ 1..), Ok(rest)) => Some(elapsed * rest / mine),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_done_before_tells_nothing_of_the_speed() {
+        let ten = Duration::from_secs(10);
+        assert_eq!(left(0, 5, 20, ten), Some(Duration::from_secs(30)));
+        assert_eq!(left(90, 95, 110, ten), Some(Duration::from_secs(30)));
+        assert_eq!(left(90, 90, 110, ten), None);
+        assert_eq!(left(90, 110, 110, ten), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_run_that_goes_on_begins_where_the_other_was() {
+        let progress = Progress::new(10, 4, "models");
+        assert!(progress.line().starts_with("models: 4 of 10, 0 s"), "{}", progress.line());
+        assert!(!progress.line().contains("left"), "{}", progress.line());
+        progress.done("a/b");
+        assert_eq!(progress.line(), "models: 5 of 10, 0 s, about 0 s left");
     }
 }

@@ -38,17 +38,17 @@ pub struct Proof {
 impl From<&Row> for Proof {
     fn from(row: &Row) -> Self {
         Self {
-            model: row.model.to_owned(),
-            engine: row.engine.to_owned(),
-            properties: row.properties.to_owned(),
-            client: row.client.to_owned(),
+            model: row.model.clone(),
+            engine: row.engine.clone(),
+            properties: row.properties.clone(),
+            client: row.client.clone(),
             bound: row.bound.clone(),
             kill_points: row.kill_points,
             second_kill_points: row.second_kill_points,
             explorations: row.explorations,
             executions: row.executions,
             complete: row.complete,
-            blind: row.blind.iter().map(|blind| (*blind).to_owned()).collect(),
+            blind: row.blind.clone(),
             replay: row.replay.clone(),
         }
     }

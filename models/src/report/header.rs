@@ -14,7 +14,7 @@ pub struct Header {
     pub purpose: String,
 }
 
-/// Reads the heads of the primitives in a folder, by name.
+/// Reads the heads of the primitives in a folder, by name: those that have a paragraph that says what they are for.
 pub(super) fn read(folder: &Path) -> io::Result<Vec<Header>> {
     let mut headers = Vec::new();
     for entry in std::fs::read_dir(folder)? {
@@ -24,8 +24,7 @@ pub(super) fn read(folder: &Path) -> io::Result<Vec<Header>> {
             continue;
         }
         let text = std::fs::read_to_string(&path)?;
-        let missing = || io::Error::other(format!("{}: no paragraph `**Purpose.**`", path.display()));
-        headers.push(parse(&name, &text).ok_or_else(missing)?);
+        headers.extend(parse(&name, &text));
     }
     headers.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(headers)

@@ -1,29 +1,34 @@
 //! The report as a page of Markdown.
 
-use super::Evidence;
+use super::{Evidence, Places};
 use crate::audit::{Row, Verdict, headline_of};
 use crate::ledger::{Proof, blind, engine_name};
-use crate::properties;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// The page.
 #[must_use]
 pub fn page(evidence: &Evidence) -> String {
+    let Evidence { name, places: Places { kept, .. }, .. } = evidence;
     let mut page = format!("# Proofs\n\n{}.\n\n", headline_of(&evidence.audit, &evidence.survivors));
-    page.push_str(
-        "What the models of selvedge show, how far they were explored, and which of them notices it if an ordering of the source is weaker. This page is \
-         made from `models/ledger.json`, `models/audit.json`, `models/survivors.toml`, `models/clients.json` and `models/faults/` by `cargo prove report --write`. The tests \
+    let _ = write!(
+        page,
+        "What the models of {name} show, how far they were explored, and which of them notices it if an ordering of the source is weaker. This page is \
+         made from `{kept}ledger.json`, `{kept}audit.json`, `{kept}survivors.toml`, `{kept}clients.json` and `{kept}faults/` by `cargo prove report --write`. The tests \
          compare this page with those files, and the ledger and the clients with what they find; `cargo prove audit` does so with the audit, and does \
          not gate a change.\n\n",
     );
     summary(&mut page, evidence);
     by_property(&mut page, evidence);
-    small_clients(&mut page, evidence);
+    if !evidence.clients.is_empty() {
+        small_clients(&mut page, evidence);
+    }
     ledger(&mut page, evidence);
     blind_spots(&mut page);
     audit(&mut page, evidence);
-    faults(&mut page, evidence);
+    if !evidence.faults.is_empty() {
+        faults(&mut page, evidence);
+    }
     page
 }
 
@@ -55,7 +60,7 @@ fn summary(page: &mut String, evidence: &Evidence) {
 
 fn by_property(page: &mut String, evidence: &Evidence) {
     page.push_str("## Properties\n\n| id | what holds | models | of them complete |\n|---|---|---:|---:|\n");
-    for property in properties::ALL {
+    for property in &evidence.properties {
         let checks = |proof: &&Proof| proof.properties.split(' ').any(|id| id == property.id);
         let mut models: BTreeMap<&str, bool> = BTreeMap::new();
         for proof in evidence.proofs.iter().filter(checks) {
@@ -151,12 +156,13 @@ fn audit(page: &mut String, evidence: &Evidence) {
         page,
         "## Is every ordering needed?\n\nEach ordering, fence, wait and wake of the primitives was weakened by one step at a time ({} ways in all): {} were noticed by a \
          model, {} by none within the bounds of the audit (few deviations from the plain execution, fewer than the ledger's), {} without an answer; of \
-         those {} are justified in `models/survivors.toml`. `cargo prove audit` does it again.\n",
+         those {} are justified in `{}survivors.toml`. `cargo prove audit` does it again.\n",
         evidence.audit.len(),
         count(Verdict::Killed),
         count(Verdict::Survivor),
         count(Verdict::Inconclusive),
         evidence.survivors.len(),
+        evidence.places.kept,
     );
     if !evidence.survivors.is_empty() {
         page.push_str("| survivor | source | weaker | why it stays | blind row |\n|---|---|---|---|---|\n");

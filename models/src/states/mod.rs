@@ -56,11 +56,11 @@ impl Diagram {
 /// Deviations and executions of the explorations: a first round in which nearly every plan comes to its end, and one that goes further.
 const ROUNDS: [(u32, u64); 2] = [(2, 5_000), (4, 10_000)];
 
-/// What these models show.
+/// What these models show, whose sources lie below `root`.
 ///
 /// # Errors
 /// A word held a value that means nothing, or a source cannot be read; in words.
-pub fn observe(models: &[Model], threads: usize) -> Result<Vec<Diagram>, String> {
+pub fn observe(models: &[Model], root: &Path, threads: usize) -> Result<Vec<Diagram>, String> {
     let rounds = ROUNDS.iter().flat_map(|round| models.iter().map(move |model| (*round, *model)));
     let changes = |((at_most, executions), model): &((u32, u64), Model)| {
         let (at_most, executions) = (Some(*at_most), Some(*executions));
@@ -70,7 +70,7 @@ pub fn observe(models: &[Model], threads: usize) -> Result<Vec<Diagram>, String>
         )
     };
     let found = parallel::map(&rounds.collect::<Vec<_>>(), threads, changes, |_, _| {});
-    let places = Places::of(found.iter().flat_map(|(_, changes)| changes).map(|change| change.site))?;
+    let places = Places::of(found.iter().flat_map(|(_, changes)| changes).map(|change| change.site), root)?;
     ALL.iter().map(|word| diagram(word, &found, &places)).filter(|diagram| !is_empty(diagram)).collect()
 }
 
@@ -82,9 +82,8 @@ fn is_empty(diagram: &Result<Diagram, String>) -> bool {
 struct Places(BTreeMap<Site, (String, String)>);
 
 impl Places {
-    fn of(sites: impl Iterator<Item = Site>) -> Result<Self, String> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let named = places(sites, &root);
+    fn of(sites: impl Iterator<Item = Site>, root: &Path) -> Result<Self, String> {
+        let named = places(sites, root);
         let mut texts: BTreeMap<&str, String> = BTreeMap::new();
         let mut all = BTreeMap::new();
         for (site, place) in named {

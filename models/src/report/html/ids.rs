@@ -19,12 +19,6 @@ pub(super) fn counterexample_of(evidence: &Evidence, row: &Row) -> Option<String
     kept.then(|| counterexample(&row.place, &row.from, &row.to))
 }
 
-/// The primitive that a source file belongs to: `src/primitives/queue/repair.rs` to `queue`.
-pub(super) fn primitive_of(file: &str) -> &str {
-    let inside = file.strip_prefix("src/primitives/").unwrap_or(file);
-    inside.split(['/', '.']).next().unwrap_or(inside)
-}
-
 fn slug(text: &str) -> String {
     let text = text.trim_start_matches("src/primitives/");
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty());
@@ -34,12 +28,6 @@ fn slug(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn files_belong_to_primitives() {
-        assert_eq!(primitive_of("src/primitives/queue/repair.rs"), "queue");
-        assert_eq!(primitive_of("src/primitives/gate.rs"), "gate");
-    }
 
     #[test]
     fn ids_are_words() {

@@ -20,7 +20,8 @@ const VARIANTS: [(&str, &str); 7] = [
 
 /// The matrix, if the primitive has sites.
 pub(super) fn matrix(evidence: &Evidence, primitive: &str) -> Option<Markup> {
-    let rows: Vec<&Row> = evidence.audit.iter().filter(|row| ids::primitive_of(&row.place.file) == primitive).collect();
+    let rows: Vec<&Row> =
+        evidence.audit.iter().filter(|row| evidence.primitive_of(&row.place.file) == primitive).collect();
     let used: BTreeSet<&str> = rows.iter().map(|row| row.to.as_str()).collect();
     let variants: Vec<(&str, &str)> = VARIANTS.into_iter().filter(|(to, _)| used.contains(to)).collect();
     let mut columns: Vec<Column> = vec![("function", false), ("operation", false), ("source", false)];

@@ -25,8 +25,10 @@ const REVIEW: [(&str, &str); 4] = [
     ("blind-spots", "What the engines do not see"),
     ("conformance", "Conformance matrix"),
     ("survivors", "Survivors"),
-    ("wrong-variants", "Wrong variants and planted faults"),
+    (WRONG, "Wrong variants and planted faults"),
 ];
+/// The page that is there only if a project has some.
+const WRONG: &str = "wrong-variants";
 
 /// The report.
 #[must_use]
@@ -38,7 +40,7 @@ pub fn page(evidence: &Evidence) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { "Proofs of selvedge" }
+                title { "Proofs of " (evidence.name) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
@@ -51,13 +53,17 @@ pub fn page(evidence: &Evidence) -> String {
                     (review::blind_spots())
                     (review::conformance(evidence))
                     (review::survivors(evidence))
-                    (review::wrong_variants(evidence))
+                    @if has_wrong_variants(evidence) { (review::wrong_variants(evidence)) }
                 }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
     };
     page.into_string()
+}
+
+fn has_wrong_variants(evidence: &Evidence) -> bool {
+    !evidence.variants.is_empty() || !evidence.faults.is_empty()
 }
 
 /// The heads of the arrows in all pictures.
@@ -78,7 +84,7 @@ fn arrows() -> Markup {
 fn navigation(evidence: &Evidence) -> Markup {
     html! {
         nav aria-label="Pages" {
-            p.title { "selvedge" }
+            p.title { (evidence.name) }
             ul { li { a href="#overview" { "Overview" } } }
             h2 { "Primitives" }
             ul {
@@ -87,7 +93,11 @@ fn navigation(evidence: &Evidence) -> Markup {
                 }
             }
             h2 { "For review" }
-            ul { @for (id, title) in REVIEW { li { a href={ "#" (id) } { (title) } } } }
+            ul {
+                @for (id, title) in REVIEW {
+                    @if id != WRONG || has_wrong_variants(evidence) { li { a href={ "#" (id) } { (title) } } }
+                }
+            }
         }
     }
 }

@@ -1,12 +1,11 @@
 //! The first page: the audit in one line, the engines, the properties, the primitives.
 
 use super::ledger::ENGINES;
+use super::prose;
 use super::prose::spaced;
 use super::table::{Column, number, table};
-use super::{ids, prose};
 use crate::audit::{Verdict, headline_of};
 use crate::ledger::Proof;
-use crate::properties;
 use crate::report::Evidence;
 use maud::{Markup, html};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,12 +14,12 @@ pub(super) fn page(evidence: &Evidence) -> Markup {
     let models: BTreeSet<&str> = evidence.proofs.iter().map(|proof| proof.model.as_str()).collect();
     html! {
         section.page #overview aria-labelledby="overview-title" {
-            h1 id="overview-title" { "Proofs of selvedge" }
+            h1 id="overview-title" { "Proofs of " (evidence.name) }
             p.headline { strong { (headline_of(&evidence.audit, &evidence.survivors)) "." } }
             p {
-                "This report says what the models of selvedge show, how far each was explored, and which of them notices if an ordering, a fence, "
+                "This report says what the models of " (evidence.name) " show, how far each was explored, and which of them notices if an ordering, a fence, "
                 "a wait or a wake of the source is weaker. It is made from files that are kept beside the source ("
-                code { "models/ledger.json" } ", " code { "audit.json" } ", " code { "counterexamples.json" } ", " code { "states.json" } ", "
+                code { (evidence.places.kept) "ledger.json" } ", " code { "audit.json" } ", " code { "counterexamples.json" } ", " code { "states.json" } ", "
                 code { "clients.json" } ", " code { "survivors.toml" } " and " code { "faults/" } ") by "
                 code { "cargo prove report --html" } ". Tests compare the ledger, the states and the clients with what they find; "
                 code { "cargo prove audit" } " does so with the audit, and does not gate a change."
@@ -111,7 +110,7 @@ pub(super) fn count(length: usize) -> u64 {
 fn by_property(evidence: &Evidence) -> Markup {
     const COLUMNS: [Column; 5] =
         [("id", false), ("what holds", false), ("models", true), ("exhaustive", true), ("bounded", true)];
-    let row = |property: &properties::Property| {
+    let row = |property: &crate::properties::Property| {
         let mut models: BTreeMap<&str, bool> = BTreeMap::new();
         for proof in evidence.proofs.iter().filter(|proof| proof.properties.split(' ').any(|id| id == property.id)) {
             *models.entry(&proof.model).or_default() |= proof.complete;
@@ -127,7 +126,11 @@ fn by_property(evidence: &Evidence) -> Markup {
             }
         }
     };
-    table("Properties, and the models that check them", &COLUMNS, &properties::ALL.iter().map(row).collect::<Vec<_>>())
+    table(
+        "Properties, and the models that check them",
+        &COLUMNS,
+        &evidence.properties.iter().map(row).collect::<Vec<_>>(),
+    )
 }
 
 fn primitives(evidence: &Evidence) -> Markup {
@@ -146,7 +149,7 @@ fn primitives(evidence: &Evidence) -> Markup {
         let models: BTreeSet<&str> = proofs().map(|proof| proof.model.as_str()).collect();
         let complete: BTreeSet<&str> =
             proofs().filter(|proof| proof.complete).map(|proof| proof.model.as_str()).collect();
-        let mutants = || evidence.audit.iter().filter(|row| ids::primitive_of(&row.place.file) == header.name);
+        let mutants = || evidence.audit.iter().filter(|row| evidence.primitive_of(&row.place.file) == header.name);
         let killed = mutants().filter(|row| row.verdict == Verdict::Killed).count();
         let faults = evidence.faults.iter().filter(|fault| fault.is_of(&header.name)).count();
         html! {

@@ -11,13 +11,13 @@ pub(super) fn page(evidence: &Evidence, header: &Header) -> Markup {
     let names: Vec<&str> = evidence.headers.iter().map(|header| header.name.as_str()).collect();
     let diagrams: Vec<_> = evidence.states.iter().filter(|diagram| diagram.primitive == name).collect();
     let counterexamples: Vec<_> =
-        evidence.counterexamples.iter().filter(|one| ids::primitive_of(&one.place.file) == name).collect();
+        evidence.counterexamples.iter().filter(|one| evidence.primitive_of(&one.place.file) == name).collect();
     html! {
         section.page id=(name) aria-labelledby={ (name) "-title" } {
             h1 id={ (name) "-title" } { (capital(&prose::spaced(name))) }
             p.what { (prose::inline(&capital(title_of(header)), &names)) }
             p { (prose::inline(&header.purpose, &names)) }
-            p.source { "Source: " code { "src/primitives/" (name) ".rs" } ", whose head has its layout, protocol, invariants and orderings." }
+            p.source { "Source: " code { (evidence.places.sources) "/" (name) ".rs" } ", whose head has its layout, protocol, invariants and orderings." }
             h2 id={ (name) "-states" } { "States" }
             @if diagrams.is_empty() {
                 p { "No word of its own: see the primitives that it is made of." }

@@ -1,10 +1,9 @@
 //! The pages for review: what the engines do not see, what survived, what is wrong on purpose.
 
 use super::table::{Column, table};
-use super::{ids, ledger, matrix, prose};
+use super::{ledger, matrix, prose};
 use crate::audit::Verdict;
 use crate::ledger::{blind, engine_name};
-use crate::mutants;
 use crate::report::Evidence;
 use maud::{Markup, html};
 
@@ -104,7 +103,7 @@ pub(super) fn survivors(evidence: &Evidence) -> Markup {
         let place = entry.place();
         html! {
             tr {
-                th scope="row" { a href={ "#" (ids::primitive_of(&place.file)) "-mutants" } { (place) } }
+                th scope="row" { a href={ "#" (evidence.primitive_of(&place.file)) "-mutants" } { (place) } }
                 td { (entry.from) }
                 td { (entry.to) }
                 td { (prose::inline(entry.reason.trim(), &[])) }
@@ -118,7 +117,7 @@ pub(super) fn survivors(evidence: &Evidence) -> Markup {
         .map(|row| {
             html! {
                 tr {
-                    th scope="row" { a href={ "#" (ids::primitive_of(&row.place.file)) "-mutants" } { (row.place) } }
+                    th scope="row" { a href={ "#" (evidence.primitive_of(&row.place.file)) "-mutants" } { (row.place) } }
                     td { (row.from) }
                     td { (row.to) }
                     td class=(row.verdict.word()) { (row.verdict.word()) }
@@ -131,7 +130,7 @@ pub(super) fn survivors(evidence: &Evidence) -> Markup {
         &html! {
             p {
                 "What no model can tell from what the source says. Either the source is stronger than it needs to be, or a model is missing, or the difference "
-                "cannot be seen by the engines: then it is listed in " code { "models/survivors.toml" } " with the reason why it stays."
+                "cannot be seen by the engines: then it is listed in " code { (evidence.places.kept) "survivors.toml" } " with the reason why it stays."
             }
             h2 id="survivors-listed" { "With a reason" }
             (table("Justified survivors", &LISTED, &listed.collect::<Vec<_>>()))
@@ -149,7 +148,8 @@ pub(super) fn wrong_variants(evidence: &Evidence) -> Markup {
     const VARIANTS: [Column; 4] =
         [("variant", false), ("what is wrong", false), ("model that must fail", false), ("failure says", false)];
     const FAULTS: [Column; 3] = [("fault", false), ("what is wrong", false), ("model that must fail", false)];
-    let variants: Vec<Markup> = mutants::all()
+    let variants: Vec<Markup> = evidence
+        .variants
         .iter()
         .map(|mutant| {
             html! {
@@ -172,7 +172,7 @@ pub(super) fn wrong_variants(evidence: &Evidence) -> Markup {
         }
     };
     page(
-        "wrong-variants",
+        super::WRONG,
         &html! {
             h2 id="variants" { "Wrong variants" }
             p {

@@ -2,6 +2,7 @@
 (() => {
   const pages = [...document.querySelectorAll(".page")];
   const links = [...document.querySelectorAll("nav a")];
+  const title = document.title;
 
   // One page at a time: the one that the address names, or the one around the place that it names.
   const show = () => {
@@ -12,7 +13,7 @@
       if (link.hash === "#" + page.id) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
-    document.title = page.querySelector("h1").textContent + " – Proofs of selvedge";
+    document.title = page.querySelector("h1").textContent + " – " + title;
     for (let around = named; around; around = around.parentElement) if (around.localName === "details") around.open = true;
     if (named && named !== page) named.scrollIntoView();
     else scrollTo(0, 0);
