@@ -42,12 +42,7 @@ impl core::fmt::Display for Gap {
 ///
 /// # Errors
 /// A source cannot be read.
-pub fn gaps(
-    reached: &[&Place],
-    root: &Path,
-    folder: &str,
-    is_audited: impl Fn(&str) -> bool,
-) -> io::Result<Vec<Gap>> {
+pub fn gaps(reached: &[&Place], root: &Path, folder: &str, is_audited: impl Fn(&str) -> bool) -> io::Result<Vec<Gap>> {
     let mut sites: BTreeMap<(&str, &str), BTreeSet<(&str, u32)>> = BTreeMap::new();
     for place in reached.iter().filter(|place| place.operation != "wait") {
         sites.entry((&place.file, &place.function)).or_default().insert((&place.operation, place.nth));
