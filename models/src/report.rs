@@ -5,7 +5,7 @@ mod header;
 pub mod html;
 mod markdown;
 
-pub use faults::Fault;
+pub use faults::{Fault, Noticed};
 pub use header::Header;
 pub use markdown::page;
 

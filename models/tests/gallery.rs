@@ -34,6 +34,7 @@ macro_rules! exhibits {
 exhibits! {
     aba,
     check_then_act,
+    claim,
     counter,
     embrace,
     handover,

@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 use selvedge_models::command::Project;
+use selvedge_models::mutants::known::{self, Known, Planted};
 use selvedge_models::report::{Evidence, page};
 use selvedge_models::{catalogue, properties};
 use std::collections::BTreeSet;
@@ -36,4 +37,24 @@ fn the_ledger_is_of_the_models_that_there_are() {
     let on_treadle = evidence.proofs.iter().filter(|proof| proof.engine == "treadle");
     assert_eq!(on_treadle.map(|proof| proof.model.clone()).collect::<BTreeSet<_>>(), registered);
     assert!(evidence.proofs.iter().all(|proof| registered.contains(&proof.model)), "a model in the ledger is gone");
+}
+
+/// Every bug of others is planted as something that there is and that is tested, and every fault has properties that it breaks.
+#[test]
+fn what_is_wrong_on_purpose_is_there() {
+    let evidence = Evidence::read(&Project::selvedge()).expect("the evidence");
+    for Known { bug, planted, .. } in known::ALL {
+        assert!(!planted.is_empty(), "{bug}: nothing is planted");
+        for planted in planted {
+            let is_there = match planted {
+                Planted::Variant(_) => planted.variant().is_some(),
+                Planted::Exhibit(_) => planted.exhibit().is_some(),
+                Planted::Fault(name) => evidence.faults.iter().any(|fault| fault.name == *name),
+            };
+            assert!(is_there, "{bug}: there is no {planted:?}");
+        }
+    }
+    for fault in &evidence.faults {
+        assert_ne!(fault.properties(&evidence.proofs), "", "{}: {} is not in the ledger", fault.name, fault.by);
+    }
 }

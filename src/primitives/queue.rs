@@ -44,8 +44,8 @@
 //!
 //! | operation | ordering | pairs with | publishes |
 //! |---|---|---|---|
-//! | slot to `FULL` | Release | take, Acquire | the message |
-//! | slot to `TAKEN` | AcqRel | finish by others, Acquire | that the buffer was published |
+//! | slot to `FULL` | Release | loads of slots, Acquire | the message |
+//! | slot to `TAKEN` | Relaxed | | nothing; it is of the release sequence of `FULL` |
 //! | buffer to `HELD` | Relaxed | | nothing; whoever has it next, the taker, knows that it was taken |
 //! | load of the buffer's word before that | Acquire | what later owners wrote | that the slot was emptied: the look at it sees it |
 //! | slot to `EMPTY` | Release | loads of slots, Acquire | that the buffer is `HELD` |
@@ -237,8 +237,9 @@ impl<'a> Queue<'a> {
                 return Err(QueueError::WouldBlock);
             };
             let taken = Slot { what: What::Taken, taker: Some(slot), ..found };
-            // AcqRel: receives the message; whoever finishes this for us sees that it was published.
-            if self.swing(index, found, taken, Ordering::AcqRel) {
+            // Relaxed: the message came with the look at the slot, which has not changed since, and who reads this reads from its
+            // publication, too, whose release sequence this is of.
+            if self.swing(index, found, taken, Ordering::Relaxed) {
                 // dead here: it is ours; the next, or the undertaker, finishes it.
                 self.pass(&self.control.head, position);
                 self.finish(index, taken)?;

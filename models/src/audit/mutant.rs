@@ -84,15 +84,26 @@ impl Verdict {
     }
 }
 
-/// A model that passes, and the sites that its lanes reach.
+/// A model as it is, and the sites that its lanes reach.
 #[derive(Debug)]
 pub struct Baseline {
     model: Model,
     sites: BTreeMap<Site, SiteRecord>,
     executions: u64,
+    /// Whether it passes, and not just does not fail, as far as the audit goes with everything.
+    passes: bool,
 }
 
-/// Runs `models` as they are, recording sites. Those that hit a limit are left out.
+impl Baseline {
+    /// Whether the model takes more than the audit gives each of them: it is asked only about what it noticed another time, and
+    /// as far as it goes by itself.
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        !self.passes
+    }
+}
+
+/// Runs `models` as they are, recording sites.
 ///
 /// # Errors
 /// The models that fail, with their reports: no mutant of them would tell anything.
@@ -104,15 +115,16 @@ pub fn baselines(
 ) -> Result<Vec<Baseline>, Vec<(Model, Report)>> {
     let settings = Settings { record_sites: true, ..settings };
     let reports = parallel::map(models, threads, |model| prove(model, settings), |model, _| done(model));
-    let (mut passed, mut failed) = (Vec::new(), Vec::new());
+    let (mut baselines, mut failed) = (Vec::new(), Vec::new());
     for (model, report) in models.iter().copied().zip(reports) {
-        match report.verdict {
-            Outcome::Pass => passed.push(Baseline { model, sites: report.sites, executions: report.executions }),
-            Outcome::Fail(_) => failed.push((model, report)),
-            Outcome::Inconclusive(_) => {}
+        if matches!(report.verdict, Outcome::Fail(_)) {
+            failed.push((model, report));
+            continue;
         }
+        let passes = matches!(report.verdict, Outcome::Pass);
+        baselines.push(Baseline { model, sites: report.sites, executions: report.executions, passes });
     }
-    if failed.is_empty() { Ok(passed) } else { Err(failed) }
+    if failed.is_empty() { Ok(baselines) } else { Err(failed) }
 }
 
 /// Every weaker variant of every site that the baselines reach in the sources that are audited.
@@ -210,8 +222,10 @@ impl Mutant {
             let mut parts = self.site.file.split('/').map(|part| part.trim_end_matches(".rs"));
             parts.any(|part| part == model.primitive())
         };
-        let mut reach: Vec<&Baseline> =
-            baselines.iter().filter(|baseline| baseline.sites.contains_key(&self.site)).collect();
+        // Within the bounds of the audit the known one need not come to the site: its own may be wider.
+        let is_known = |model: &Model| known == Some(model.name);
+        let comes_to_it = |one: &&Baseline| one.sites.contains_key(&self.site) || is_known(&one.model);
+        let mut reach: Vec<&Baseline> = baselines.iter().filter(comes_to_it).collect();
         reach.sort_by_key(|Baseline { model, executions, .. }| (Reverse(is_own(model)), *executions, model.name));
         let mut finding = self.unnoticed(0.0);
         let to_the_known = stages.all().map(|stage| (stage, known));
@@ -219,8 +233,8 @@ impl Mutant {
         for (stage, only) in to_the_known.filter(|_| known.is_some()).chain(to_all) {
             finding = self.unnoticed(finding.seconds);
             let settings = Settings { mutation: Some(self.mutation), ..*stage };
-            for Baseline { model, .. } in reach.iter().filter(|reach| only.is_none_or(|name| name == reach.model.name))
-            {
+            let is_asked = |one: &Baseline| only.map_or(one.passes, |_| is_known(&one.model));
+            for Baseline { model, .. } in reach.iter().filter(|baseline| is_asked(baseline)) {
                 finding.note(model, prove(model, settings));
                 if finding.verdict == Verdict::Killed {
                     return finding;

@@ -63,9 +63,9 @@ fn as_they_are(models: &[Model], settings: Settings, threads: usize) -> Option<V
     bar.finish();
     match baselines {
         Ok(baselines) => {
-            let (used, all) = (baselines.len(), models.len());
-            if used < all {
-                println!("{} of {all} models hit a limit as they are, and are left out", all - used);
+            let large: Vec<&Baseline> = baselines.iter().filter(|baseline| baseline.is_large()).collect();
+            if !large.is_empty() {
+                println!("{} of {} models are too large to be asked about everything", large.len(), models.len());
             }
             Some(baselines)
         }

@@ -6,6 +6,7 @@
 
 mod aba;
 mod check_then_act;
+mod claim;
 mod counter;
 mod embrace;
 mod handover;
@@ -73,6 +74,7 @@ pub fn all() -> Vec<Exhibit> {
         handover::EXHIBIT,
         lost_wake::EXHIBIT,
         aba::EXHIBIT,
+        claim::EXHIBIT,
         embrace::EXHIBIT,
     ]);
     all
@@ -105,6 +107,19 @@ impl Exhibit {
             }
         }
         if as_expected { Ok(text) } else { Err(text) }
+    }
+}
+
+impl Exhibit {
+    /// What the checker finds in the broken versions, in words.
+    #[must_use]
+    pub fn finding(&self) -> String {
+        let found = |version: &Version| match version.expected {
+            Expected::Outcomes { all, .. } => format!("the outcomes {}", all.join(", ")),
+            Expected::Fails(with) => with.to_owned(),
+            Expected::Passes => "nothing".to_owned(),
+        };
+        self.broken.iter().map(found).collect::<Vec<_>>().join("; ")
     }
 }
 

@@ -4,6 +4,7 @@
 //! by one, and the mutants that replace them; the copy without a replacement must pass the same models, so it is the
 //! mutation, and not the copying, that they catch.
 
+pub mod known;
 mod mutex;
 mod semaphore;
 

@@ -20,6 +20,10 @@ const OWNER: u32 = (1 << 17) - 1;
 trait Steps: Send + Sync + 'static {
     /// `WAITERS`, where somebody who has slept sets it again.
     const SLEEPER_SETS: u32 = WAITERS;
+    /// What the heir keeps of the flag, whether it finds it or sets it because it has slept.
+    const HEIR_KEEPS: u32 = WAITERS;
+    /// Whether the walk wakes those, too, who wait for a mutex that nobody holds: its unlocker may have died before its wake.
+    const WALK_WAKES_AT_UNLOCKED: bool = true;
     /// Whether the heir looks whether the word is still the one that it saw.
     const HEIR_COMPARES: bool = true;
     /// Whom the walk wakes before it sets `DEAD`.
@@ -45,7 +49,28 @@ impl Steps for WokenBeforeDead {
     const WOKEN_BY_WALK: u32 = 0;
 }
 
-/// The walk wakes nobody (glibc 20985 left waiters asleep in the same way).
+/// The walk wakes one, as the kernel does for a robust list; whoever that is passes the wake on when it unlocks. As long as
+/// no heir gives up, that is enough.
+struct WalkWakesOne;
+impl Steps for WalkWakesOne {
+    const WOKEN_BY_WALK: u32 = 1;
+}
+
+/// The same, and the heir takes over without the flag that says that others sleep. Where the walk wakes all, nothing comes of
+/// that.
+struct HeirDropsWaiters;
+impl Steps for HeirDropsWaiters {
+    const WOKEN_BY_WALK: u32 = 1;
+    const HEIR_KEEPS: u32 = 0;
+}
+
+/// The walk wakes those who wait for the dead owner only, not those whom a thread killed in the middle of its unlock left asleep.
+struct UnlockersWakeIsLost;
+impl Steps for UnlockersWakeIsLost {
+    const WALK_WAKES_AT_UNLOCKED: bool = false;
+}
+
+/// The walk wakes nobody.
 struct WalkWakesNobody;
 impl Steps for WalkWakesNobody {
     const WOKEN_BY_WALK: u32 = 0;
@@ -76,6 +101,23 @@ pub(super) fn all() -> Vec<Mutant> {
         mutant::<WalkWakesNobody>(
             "walk_wakes_nobody",
             "the walk wakes nobody",
+            "mutex/owner_dies_heir_is_told",
+            "lost wake-up",
+            Some((2, 3, true)),
+        ),
+        Mutant {
+            control: control(Of::<Copied<WalkWakesOne>>::MODELS, "mutex/waiters_survive_takeover"),
+            ..mutant::<HeirDropsWaiters>(
+                "heir_drops_waiters",
+                "the walk wakes one, and the heir drops WAITERS",
+                "mutex/waiters_survive_takeover",
+                "lost wake-up",
+                None,
+            )
+        },
+        mutant::<UnlockersWakeIsLost>(
+            "unlockers_wake_is_lost",
+            "the walk leaves asleep whom a thread killed between unlock and wake should have woken",
             "mutex/owner_dies_heir_is_told",
             "lost wake-up",
             Some((2, 3, true)),
@@ -138,7 +180,7 @@ impl<S: Steps> Copied<S> {
                 return Err(LockError::NotRecoverable);
             }
             let (new, how) = if found & DEAD != 0 {
-                (me | (found & WAITERS) | keep, Acquired::OwnerDied)
+                (me | (((found & WAITERS) | keep) & S::HEIR_KEEPS), Acquired::OwnerDied)
             } else if found == 0 {
                 (me | keep, Acquired::Clean)
             } else {
@@ -230,7 +272,9 @@ impl<S: Steps> Repair for Copied<S> {
     }
 
     fn wake_all(&self) {
-        if S::WOKEN_BY_WALK > 0 {
+        let is_unlocked = || self.word.fetch_or(0, Ordering::Relaxed) & (OWNER | DEAD) == 0;
+        let is_left_out = !S::WALK_WAKES_AT_UNLOCKED && is_unlocked();
+        if S::WOKEN_BY_WALK > 0 && !is_left_out {
             futex_wake(&self.word, S::WOKEN_BY_WALK);
         }
     }

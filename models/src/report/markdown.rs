@@ -1,5 +1,7 @@
 //! The report as a page of Markdown.
 
+mod wrong;
+
 use super::{Evidence, Places};
 use crate::audit::{Row, Verdict, headline_of};
 use crate::ledger::{Proof, blind, engine_name};
@@ -15,8 +17,7 @@ pub fn page(evidence: &Evidence) -> String {
         page,
         "What the models of {name} show, how far they were explored, and which of them notices it if an ordering of the source is weaker. This page is \
          made from `{kept}ledger.json`, `{kept}audit.json`, `{kept}survivors.toml`, `{kept}clients.json` and `{kept}faults/` by `cargo prove report --write`. The tests \
-         compare this page with those files, and the ledger and the clients with what they find; `cargo prove audit` does so with the audit, and does \
-         not gate a change.\n\n",
+         compare this page with those files, and the ledger and the clients with what they find; `cargo prove audit` does so with the audit.\n\n",
     );
     summary(&mut page, evidence);
     by_property(&mut page, evidence);
@@ -26,9 +27,7 @@ pub fn page(evidence: &Evidence) -> String {
     ledger(&mut page, evidence);
     blind_spots(&mut page);
     audit(&mut page, evidence);
-    if !evidence.faults.is_empty() {
-        faults(&mut page, evidence);
-    }
+    wrong::section(&mut page, evidence);
     page
 }
 
@@ -193,17 +192,5 @@ fn audit(page: &mut String, evidence: &Evidence) {
             let _ = writeln!(page, "| {} | {operation} | {from} | {to} | {by} |", place.function);
         }
         page.push('\n');
-    }
-}
-
-fn faults(page: &mut String, evidence: &Evidence) {
-    let _ = writeln!(
-        page,
-        "## Faults that are planted\n\n`ci/faults` builds the library with each of these {} faults in turn; the model that is named must fail.\n",
-        evidence.faults.len()
-    );
-    page.push_str("| fault | what is wrong | noticed by |\n|---|---|---|\n");
-    for fault in &evidence.faults {
-        let _ = writeln!(page, "| {} | {} | {} |", fault.name, fault.what, fault.model);
     }
 }

@@ -3,7 +3,7 @@
 use super::ids;
 use super::table::{Column, number, table};
 use crate::ledger::{Proof, blind, engine_name};
-use crate::report::Evidence;
+use crate::report::{Evidence, Noticed};
 use maud::{Markup, html};
 
 /// The engines, the one that counts first.
@@ -81,6 +81,14 @@ fn kills(proof: &Proof) -> String {
 fn place_of(engine: &str, row: &str) -> Option<usize> {
     let place = blind::ALL.iter().position(|blind| engine_name(blind.engine) == engine && blind.row == row)?;
     Some(place + 1)
+}
+
+/// Who notices a fault, with a link.
+pub(super) fn noticed(evidence: &Evidence, by: &Noticed) -> Markup {
+    match by {
+        Noticed::Model(model) => link(evidence, model),
+        Noticed::Clients { .. } => html! { a href="#clients" { (by) } },
+    }
 }
 
 /// A link to the ledger's rows of a model.

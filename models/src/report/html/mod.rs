@@ -13,6 +13,7 @@ mod primitive;
 mod prose;
 mod review;
 mod table;
+mod wrong;
 
 use super::Evidence;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -53,7 +54,7 @@ pub fn page(evidence: &Evidence) -> String {
                     (review::blind_spots())
                     (review::conformance(evidence))
                     (review::survivors(evidence))
-                    @if has_wrong_variants(evidence) { (review::wrong_variants(evidence)) }
+                    @if has_wrong_variants(evidence) { (wrong::page(evidence)) }
                 }
                 script { (PreEscaped(SCRIPT)) }
             }

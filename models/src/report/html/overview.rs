@@ -22,7 +22,7 @@ pub(super) fn page(evidence: &Evidence) -> Markup {
                 code { (evidence.places.kept) "ledger.json" } ", " code { "audit.json" } ", " code { "counterexamples.json" } ", " code { "states.json" } ", "
                 code { "clients.json" } ", " code { "survivors.toml" } " and " code { "faults/" } ") by "
                 code { "cargo prove report --html" } ". Tests compare the ledger, the states and the clients with what they find; "
-                code { "cargo prove audit" } " does so with the audit, and does not gate a change."
+                code { "cargo prove audit" } " does so with the audit."
             }
             h2 id="engines" { "How far the models were explored" }
             (engines(evidence))

@@ -74,7 +74,7 @@ fn kill_matrix(evidence: &Evidence, name: &str) -> Markup {
 }
 
 fn faults(evidence: &Evidence, name: &str) -> Markup {
-    const COLUMNS: [Column; 3] = [("fault", false), ("what is wrong", false), ("noticed by", false)];
+    const COLUMNS: [Column; 4] = [("fault", false), ("what is wrong", false), ("breaks", false), ("noticed by", false)];
     let faults = evidence.faults.iter().filter(|fault| fault.is_of(name));
     let rows: Vec<Markup> = faults
         .map(|fault| {
@@ -82,7 +82,8 @@ fn faults(evidence: &Evidence, name: &str) -> Markup {
                 tr {
                     th scope="row" { a href={ "#fault-" (fault.name) } { (prose::spaced(&fault.name)) } }
                     td { (fault.what) }
-                    td { (ledger::link(evidence, &fault.model)) }
+                    td { (fault.properties(&evidence.proofs)) }
+                    td { (ledger::noticed(evidence, &fault.by)) }
                 }
             }
         })
@@ -90,7 +91,7 @@ fn faults(evidence: &Evidence, name: &str) -> Markup {
     html! {
         @if !rows.is_empty() {
             h2 id={ (name) "-faults" } { "Planted faults" }
-            p { "The library is built with each of these faults in turn (" code { "ci/faults" } "); the model that is named must fail." }
+            p { "The library is built with each of these faults in turn (" code { "ci/faults" } "); who is named must notice." }
             (table(&format!("Faults that models of {name} notice"), &COLUMNS, &rows))
         }
     }

@@ -1,14 +1,14 @@
 //! The pages for review: what the engines do not see, what survived, what is wrong on purpose.
 
 use super::table::{Column, table};
-use super::{ledger, matrix, prose};
+use super::{matrix, prose};
 use crate::audit::Verdict;
 use crate::ledger::{blind, engine_name};
 use crate::report::Evidence;
 use maud::{Markup, html};
 
 /// A page.
-fn page(id: &str, content: &Markup) -> Markup {
+pub(super) fn page(id: &str, content: &Markup) -> Markup {
     let title = super::REVIEW.iter().find(|(known, _)| *known == id).map_or(id, |(_, title)| title);
     html! {
         section.page id=(id) aria-labelledby={ (id) "-title" } {
@@ -140,49 +140,6 @@ pub(super) fn survivors(evidence: &Evidence) -> Markup {
             } @else {
                 (table("Other mutants that no model notices", &OTHERS, &others))
             }
-        },
-    )
-}
-
-pub(super) fn wrong_variants(evidence: &Evidence) -> Markup {
-    const VARIANTS: [Column; 4] =
-        [("variant", false), ("what is wrong", false), ("model that must fail", false), ("failure says", false)];
-    const FAULTS: [Column; 3] = [("fault", false), ("what is wrong", false), ("model that must fail", false)];
-    let variants: Vec<Markup> = evidence
-        .variants
-        .iter()
-        .map(|mutant| {
-            html! {
-                tr {
-                    th scope="row" { (prose::spaced(mutant.name)) }
-                    td { (mutant.bug) }
-                    td { (ledger::link(evidence, mutant.control.name)) }
-                    td { (mutant.fails_with) }
-                }
-            }
-        })
-        .collect();
-    let fault = |fault: &crate::report::Fault| {
-        html! {
-            tr id={ "fault-" (fault.name) } {
-                th scope="row" { (prose::spaced(&fault.name)) }
-                td { (fault.what) }
-                td { (ledger::link(evidence, &fault.model)) }
-            }
-        }
-    };
-    page(
-        super::WRONG,
-        &html! {
-            h2 id="variants" { "Wrong variants" }
-            p {
-                "Copies of an algorithm with one step replaced; most are bugs that real systems had. The copy without a replacement passes the same model "
-                "(" code { "models/src/mutants/" } ")."
-            }
-            (table("Wrong variants", &VARIANTS, &variants))
-            h2 id="faults" { "Planted faults" }
-            p { code { "ci/faults" } " builds the library with each of these " (evidence.faults.len()) " faults in turn; the model that is named must fail." }
-            (table("Planted faults", &FAULTS, &evidence.faults.iter().map(fault).collect::<Vec<_>>()))
         },
     )
 }
