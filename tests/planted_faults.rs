@@ -1,6 +1,6 @@
 //! The faults that `ci/faults` and `ci/torture-faults` plant still fit the code that they break, and name what exists.
 //!
-//! Planting all of them takes more than an hour; that a fault no longer applies, because the lines around it have
+//! Planting all of them takes its time; that a fault no longer applies, because the lines around it have
 //! changed, is seen here.
 #![cfg(not(loom))]
 
