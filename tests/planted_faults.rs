@@ -41,12 +41,28 @@ fn misfit(patch: &str, root: &Path) -> Option<String> {
     if hunks.is_empty() {
         return Some("it changes nothing".to_owned());
     }
-    hunks.iter().find_map(|(path, before)| {
+    let ends = patch.split("\n@@ ").skip(1).map(is_of_an_end);
+    hunks.iter().zip(ends).find_map(|((path, before), is_of_an_end)| {
         let Ok(text) = fs::read_to_string(root.join(path)) else { return Some(format!("there is no {path}")) };
         let lines: Vec<_> = text.lines().collect();
         let places = lines.windows(before.len()).filter(|window| window == before).count();
-        (places == 0).then(|| format!("{path} has no such lines any more:\n{}", before.join("\n")))
+        let what = if places == 0 {
+            "has no such lines any more"
+        } else if is_of_an_end && !lines.ends_with(before) {
+            "does not end with this, and `patch` looks for it at the end, as it has less after the change than before it"
+        } else {
+            return None;
+        };
+        Some(format!("{path} {what}:\n{}", before.join("\n")))
     })
+}
+
+/// Whether a part of a patch has less of what stays after its changes than before them.
+fn is_of_an_end(hunk: &str) -> bool {
+    let lines = || hunk.lines().skip(1).take_while(|line| line.starts_with([' ', '+', '-']));
+    let (before, after) = (lines().position(|line| !line.starts_with(' ')), lines().collect::<Vec<_>>());
+    let after = after.iter().rev().position(|line| !line.starts_with(' '));
+    after < before
 }
 
 /// The patches of `folder` that do not apply, or whose `header` names nothing that stands, quoted, in `known`.
@@ -91,7 +107,10 @@ fn a_patch_that_does_not_fit_is_noticed() {
     let root = tempfile::tempdir().expect("a folder");
     fs::write(root.path().join("code"), "one\ntwo\nthree\n").expect("a file");
     let patch = |old: &str| format!("Fault: x\n--- a/code\n+++ b/code\n@@ -1,2 +1,2 @@\n one\n-{old}\n+2\n");
-    assert_eq!(misfit(&patch("two"), root.path()), None);
+    let is_at_end = |why: String| why.contains("does not end with this");
+    assert!(misfit(&patch("two"), root.path()).is_some_and(is_at_end));
+    assert_eq!(misfit(&format!("{} three\n", patch("two")), root.path()), None);
+    assert_eq!(misfit(&patch("two").replace(" one\n", ""), root.path()), None);
     assert!(misfit(&patch("zwei"), root.path()).is_some_and(|why| why.contains("no such lines")));
     assert!(misfit("Fault: x\n", root.path()).is_some_and(|why| why.contains("nothing")));
 }

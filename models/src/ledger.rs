@@ -192,7 +192,7 @@ pub fn describe(plan: &Plan) -> String {
     if plan.wake_order == WakeOrder::Lifo {
         parts.push("last sleeper first".to_owned());
     }
-    if let Some(mutation) = plan.mutation {
+    for mutation in plan.mutations.iter().flatten() {
         parts.push(format!("mutation {mutation:?}"));
     }
     if parts.is_empty() { "no faults".to_owned() } else { parts.join("; ") }

@@ -9,7 +9,7 @@ pub use faults::{Fault, Noticed};
 pub use header::Header;
 pub use markdown::page;
 
-use crate::audit::{self, Counterexample, counterexample};
+use crate::audit::{self, Counterexample, counterexample, pairs};
 use crate::clients;
 use crate::command::Project;
 use crate::ledger::Proof;
@@ -34,6 +34,8 @@ pub struct Evidence {
     pub audit: Vec<audit::Row>,
     /// What it cannot tell apart, and why.
     pub survivors: Vec<audit::Survivor>,
+    /// What cannot be told apart by itself, two at a time.
+    pub pairs: Vec<pairs::Together>,
     /// The faults that are planted in the library, each with the model that must notice.
     pub faults: Vec<Fault>,
     /// Executions in which mutants of the audit were noticed.
@@ -60,7 +62,7 @@ pub struct Places {
 }
 
 impl Evidence {
-    /// Reads what is kept of a project: `ledger.json`, `audit.json`, `survivors.toml`, and, if they are there,
+    /// Reads what is kept of a project: `ledger.json`, `audit.json`, `survivors.toml`, and, if they are there, `pairs.json`,
     /// `counterexamples.json`, `states.json`, `clients.json` and `faults/`; and the heads of its sources. What engines do not see is the same
     /// for all projects: the conformance matrix is that of this crate.
     ///
@@ -81,6 +83,7 @@ impl Evidence {
             proofs: serde_json::from_slice(&project.read("ledger.json", "cargo prove --write")?)?,
             audit,
             survivors: project.survivors()?,
+            pairs: pairs::read(&project.file("pairs.json"))?,
             faults: kept("faults").map_or_else(|| Ok(Vec::new()), |folder| faults::read(&folder))?,
             counterexamples: kept("counterexamples.json")
                 .map_or_else(|| Ok(Vec::new()), |file| counterexample::read(&file))?,

@@ -43,8 +43,8 @@ pub struct Settings {
     pub engine: Engine,
     /// Random schedules for each plan on shuttle.
     pub schedules: u64,
-    /// A fault planted in every exploration.
-    pub mutation: Option<Mutation>,
+    /// Faults planted in every exploration.
+    pub mutations: [Option<Mutation>; 2],
     /// Whether to record sites.
     pub record_sites: bool,
     /// Whether to record the changes of words.
@@ -70,7 +70,7 @@ impl Settings {
         Self {
             engine: Engine::Loom,
             schedules: 0,
-            mutation: None,
+            mutations: [None; 2],
             record_sites: false,
             record_changes: false,
             shadow: true,
@@ -199,7 +199,7 @@ struct Decided;
 impl Sweep<'_> {
     fn base(&self) -> Plan {
         Plan {
-            mutation: self.settings.mutation,
+            mutations: self.settings.mutations,
             record_sites: self.settings.record_sites,
             record_changes: self.settings.record_changes,
             shadow: self.settings.shadow,

@@ -12,6 +12,7 @@
 
 pub mod counterexample;
 mod mutant;
+pub mod pairs;
 pub mod place;
 pub mod reach;
 pub mod survivors;
@@ -98,9 +99,17 @@ pub struct Audit {
 /// The model that noticed the mutant another time: it runs first, and goes further than others.
 #[must_use]
 pub fn killer<'a>(known: &'a [Row], mutant: &Mutant) -> Option<&'a str> {
+    row_of(known, mutant)?.by.as_deref()
+}
+
+/// Whether a model noticed the mutant another time.
+fn is_killed(known: &[Row], mutant: &Mutant) -> bool {
+    row_of(known, mutant).is_some_and(|row| row.verdict == Verdict::Killed)
+}
+
+fn row_of<'a>(known: &'a [Row], mutant: &Mutant) -> Option<&'a Row> {
     let place = mutant.full_place();
-    let same = |row: &&Row| row.place == place && row.from == mutant.from && row.to == mutant.to;
-    known.iter().find(same)?.by.as_deref()
+    known.iter().find(|row| row.place == place && row.from == mutant.from && row.to == mutant.to)
 }
 
 /// How many sites these places are of: the failure ordering of a compare-exchange is a slot of the same site.

@@ -101,6 +101,16 @@ impl Baseline {
     pub fn is_large(&self) -> bool {
         !self.passes
     }
+
+    /// Whether a lane of it comes to where this is planted.
+    pub(super) fn comes_to(&self, mutant: &Mutant) -> bool {
+        self.sites.contains_key(&mutant.site)
+    }
+
+    /// What small ones are sorted first by.
+    pub(super) fn size(&self) -> (u64, &'static str) {
+        (self.executions, self.model.name)
+    }
 }
 
 /// Runs `models` as they are, recording sites.
@@ -201,6 +211,11 @@ impl Mutant {
         }
     }
 
+    /// What is planted.
+    pub(super) fn mutation(&self) -> Mutation {
+        self.mutation
+    }
+
     /// In words.
     #[must_use]
     pub fn description(&self) -> String {
@@ -224,15 +239,15 @@ impl Mutant {
         };
         // Within the bounds of the audit the known one need not come to the site: its own may be wider.
         let is_known = |model: &Model| known == Some(model.name);
-        let comes_to_it = |one: &&Baseline| one.sites.contains_key(&self.site) || is_known(&one.model);
+        let comes_to_it = |one: &&Baseline| one.comes_to(self) || is_known(&one.model);
         let mut reach: Vec<&Baseline> = baselines.iter().filter(comes_to_it).collect();
-        reach.sort_by_key(|Baseline { model, executions, .. }| (Reverse(is_own(model)), *executions, model.name));
+        reach.sort_by_key(|baseline| (Reverse(is_own(&baseline.model)), baseline.size()));
         let mut finding = self.unnoticed(0.0);
         let to_the_known = stages.all().map(|stage| (stage, known));
         let to_all = stages.for_all.iter().map(|stage| (stage, None));
         for (stage, only) in to_the_known.filter(|_| known.is_some()).chain(to_all) {
             finding = self.unnoticed(finding.seconds);
-            let settings = Settings { mutation: Some(self.mutation), ..*stage };
+            let settings = Settings { mutations: [Some(self.mutation), None], ..*stage };
             let is_asked = |one: &Baseline| only.map_or(one.passes, |_| is_known(&one.model));
             for Baseline { model, .. } in reach.iter().filter(|baseline| is_asked(baseline)) {
                 finding.note(model, prove(model, settings));
@@ -278,6 +293,20 @@ impl<'a> Stages<'a> {
     }
 }
 
+/// Runs these models until one fails: what they say, and which of them noticed or hit a limit.
+pub(super) fn prove_in_turn(baselines: &[&Baseline], settings: Settings) -> (Verdict, Option<String>) {
+    let (mut verdict, mut by) = (Verdict::Survivor, None);
+    for Baseline { model, .. } in baselines {
+        let name = Some(model.name.to_owned());
+        match prove(model, settings).verdict {
+            Outcome::Pass => {}
+            Outcome::Inconclusive(_) => (verdict, by) = (Verdict::Inconclusive, name),
+            Outcome::Fail(_) => return (Verdict::Killed, name),
+        }
+    }
+    (verdict, by)
+}
+
 impl Finding {
     /// What one more model says.
     fn note(&mut self, model: &Model, report: Report) {
@@ -293,7 +322,7 @@ impl Finding {
         self.by = Some(model.name.to_owned());
         self.message = Some(message);
         // What is planted is the mutant itself.
-        self.plan = report.plan.map(|plan| describe(&Plan { mutation: None, ..plan }));
+        self.plan = report.plan.map(|plan| describe(&Plan { mutations: [None; 2], ..plan }));
         self.picture = picture;
     }
 }

@@ -4,7 +4,8 @@ use super::progress::Progress;
 use super::run::{Run, write_json};
 use super::{Common, Project};
 use crate::audit::counterexample::{self, describe};
-use crate::audit::{self, Audit, Baseline, Finding, Mutant, Place, Scope, Stages, baselines, reach};
+use crate::audit::pairs::{self, Pair, Together};
+use crate::audit::{self, Audit, Baseline, Finding, Mutant, Place, Scope, Stages, Verdict, baselines, reach};
 use crate::ledger;
 use crate::parts::Done;
 use crate::sweep::Settings;
@@ -20,6 +21,9 @@ pub(super) struct Wishes {
     /// Only mutants whose description contains this; of those that are noticed, the executions are shown, too.
     #[arg(long, default_value = "", value_name = "SUBSTRING")]
     mutant: String,
+    /// Two at once, of those that no model notices by itself.
+    #[arg(long, conflicts_with = "mutant")]
+    pub(super) pairs: bool,
     /// Survivors within the bounds of each model, however long it takes, instead of a few deviations.
     #[arg(long)]
     full: bool,
@@ -50,6 +54,12 @@ pub(super) fn run(project: &Project, models: &[Model], wishes: &Wishes, common: 
     let scope = Scope { root: &project.root, is_audited: &is_audited, mutant: &wishes.mutant };
     let mutants = audit::mutants(&baselines, scope);
     let known = known(project)?;
+    if wishes.pairs {
+        let pairs = pairs::pairs(&mutants, &known);
+        let run = Run::new(project, common, wishes.arguments(common), pairs.len())?;
+        let done = run.carry_out("pairs", &pairs, Pair::description, |pair| pair.try_out(&baselines, stages))?;
+        return conclude_pairs(project, wishes, common, run, done);
+    }
     let run = Run::new(project, common, wishes.arguments(common), mutants.len())?;
     let work = |mutant: &Mutant| mutant.try_out(&baselines, audit::killer(&known, mutant), stages);
     let done = run.carry_out("mutants", &mutants, Mutant::description, work)?;
@@ -123,6 +133,31 @@ pub(super) fn conclude(
     Ok(objections.is_empty())
 }
 
+/// What became of the pairs; of those of a merged run, too.
+pub(super) fn conclude_pairs(
+    project: &Project,
+    wishes: &Wishes,
+    common: &Common,
+    run: Run<'_>,
+    done: Vec<Done<Together>>,
+) -> io::Result<bool> {
+    let found: Vec<Together> = done.iter().map(|done| done.result.clone()).collect();
+    print!("{}", pairs::table(&found));
+    let is_whole = run.is_whole();
+    run.write(done, &found)?;
+    let inconclusive = found.iter().filter(|together| together.verdict == Verdict::Inconclusive).count();
+    let mut is_good = inconclusive == 0;
+    println!("{} pairs, {inconclusive} inconclusive", found.len());
+    let file = project.file("pairs.json");
+    if is_whole && wishes.write {
+        write_json(&file, &found)?;
+    } else if is_whole && wishes.is_everything(common) && found != pairs::read(&file)? {
+        println!("objection: pairs.json says something else; `cargo prove audit --pairs --write` brings it up to date");
+        is_good = false;
+    }
+    Ok(is_good)
+}
+
 /// Writes down what was found, or says that it is something else than is kept.
 fn keep_or_compare(project: &Project, wishes: &Wishes, common: &Common, audit: &Audit) -> io::Result<Option<String>> {
     let known = known(project)?;
@@ -162,6 +197,7 @@ impl Wishes {
         let mut arguments = vec!["audit".to_owned()];
         arguments.push(format!("--sites={}", self.sites));
         arguments.push(format!("--mutant={}", self.mutant));
+        arguments.extend(self.pairs.then(|| "--pairs".to_owned()));
         arguments.extend(self.full.then(|| "--full".to_owned()));
         arguments.extend(self.write.then(|| "--write".to_owned()));
         arguments.extend(common.arguments());

@@ -37,6 +37,10 @@ pub(super) fn run(project: &Project, files: &[PathBuf], asked: &Arguments) -> io
             Some((run, done)) => models::conclude(project, &arguments, run, done),
             None => Ok(false),
         },
+        Some(Command::Audit(wishes)) if wishes.pairs => match merged(project, files, &arguments)? {
+            Some((run, done)) => audit::conclude_pairs(project, wishes, &arguments.common, run, done),
+            None => Ok(false),
+        },
         Some(Command::Audit(wishes)) => match merged(project, files, &arguments)? {
             Some((run, done)) => audit::conclude(project, wishes, &arguments.common, run, done),
             None => Ok(false),

@@ -3,6 +3,7 @@
 mod wrong;
 
 use super::{Evidence, Places};
+use crate::audit::pairs::Together;
 use crate::audit::{Row, Verdict, headline_of};
 use crate::ledger::{Proof, blind, engine_name};
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,6 +150,20 @@ fn blind_spots(page: &mut String) {
     page.push('\n');
 }
 
+fn pairs(page: &mut String, pairs: &[Together]) {
+    let noticed: Vec<&Together> = pairs.iter().filter(|pair| pair.verdict == Verdict::Killed).collect();
+    let _ = writeln!(
+        page,
+        "Two of what survives at once (`cargo prove audit --pairs`): {} pairs, of which {} are noticed.\n",
+        pairs.len(),
+        noticed.len()
+    );
+    for Together { one, other, by, .. } in noticed {
+        let _ = writeln!(page, "- {one}, and {other}: {}", by.as_deref().unwrap_or_default());
+    }
+    page.push('\n');
+}
+
 fn audit(page: &mut String, evidence: &Evidence) {
     let count = |verdict| evidence.audit.iter().filter(|row| row.verdict == verdict).count();
     let _ = writeln!(
@@ -177,6 +192,9 @@ fn audit(page: &mut String, evidence: &Evidence) {
             );
         }
         page.push('\n');
+    }
+    if !evidence.pairs.is_empty() {
+        pairs(page, &evidence.pairs);
     }
     let files: BTreeSet<&str> = evidence.audit.iter().map(|row| row.place.file.as_str()).collect();
     for file in files {

@@ -64,8 +64,8 @@ pub struct Plan {
     pub wake_edge: bool,
     /// Whether every access on loom is preceded by one to a shadow word, which makes up for its reduction.
     pub shadow: bool,
-    /// A deliberate fault.
-    pub mutation: Option<Mutation>,
+    /// Deliberate faults: none, one, or two at once.
+    pub mutations: [Option<Mutation>; 2],
     /// Whether the sites that are reached are recorded.
     pub record_sites: bool,
     /// Whether the changes of words are recorded.
@@ -87,7 +87,7 @@ impl Default for Plan {
             wake_order: WakeOrder::Fifo,
             wake_edge: true,
             shadow: true,
-            mutation: None,
+            mutations: [None; 2],
             record_sites: false,
             record_changes: false,
         }

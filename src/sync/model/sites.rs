@@ -36,15 +36,16 @@ impl Run {
 
     /// The ordering at a site: the source's, unless the plan mutates it.
     pub(super) fn order_at(&self, site: Site, slot: OrderSlot, order: Ordering) -> Ordering {
-        match self.plan.mutation {
-            Some(Mutation::Order(at, of, to)) if at == site && of == slot => to,
-            _ => order,
-        }
+        let planted = self.plan.mutations.iter().flatten().find_map(|mutation| match *mutation {
+            Mutation::Order(at, of, to) if at == site && of == slot => Some(to),
+            _ => None,
+        });
+        planted.unwrap_or(order)
     }
 
     pub(super) fn is_mutated(&self, location: &'static Location<'static>, kind: SiteKind) -> Option<Mutation> {
         let site = Site::new(location, kind);
-        self.plan.mutation.filter(|mutation| match mutation {
+        self.plan.mutations.iter().flatten().copied().find(|mutation| match mutation {
             Mutation::Order(at, ..)
             | Mutation::DropFence(at)
             | Mutation::DropWake(at)

@@ -1,8 +1,9 @@
 //! The pages for review: what the engines do not see, what survived, what is wrong on purpose.
 
 use super::table::{Column, table};
-use super::{matrix, prose};
+use super::{ledger, matrix, prose};
 use crate::audit::Verdict;
+use crate::audit::pairs::Together;
 use crate::ledger::{blind, engine_name};
 use crate::report::Evidence;
 use maud::{Markup, html};
@@ -140,6 +141,31 @@ pub(super) fn survivors(evidence: &Evidence) -> Markup {
             } @else {
                 (table("Other mutants that no model notices", &OTHERS, &others))
             }
+            @if !evidence.pairs.is_empty() { (pairs(evidence)) }
         },
     )
+}
+
+fn pairs(evidence: &Evidence) -> Markup {
+    const COLUMNS: [Column; 5] =
+        [("one", false), ("and", false), ("verdict", false), ("noticed by", false), ("models that come to both", true)];
+    let row = |Together { one, other, verdict, by, models }: &Together| {
+        html! {
+            tr {
+                th scope="row" { (one) }
+                td { (other) }
+                td class=(verdict.word()) { (verdict.word()) }
+                td { @if let Some(by) = by { (ledger::link(evidence, by)) } }
+                td.number data-value=(models) { (models) }
+            }
+        }
+    };
+    html! {
+        h2 id="survivors-pairs" { "Two at once" }
+        p {
+            "Each of two may be redundant only because of the other (" code { "cargo prove audit --pairs" } "). What is noticed here may be weakened "
+            "in one of the two places, and not in both."
+        }
+        (table("Pairs of survivors", &COLUMNS, &evidence.pairs.iter().map(row).collect::<Vec<_>>()))
+    }
 }
