@@ -1,8 +1,9 @@
 //! The audit two at a time: what no model notices by itself, weakened together with another such place.
 //!
-//! Each of two survivors may be redundant only because of the other. A pair of which one is noticed alone tells nothing new: a
-//! weaker ordering only adds executions, so the one that failed is still there. And a model that comes to one of the two places
-//! sees no pair.
+//! Each of two survivors may be redundant only because of the other. Pairs of which one is noticed alone are left out: a weaker
+//! ordering only adds executions, so the one that failed is still there. (Of a wake that is dropped that is not certain; such
+//! pairs are left out all the same.) A model that comes to one of the two places sees no pair, and a pair to which no model
+//! comes is a survivor for that reason alone: [`Together::models`] tells.
 
 use super::mutant::{Baseline, Mutant, Stages, Verdict, prove_in_turn};
 use super::{Row, is_killed};

@@ -154,9 +154,11 @@ fn pairs(page: &mut String, pairs: &[Together]) {
     let noticed: Vec<&Together> = pairs.iter().filter(|pair| pair.verdict == Verdict::Killed).collect();
     let _ = writeln!(
         page,
-        "Two of what survives at once (`cargo prove audit --pairs`): {} pairs, of which {} are noticed.\n",
+        "Two of what survives at once, within the same bounds (`cargo prove audit --pairs`): {} pairs, of which {} are noticed; to {} no \
+         model comes in both places.\n",
         pairs.len(),
-        noticed.len()
+        noticed.len(),
+        pairs.iter().filter(|pair| pair.models == 0).count(),
     );
     for Together { one, other, by, .. } in noticed {
         let _ = writeln!(page, "- {one}, and {other}: {}", by.as_deref().unwrap_or_default());

@@ -164,7 +164,7 @@ fn pairs(evidence: &Evidence) -> Markup {
         h2 id="survivors-pairs" { "Two at once" }
         p {
             "Each of two may be redundant only because of the other (" code { "cargo prove audit --pairs" } "). What is noticed here may be weakened "
-            "in one of the two places, and not in both."
+            "in one of the two places, and not in both; where no model comes to both, nothing is said."
         }
         (table("Pairs of survivors", &COLUMNS, &evidence.pairs.iter().map(row).collect::<Vec<_>>()))
     }
