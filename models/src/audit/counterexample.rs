@@ -142,7 +142,7 @@ mod tests {
 
     fn row(function: &str, verdict: Verdict) -> Row {
         let Counterexample { place, from, to, .. } = counterexample(function, "");
-        Row { place, from, to, verdict, by: None }
+        Row { place, from, to, verdict, by: None, engine: None }
     }
 
     #[test]

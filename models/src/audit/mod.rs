@@ -18,7 +18,7 @@ pub mod reach;
 pub mod survivors;
 
 pub use counterexample::Counterexample;
-pub use mutant::{Baseline, Finding, Mutant, Stages, Verdict, baselines, mutants};
+pub use mutant::{Baseline, Finding, Mutant, Stages, Verdict, baselines, by_whom, mutants};
 pub use place::Place;
 pub use survivors::Survivor;
 
@@ -59,6 +59,18 @@ pub struct Row {
     /// The model that noticed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// The engine on which it did, if it was not treadle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+}
+
+/// Who noticed a mutant another time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Killer<'a> {
+    /// The model.
+    pub model: &'a str,
+    /// Whether it noticed on loom, where treadle is blind.
+    pub on_loom: bool,
 }
 
 /// What is known, with what an audit of some models or sites noticed besides. What some models do not notice says nothing.
@@ -83,6 +95,7 @@ impl From<&Finding> for Row {
             to: finding.to.clone(),
             verdict: finding.verdict,
             by: finding.by.clone(),
+            engine: finding.engine.clone(),
         }
     }
 }
@@ -98,8 +111,9 @@ pub struct Audit {
 
 /// The model that noticed the mutant another time: it runs first, and goes further than others.
 #[must_use]
-pub fn killer<'a>(known: &'a [Row], mutant: &Mutant) -> Option<&'a str> {
-    row_of(known, mutant)?.by.as_deref()
+pub fn killer<'a>(known: &'a [Row], mutant: &Mutant) -> Option<Killer<'a>> {
+    let row = row_of(known, mutant)?;
+    Some(Killer { model: row.by.as_deref()?, on_loom: row.engine.is_some() })
 }
 
 /// Whether a model noticed the mutant another time.
@@ -196,7 +210,7 @@ impl Audit {
                 finding.from.clone(),
                 format!("-> {}", finding.to),
                 verdict.to_owned(),
-                finding.by.clone().unwrap_or_default(),
+                finding.by_whom(),
             ]
         });
         aligned(&["site", "function", "operation", "source", "weaker", "verdict", "by"], &[], rows)
@@ -249,6 +263,7 @@ mod tests {
             verdict,
             complete: true,
             by: Some("model".to_owned()),
+            engine: None,
             message: None,
             plan: None,
             picture: None,

@@ -1,16 +1,16 @@
 //! One weaker variant of one site, and what the models say of it.
 
-use super::Scope;
 use super::counterexample::describe as describe_mutant;
 use super::place::{Place, name_of, places};
+use super::{Killer, Scope};
 use crate::explore::Verdict as Outcome;
 use crate::lanes::Picture;
-use crate::ledger::describe;
+use crate::ledger::{describe, engine_name};
 use crate::parallel;
 use crate::sweep::{Report, Settings, prove};
 use crate::world::Model;
 use selvedge::sync::Ordering;
-use selvedge::sync::model::{Mutation, OrderSlot, Plan, Site, SiteKind, SiteRecord};
+use selvedge::sync::model::{Engine, Mutation, OrderSlot, Plan, Site, SiteKind, SiteRecord};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -47,6 +47,9 @@ pub struct Finding {
     pub complete: bool,
     /// The model that noticed, or hit a limit.
     pub by: Option<String>,
+    /// The engine on which it noticed, if that was not treadle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
     /// How it failed.
     pub message: Option<String>,
     /// What was planned in the failing exploration.
@@ -229,31 +232,39 @@ impl Mutant {
     }
 
     /// Plants it and runs the models that reach its site until one notices: first the one that is `known` to, as far as it
-    /// takes; then all of them, those of the file's own primitive and small ones first, as far as each of `stages` goes.
+    /// takes; then all of them, those of the file's own primitive and small ones first, as far as each of `stages` goes; last,
+    /// if that is asked for, those of the own primitive on loom, which sees some things that treadle does not.
     #[must_use]
-    pub fn try_out(&self, baselines: &[Baseline], known: Option<&str>, stages: Stages<'_>) -> Finding {
+    pub fn try_out(&self, baselines: &[Baseline], known: Option<Killer<'_>>, stages: Stages<'_>) -> Finding {
         // `queue/repair.rs` is the queue's, too.
         let is_own = |model: &Model| {
             let mut parts = self.site.file.split('/').map(|part| part.trim_end_matches(".rs"));
             parts.any(|part| part == model.primitive())
         };
         // Within the bounds of the audit the known one need not come to the site: its own may be wider.
-        let is_known = |model: &Model| known == Some(model.name);
+        let is_known = |model: &Model| known.is_some_and(|known| known.model == model.name);
         let comes_to_it = |one: &&Baseline| one.comes_to(self) || is_known(&one.model);
         let mut reach: Vec<&Baseline> = baselines.iter().filter(comes_to_it).collect();
         reach.sort_by_key(|baseline| (Reverse(is_own(&baseline.model)), baseline.size()));
         let mut finding = self.unnoticed(0.0);
-        let to_the_known = stages.all().map(|stage| (stage, known));
-        let to_all = stages.for_all.iter().map(|stage| (stage, None));
-        for (stage, only) in to_the_known.filter(|_| known.is_some()).chain(to_all) {
-            finding = self.unnoticed(finding.seconds);
+        for (stage, whom) in stages.rounds(known) {
+            let mut round = self.unnoticed(finding.seconds);
             let settings = Settings { mutations: [Some(self.mutation), None], ..*stage };
-            let is_asked = |one: &Baseline| only.map_or(one.passes, |_| is_known(&one.model));
+            let is_asked = |one: &Baseline| match whom {
+                Whom::Known => is_known(&one.model),
+                Whom::All => one.passes,
+                Whom::Own => one.passes && is_own(&one.model),
+            };
             for Baseline { model, .. } in reach.iter().filter(|baseline| is_asked(baseline)) {
-                finding.note(model, prove(model, settings));
-                if finding.verdict == Verdict::Killed {
-                    return finding;
+                round.note(model, prove(model, settings));
+                if round.verdict == Verdict::Killed {
+                    round.engine = (stage.engine == Engine::Loom).then(|| engine_name(stage.engine).to_owned());
+                    return round;
                 }
+            }
+            // What loom does not notice, or not in time, is left as it was.
+            if whom != Whom::Own {
+                finding = round;
             }
         }
         finding
@@ -269,6 +280,7 @@ impl Mutant {
             verdict: Verdict::Survivor,
             complete: true,
             by: None,
+            engine: None,
             message: None,
             plan: None,
             picture: None,
@@ -285,12 +297,42 @@ pub struct Stages<'a> {
     pub for_all: &'a [Settings],
     /// After that, with the model that noticed another time.
     pub for_known: &'a Settings,
+    /// With the model that noticed another time on loom.
+    pub on_loom: &'a Settings,
+    /// Whether those of the own primitive are asked on loom, too.
+    pub asks_loom: bool,
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whom {
+    /// The model that noticed another time.
+    Known,
+    /// All that reach the site.
+    All,
+    /// Of those, the models of the file's own primitive.
+    Own,
 }
 
 impl<'a> Stages<'a> {
-    fn all(self) -> impl Iterator<Item = &'a Settings> {
-        self.for_all.iter().chain([self.for_known])
+    fn rounds(self, known: Option<Killer<'_>>) -> Vec<(&'a Settings, Whom)> {
+        let first = match known {
+            None => Vec::new(),
+            Some(Killer { on_loom: true, .. }) => vec![self.on_loom],
+            Some(_) => self.for_all.iter().chain([self.for_known]).collect(),
+        };
+        let known = first.into_iter().map(|stage| (stage, Whom::Known));
+        let all = self.for_all.iter().map(|stage| (stage, Whom::All));
+        let own = self.asks_loom.then_some((self.on_loom, Whom::Own));
+        known.chain(all).chain(own).collect()
     }
+}
+
+/// Who noticed, in words.
+#[must_use]
+pub fn by_whom(model: Option<&str>, engine: Option<&str>) -> String {
+    let on = engine.map(|engine| format!(" on {engine}")).unwrap_or_default();
+    format!("{}{on}", model.unwrap_or_default())
 }
 
 /// Runs these models until one fails: what they say, and which of them noticed or hit a limit.
@@ -308,6 +350,12 @@ pub(super) fn prove_in_turn(baselines: &[&Baseline], settings: Settings) -> (Ver
 }
 
 impl Finding {
+    /// Who noticed, with the engine if it was not treadle.
+    #[must_use]
+    pub fn by_whom(&self) -> String {
+        by_whom(self.by.as_deref(), self.engine.as_deref())
+    }
+
     /// What one more model says.
     fn note(&mut self, model: &Model, report: Report) {
         self.ran.push(model.name.to_owned());

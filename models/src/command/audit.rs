@@ -24,7 +24,8 @@ pub(super) struct Wishes {
     /// Two at once, of those that no model notices by itself.
     #[arg(long, conflicts_with = "mutant")]
     pub(super) pairs: bool,
-    /// Survivors within the bounds of each model, however long it takes, instead of a few deviations.
+    /// Survivors within the bounds of each model, however long it takes, instead of a few deviations; and the models of the
+    /// own primitive on loom, too, which sees some things that treadle does not.
     #[arg(long)]
     full: bool,
     /// Write down which model noticed what, for the next time; of a part of the models or sites, what was noticed only. With
@@ -47,7 +48,8 @@ pub(super) fn run(project: &Project, models: &[Model], wishes: &Wishes, common: 
     let [first, second] = STAGES.map(|(at_most, executions)| stage(at_most, executions));
     let all = [first, second, treadle];
     let for_all = if wishes.full { &all[..] } else { &all[..2] };
-    let stages = Stages { for_all, for_known: &treadle };
+    let on_loom = Settings::loom();
+    let stages = Stages { for_all, for_known: &treadle, on_loom: &on_loom, asks_loom: wishes.full };
     let settings = if wishes.full { treadle } else { second };
     let Some(baselines) = as_they_are(models, settings, common.threads()) else { return Ok(false) };
     let is_audited = |file: &str| wishes.is_audited(project, file);

@@ -31,8 +31,20 @@ fn has(sites: &Sites, kinds: &[SiteKind]) -> bool {
     sites.keys().any(|site| kinds.contains(&site.kind))
 }
 
+const MOVED_WRITE: &str = "a plain write after a relaxed step of who is killed";
+const NOTHING_MOVES: &str = "a thread is killed between two steps as they stand in the source: nothing has been moved";
+
+/// Payload, and a step to whose other side an access to it may be moved.
+fn may_move_a_write(sites: &Sites) -> bool {
+    let relaxed = |(site, record): (&Site, &SiteRecord)| {
+        matches!(site.kind, SiteKind::Store | SiteKind::Rmw | SiteKind::CompareExchange)
+            && record.order == Ordering::Relaxed
+    };
+    has(sites, &[SiteKind::Cell]) && sites.iter().any(relaxed)
+}
+
 /// One for each kind of blind spot; the matrix has more rows of the same kinds.
-pub const ALL: [Blind; 8] = [
+pub const ALL: [Blind; 11] = [
     Blind {
         row: "LB relaxed",
         engine: Engine::Treadle,
@@ -46,11 +58,19 @@ pub const ALL: [Blind; 8] = [
         touches: |sites| has(sites, &[SiteKind::Wait]) && has(sites, &[SiteKind::Store]),
     },
     Blind {
+        row: "SB with AcqRel fences, one look a sleeper's",
+        engine: Engine::Treadle,
+        what: "a sleeper's look at its word is a read-modify-write; loom's is a load, as the kernel's",
+        touches: |sites| has(sites, &[SiteKind::Wait]) && has(sites, &[SiteKind::Fence]),
+    },
+    Blind { row: MOVED_WRITE, engine: Engine::Treadle, what: NOTHING_MOVES, touches: may_move_a_write },
+    Blind {
         row: "LB relaxed",
         engine: Engine::Loom,
         what: "load buffering, which C++20 allows and RC11 forbids",
         touches: has_relaxed_loads,
     },
+    Blind { row: MOVED_WRITE, engine: Engine::Loom, what: NOTHING_MOVES, touches: may_move_a_write },
     Blind {
         row: "failed compare-exchange reads an old value",
         engine: Engine::Loom,

@@ -4,7 +4,7 @@ mod wrong;
 
 use super::{Evidence, Places};
 use crate::audit::pairs::Together;
-use crate::audit::{Row, Verdict, headline_of};
+use crate::audit::{Row, Verdict, by_whom, headline_of};
 use crate::ledger::{Proof, blind, engine_name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -202,12 +202,12 @@ fn audit(page: &mut String, evidence: &Evidence) {
     for file in files {
         let _ = writeln!(page, "### {file}\n");
         page.push_str("| function | operation | source | weaker | noticed by |\n|---|---|---|---|---|\n");
-        for Row { place, from, to, verdict, by } in evidence.audit.iter().filter(|row| row.place.file == file) {
+        for Row { place, from, to, verdict, by, engine } in evidence.audit.iter().filter(|row| row.place.file == file) {
             let operation =
                 if place.nth > 1 { format!("{} {}", place.operation, place.nth) } else { place.operation.clone() };
             let by = match (verdict, by) {
-                (Verdict::Killed, Some(by)) => by.as_str(),
-                _ => verdict.word(),
+                (Verdict::Killed, Some(by)) => by_whom(Some(by), engine.as_deref()),
+                _ => verdict.word().to_owned(),
             };
             let _ = writeln!(page, "| {} | {operation} | {from} | {to} | {by} |", place.function);
         }

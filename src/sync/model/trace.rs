@@ -21,7 +21,7 @@ pub enum SiteKind {
     Wait,
     /// A futex wake.
     Wake,
-    /// An access to payload.
+    /// A write to payload.
     Cell,
 }
 

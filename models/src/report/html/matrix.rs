@@ -63,7 +63,7 @@ fn verdict(evidence: &Evidence, row: Option<&Row>) -> Markup {
         td class=(row.verdict.word()) {
             span.verdict { (row.verdict.word()) }
             @if row.verdict == Verdict::Survivor && is_listed(evidence, row) { " (" a href="#survivors" { "justified" } ")" }
-            @if let Some(by) = &row.by { br; span.by { "by " (ledger::link(evidence, by)) } }
+            @if let Some(by) = &row.by { br; span.by { "by " (ledger::link(evidence, by)) @if let Some(engine) = &row.engine { " on " (engine) } } }
             @if let Some(id) = ids::counterexample_of(evidence, row) { br; a href={ "#" (id) } { "execution" } }
         }
     }
