@@ -1,4 +1,4 @@
-//! What no model comes to: orderings and wakes that stand in the audited sources, and that no lane of any model reaches.
+//! What no model comes to: orderings, waits and wakes that stand in the audited sources, and that no lane of any model reaches.
 //!
 //! Such a site has no mutant, and an audit that counts only those would pass over it in silence.
 
@@ -9,14 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
-/// A function some of whose orderings or wakes no model reaches.
+/// A function some of whose orderings, waits or wakes no model reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// Source file, as the compiler names it.
     pub file: String,
     /// The function.
     pub function: String,
-    /// How many orderings and wakes stand in it.
+    /// How many orderings, waits and wakes stand in it.
     pub written: usize,
     /// How many of those the models reach.
     pub reached: usize,
@@ -34,7 +34,7 @@ pub struct Unreached {
 impl core::fmt::Display for Gap {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self { file, function, written, reached } = self;
-        write!(f, "{file} {function}: {written} orderings and wakes, of which the models reach {reached}")
+        write!(f, "{file} {function}: {written} orderings, waits and wakes, of which the models reach {reached}")
     }
 }
 
@@ -44,7 +44,7 @@ impl core::fmt::Display for Gap {
 /// A source cannot be read.
 pub fn gaps(reached: &[&Place], root: &Path, folder: &str, is_audited: impl Fn(&str) -> bool) -> io::Result<Vec<Gap>> {
     let mut sites: BTreeMap<(&str, &str), BTreeSet<(&str, u32)>> = BTreeMap::new();
-    for place in reached.iter().filter(|place| place.operation != "wait") {
+    for place in reached {
         sites.entry((&place.file, &place.function)).or_default().insert((&place.operation, place.nth));
     }
     let mut gaps = Vec::new();
@@ -94,10 +94,16 @@ fn sources(root: &Path, folder: &str) -> io::Result<Vec<String>> {
     Ok(files)
 }
 
-/// How many orderings that order something, and wakes, stand in each function that has some.
+/// How many orderings that order something, waits and wakes stand in each function that has some.
 fn written(text: &str) -> BTreeMap<String, usize> {
-    const MARKS: [&str; 5] =
-        ["Ordering::Acquire", "Ordering::Release", "Ordering::AcqRel", "Ordering::SeqCst", "futex_wake("];
+    const MARKS: [&str; 6] = [
+        "Ordering::Acquire",
+        "Ordering::Release",
+        "Ordering::AcqRel",
+        "Ordering::SeqCst",
+        "futex_wait(",
+        "futex_wake(",
+    ];
     let mut counts = BTreeMap::new();
     let mut function = String::new();
     for line in text.lines().take_while(|line| !(line.starts_with("#[cfg(") && line.contains("test"))) {
@@ -120,10 +126,10 @@ mod tests {
     #[test]
     fn what_stands_in_functions_is_counted() {
         let text = "use sync::Ordering;\nfn one() {\n  // Ordering::Acquire\n  a.load(Ordering::Acquire);\n  b.load(Ordering::Relaxed);\n}\n\
-                    fn two() {\n  c.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire);\n  futex_wake(&c, 1);\n}\n\
+                    fn two() {\n  c.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire);\n  futex_wait(&c, 1);\n  futex_wake(&c, 1);\n}\n\
                     #[cfg(test)]\nmod tests { fn three() { d.load(Ordering::Acquire) } }\n";
         let counts: Vec<_> = written(text).into_iter().collect();
-        assert_eq!(counts, [("one".to_owned(), 1), ("two".to_owned(), 3)]);
+        assert_eq!(counts, [("one".to_owned(), 1), ("two".to_owned(), 4)]);
     }
 
     #[test]
@@ -139,7 +145,7 @@ mod tests {
         assert_eq!(
             objections(&[gap("f")], &[entry("g")]),
             [
-                "a.rs f: 2 orderings and wakes, of which the models reach 1",
+                "a.rs f: 2 orderings, waits and wakes, of which the models reach 1",
                 "a.rs g: is listed as unreached, and the models reach all of it"
             ]
         );

@@ -142,7 +142,8 @@ fn mark_of(engine: &str, row: &str) -> Option<usize> {
 fn blind_spots(page: &mut String) {
     page.push_str(
         "## What the engines do not see\n\nThe kinds of things that hide behind the numbers above, each by a row of the conformance matrix that shows it; the whole matrix, false alarms \
-         included, is in `models/tests/snapshots/conformance__matrix.snap`.\n\n| | engine | row | what |\n|---:|---|---|---|\n",
+         included, is in `models/tests/snapshots/conformance__matrix.snap`, and what is taken for granted of the kernel and of compilers in \
+         `assumptions__rows.snap` beside it.\n\n| | engine | row | what |\n|---:|---|---|---|\n",
     );
     for (place, blind) in blind::ALL.iter().enumerate() {
         let _ = writeln!(page, "| {} | {} | {} | {} |", place + 1, engine_name(blind.engine), blind.row, blind.what);
@@ -160,10 +161,12 @@ fn pairs(page: &mut String, pairs: &[Together]) {
         noticed.len(),
         pairs.iter().filter(|pair| pair.models == 0).count(),
     );
-    for Together { one, other, by, .. } in noticed {
+    for Together { one, other, by, .. } in &noticed {
         let _ = writeln!(page, "- {one}, and {other}: {}", by.as_deref().unwrap_or_default());
     }
-    page.push('\n');
+    if !noticed.is_empty() {
+        page.push('\n');
+    }
 }
 
 fn audit(page: &mut String, evidence: &Evidence) {
