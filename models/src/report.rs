@@ -44,6 +44,8 @@ pub struct Evidence {
     pub states: Vec<Diagram>,
     /// How many of all small programs were checked.
     pub clients: Vec<clients::Row>,
+    /// Which share that is of those that are meant by all.
+    pub coverage: Vec<clients::Coverage>,
     /// Variants of an algorithm that are wrong on purpose.
     pub variants: Vec<Mutant>,
     /// What the primitives are for, in the order of their names.
@@ -73,6 +75,7 @@ impl Evidence {
         let audit = serde_json::from_slice(&project.read("audit.json", "cargo prove audit --write")?)?;
         let folder = project.kept.strip_prefix(&project.root).unwrap_or(&project.kept).display().to_string();
         let matrix = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/conformance__matrix.snap");
+        let clients = kept("clients.json").map_or_else(|| Ok(Vec::new()), |file| clients::read(&file))?;
         Ok(Self {
             name: project.name,
             places: Places {
@@ -88,7 +91,8 @@ impl Evidence {
             counterexamples: kept("counterexamples.json")
                 .map_or_else(|| Ok(Vec::new()), |file| counterexample::read(&file))?,
             states: kept("states.json").map_or_else(|| Ok(Vec::new()), |file| states::read(&file))?,
-            clients: kept("clients.json").map_or_else(|| Ok(Vec::new()), |file| clients::read(&file))?,
+            coverage: clients::coverage::of(&project.clients, &clients),
+            clients,
             variants: if project.is_selvedge() { mutants::all() } else { Vec::new() },
             headers: header::read(&project.root.join(&project.sources))?,
             matrix: std::fs::read_to_string(matrix)?,

@@ -18,6 +18,7 @@
 //! A program whose executions are more than the budget is *not checked*, which is told and never counted as passed.
 
 mod check;
+pub mod coverage;
 mod event;
 mod log;
 mod messages;
@@ -32,6 +33,7 @@ mod unbounded;
 
 use check::check;
 pub use check::{Care, Checked};
+pub use coverage::Coverage;
 pub use object::{Object, Operation, Outcome, Past};
 pub use program::{Program, Size};
 pub use rows::{Row, read, table, text};

@@ -5,6 +5,7 @@ mod wrong;
 use super::{Evidence, Places};
 use crate::audit::pairs::Together;
 use crate::audit::{Row, Verdict, by_whom, headline_of};
+use crate::clients;
 use crate::ledger::{Proof, blind, engine_name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -94,6 +95,21 @@ fn small_clients(page: &mut String, evidence: &Evidence) {
             row.checked,
             row.executions,
         );
+    }
+    page.push('\n');
+    coverage(page, evidence);
+}
+
+fn coverage(page: &mut String, evidence: &Evidence) {
+    let clients::Size { threads, operations } = clients::coverage::ALL;
+    let _ = writeln!(
+        page,
+        "Of all distinct programs of up to {threads} threads and {operations} operations, threads meeting nowhere else:\n\n\
+         | object | kills | programs | checked | % |\n|---|---|---:|---:|---:|"
+    );
+    for one in &evidence.coverage {
+        let kills = if one.kills { "yes" } else { "no" };
+        let _ = writeln!(page, "| {} | {kills} | {} | {} | {} |", one.object, one.all, one.checked, one.percent());
     }
     page.push('\n');
 }

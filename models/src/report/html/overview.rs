@@ -5,6 +5,8 @@ use super::prose;
 use super::prose::spaced;
 use super::table::{Column, number, table};
 use crate::audit::{Verdict, headline_of};
+use crate::clients::Size;
+use crate::clients::coverage::{ALL, Coverage};
 use crate::ledger::Proof;
 use crate::report::Evidence;
 use maud::{Markup, html};
@@ -42,6 +44,7 @@ pub(super) fn page(evidence: &Evidence) -> Markup {
                 "sequential specification. With kills, a thread is killed at each of its steps. " code { "cargo prove clients" } " does it again."
             }
             (clients(evidence))
+            (coverage(evidence))
         }
     }
 }
@@ -73,6 +76,26 @@ fn clients(evidence: &Evidence) -> Markup {
         })
         .collect();
     table("All programs up to a size", &columns, &rows)
+}
+
+fn coverage(evidence: &Evidence) -> Markup {
+    const COLUMNS: [Column; 5] =
+        [("object", false), ("kills", false), ("programs", true), ("checked", true), ("%", true)];
+    let Size { threads, operations } = ALL;
+    let row = |one: &Coverage| {
+        html! {
+            tr {
+                th scope="row" { (one.object) }
+                td { @if one.kills { "yes" } @else { "no" } }
+                (number(one.all)) (number(one.checked))
+                td.number data-value=(one.percent()) { (one.percent()) }
+            }
+        }
+    };
+    let caption = format!(
+        "Of all distinct programs of up to {threads} threads and {operations} operations, threads meeting nowhere else"
+    );
+    table(&caption, &COLUMNS, &evidence.coverage.iter().map(row).collect::<Vec<_>>())
 }
 
 fn engines(evidence: &Evidence) -> Markup {
