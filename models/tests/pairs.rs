@@ -53,7 +53,7 @@ fn what_is_redundant_because_of_something_else_is_noticed_with_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let is_audited = |file: &str| file.ends_with("tests/pairs.rs");
     let mutants = audit::mutants(&baselines, Scope { root: &root, is_audited: &is_audited, mutant: "" });
-    let stages = Stages { for_all: &[treadle], for_known: &treadle, on_loom: &Settings::loom(), asks_loom: false };
+    let stages = Stages { for_all: &[treadle], for_known: &treadle, on_loom: &Settings::loom(), at_last: None };
     let alone: Vec<Row> = mutants.iter().map(|mutant| Row::from(&mutant.try_out(&baselines, None, stages))).collect();
     let killed = alone.iter().filter(|row| row.verdict == Verdict::Killed).count();
     assert_eq!((alone.len(), killed), (4, 1), "{alone:?}");

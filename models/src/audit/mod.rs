@@ -4,6 +4,9 @@
 //! and the models that reach the site run again until one fails. What none of them notices is a survivor: too strong, or
 //! in want of a model that shows why it is not, or listed with the reason why neither is to be had ([`survivors`]).
 //!
+//! Models run on treadle. What is left is put to loom, too, if that is asked for: where a sleeper looks at its word with a load,
+//! as the kernel does, it sees what treadle does not. Who noticed what, and on which engine, is kept and asked first another time.
+//!
 //! What is found does not depend on the machine as long as no exploration reaches its limit of time: models run in an
 //! order of their own, and end by numbers of executions before. How short a counterexample becomes does depend on it.
 //!

@@ -233,7 +233,7 @@ impl Mutant {
 
     /// Plants it and runs the models that reach its site until one notices: first the one that is `known` to, as far as it
     /// takes; then all of them, those of the file's own primitive and small ones first, as far as each of `stages` goes; last,
-    /// if that is asked for, those of the own primitive on loom, which sees some things that treadle does not.
+    /// if that is asked for, on loom, which sees some things that treadle does not.
     #[must_use]
     pub fn try_out(&self, baselines: &[Baseline], known: Option<Killer<'_>>, stages: Stages<'_>) -> Finding {
         // `queue/repair.rs` is the queue's, too.
@@ -253,7 +253,6 @@ impl Mutant {
             let is_asked = |one: &Baseline| match whom {
                 Whom::Known => is_known(&one.model),
                 Whom::All => one.passes,
-                Whom::Own => one.passes && is_own(&one.model),
             };
             for Baseline { model, .. } in reach.iter().filter(|baseline| is_asked(baseline)) {
                 round.note(model, prove(model, settings));
@@ -263,7 +262,7 @@ impl Mutant {
                 }
             }
             // What loom does not notice, or not in time, is left as it was.
-            if whom != Whom::Own {
+            if stage.engine != Engine::Loom {
                 finding = round;
             }
         }
@@ -299,8 +298,8 @@ pub struct Stages<'a> {
     pub for_known: &'a Settings,
     /// With the model that noticed another time on loom.
     pub on_loom: &'a Settings,
-    /// Whether those of the own primitive are asked on loom, too.
-    pub asks_loom: bool,
+    /// With every model that reaches the site, if nobody notices on treadle.
+    pub at_last: Option<&'a Settings>,
 }
 
 /// Who is asked.
@@ -310,8 +309,6 @@ enum Whom {
     Known,
     /// All that reach the site.
     All,
-    /// Of those, the models of the file's own primitive.
-    Own,
 }
 
 impl<'a> Stages<'a> {
@@ -323,8 +320,8 @@ impl<'a> Stages<'a> {
         };
         let known = first.into_iter().map(|stage| (stage, Whom::Known));
         let all = self.for_all.iter().map(|stage| (stage, Whom::All));
-        let own = self.asks_loom.then_some((self.on_loom, Whom::Own));
-        known.chain(all).chain(own).collect()
+        let last = self.at_last.map(|stage| (stage, Whom::All));
+        known.chain(all).chain(last).collect()
     }
 }
 

@@ -24,8 +24,8 @@ pub(super) struct Wishes {
     /// Two at once, of those that no model notices by itself.
     #[arg(long, conflicts_with = "mutant")]
     pub(super) pairs: bool,
-    /// Survivors within the bounds of each model, however long it takes, instead of a few deviations; and the models of the
-    /// own primitive on loom, too, which sees some things that treadle does not.
+    /// Survivors within the bounds of each model, however long it takes, instead of a few deviations; and what is left
+    /// on loom, which sees some things that treadle does not.
     #[arg(long)]
     full: bool,
     /// Write down which model noticed what, for the next time; of a part of the models or sites, what was noticed only. With
@@ -38,6 +38,9 @@ pub(super) struct Wishes {
 /// first, and those that are not are looked for within the second.
 const STAGES: [(u32, u64); 2] = [(5, 20_000), (8, 200_000)];
 
+/// Executions of one exploration on loom, after which it is given up there.
+const ON_LOOM: u64 = 20_000;
+
 /// Audits the sources with these models; false if there is something to object.
 pub(super) fn run(project: &Project, models: &[Model], wishes: &Wishes, common: &Common) -> io::Result<bool> {
     let treadle = Settings { deeper: common.deeper, ..Settings::treadle() };
@@ -49,7 +52,8 @@ pub(super) fn run(project: &Project, models: &[Model], wishes: &Wishes, common: 
     let all = [first, second, treadle];
     let for_all = if wishes.full { &all[..] } else { &all[..2] };
     let on_loom = Settings::loom();
-    let stages = Stages { for_all, for_known: &treadle, on_loom: &on_loom, asks_loom: wishes.full };
+    let last = Settings { executions: Some(ON_LOOM), ..on_loom };
+    let stages = Stages { for_all, for_known: &treadle, on_loom: &on_loom, at_last: wishes.full.then_some(&last) };
     let settings = if wishes.full { treadle } else { second };
     let Some(baselines) = as_they_are(models, settings, common.threads()) else { return Ok(false) };
     let is_audited = |file: &str| wishes.is_audited(project, file);
