@@ -5,7 +5,9 @@
 //! [`Caller`], what the dead leave behind is repaired through [`Objects`].
 
 pub mod barrier;
+pub mod channel;
 pub mod condvar;
+pub mod ends;
 pub mod event;
 pub mod gate;
 pub mod mutex;
@@ -26,7 +28,9 @@ pub mod undertaker;
 pub mod waiting;
 
 pub use barrier::RawBarrier;
+pub use channel::RawChannel;
 pub use condvar::RawCondvar;
+pub use ends::RawEnds;
 pub use event::RawEvent;
 pub use mutex::RawMutex;
 pub use once::RawOnce;

@@ -141,10 +141,19 @@ impl<'a> Pool<'a> {
 
     /// Takes a buffer, by index, waiting as long as it takes or until `deadline`; then there is none.
     pub fn take(&self, caller: &Caller<'_>, object: ObjectId, deadline: Option<Deadline>) -> Option<usize> {
-        self.try_take(caller.slot).or_else(|| {
-            // Whether there is more can be seen only by looking at all: who is woken in vain sleeps again.
-            self.control.gate.wait(caller, object, deadline, || self.try_take(caller.slot), || true)
-        })
+        self.try_take(caller.slot).or_else(|| self.wait(caller, object, deadline, || self.try_take(caller.slot)))
+    }
+
+    /// Attempts at the gate until one of them is done.
+    pub(super) fn wait<R>(
+        &self,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        deadline: Option<Deadline>,
+        attempt: impl FnMut() -> Option<R>,
+    ) -> Option<R> {
+        // Whether there is more can be seen only by looking at all: who is woken in vain sleeps again.
+        self.control.gate.wait(caller, object, deadline, attempt, || true)
     }
 
     /// Gives a buffer back that the calling thread has. Never blocks.

@@ -20,10 +20,10 @@
 //!
 //! **Protocol.**
 //! 1. *publish b*: at the tail's position, swing the slot from `EMPTY` to `FULL` with `b`: here it takes effect. Then swing
-//!    the tail on. A slot that is `FULL` since the turn before: the queue is full, at that load. `TAKEN` since then: finish
+//!    the tail on. A slot that is `FULL` since the turn before, after a fence still: the queue is full, at that load. `TAKEN` since then: finish
 //!    it (3). One that has been published already: swing the tail on.
 //! 2. *take*: at the head's position, swing the slot from `FULL` to `TAKEN` with the own name: here it takes effect. Swing
-//!    the head on, and finish it. A slot that has not been published: the queue is empty, at that load. One that was taken
+//!    the head on, and finish it. A slot that has not been published, after a fence still: the queue is empty, at that load. One that was taken
 //!    already: swing the head on.
 //! 3. *finish*, by whoever finds a slot `TAKEN`: read the buffer's word; if the slot is still the same, swing that to `HELD`
 //!    by the taker; then swing the slot to `EMPTY` at the next turn.
@@ -39,16 +39,20 @@
 //!   seen, was never published.
 //! - I5: a `RETURNED` buffer is noted after it is returned; who finds none takes back only the note that it had read before
 //!   it looked.
+//! - I6: an answer "full" or "empty" comes from a look after a fence, and whatever changes the one or the other is followed by
+//!   one, in the signal. Without them somebody could find the queue full, and another after it empty, though in between one of
+//!   two messages was taken: the two would have seen what happened in different orders.
 //!
 //! **Orderings.**
 //!
 //! | operation | ordering | pairs with | publishes |
 //! |---|---|---|---|
 //! | slot to `FULL` | Release | loads of slots, Acquire | the message |
-//! | slot to `TAKEN` | Relaxed | | nothing; it is of the release sequence of `FULL` |
+//! | slot to `TAKEN` | Release | loads of slots, Acquire | where the head was (I2); it is of the release sequence of `FULL`, too |
 //! | buffer to `HELD` | Relaxed | | nothing; whoever has it next, the taker, knows that it was taken |
 //! | load of the buffer's word before that | Acquire | what later owners wrote | that the slot was emptied: the look at it sees it |
 //! | slot to `EMPTY` | Release | loads of slots, Acquire | that the buffer is `HELD` |
+//! | fence, look that finds no space or no message | SeqCst fence | slot swung, fence of the signal | I6 |
 //! | head and tail swung on | Release | loads of them, Acquire | the slot that was passed |
 //! | `RETURNED`, noted | Release | note, buffer, Acquire | the message, and what the dead did with it |
 //!
@@ -65,7 +69,7 @@ use super::gate::RawGate;
 use super::participants::ThreadSlot;
 use super::pool::{Buffer, Pool, RawPool, State};
 use super::waiting::{Caller, ObjectId};
-use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering, fence};
 
 mod repair;
 mod seen;
@@ -210,11 +214,13 @@ impl<'a> Queue<'a> {
     /// Looks whether the slot at the tail's position can be published in.
     fn look_for_space(&self) -> Result<Look, QueueError> {
         let mut position = position(&self.control.tail);
+        let mut looks_again = true;
         loop {
             let (index, turn) = self.format.place(position);
             let found = self.slot(index)?;
             match (self.format.turns_between(turn, found.turn), found.what) {
                 (0, What::Empty) => return Ok(Look::Ready(position, index, found)),
+                (-1, What::Full) if core::mem::take(&mut looks_again) => before_no(),
                 (-1, What::Full) => return Ok(Look::Not),
                 (-1, What::Taken) => self.finish(index, found)?,
                 // It has been published here.
@@ -237,9 +243,9 @@ impl<'a> Queue<'a> {
                 return Err(QueueError::WouldBlock);
             };
             let taken = Slot { what: What::Taken, taker: Some(slot), ..found };
-            // Relaxed: the message came with the look at the slot, which has not changed since, and who reads this reads from its
-            // publication, too, whose release sequence this is of.
-            if self.swing(index, found, taken, Ordering::Relaxed) {
+            // Release: pairs with the Acquire in slot; who sees it taken at this turn, and reads the head again, finds it there at
+            // least. The message came with the look at the slot, which has not changed since.
+            if self.swing(index, found, taken, Ordering::Release) {
                 // dead here: it is ours; the next, or the undertaker, finishes it.
                 self.pass(&self.control.head, position);
                 self.finish(index, taken)?;
@@ -252,11 +258,13 @@ impl<'a> Queue<'a> {
     /// Looks whether there is a message at the head's position.
     fn look_for_message(&self) -> Result<Look, QueueError> {
         let mut position = position(&self.control.head);
+        let mut looks_again = true;
         loop {
             let (index, turn) = self.format.place(position);
             let found = self.slot(index)?;
             match (self.format.turns_between(turn, found.turn), found.what) {
                 (0, What::Full) => return Ok(Look::Ready(position, index, found)),
+                (0, What::Empty) | (-1, What::Taken) if core::mem::take(&mut looks_again) => before_no(),
                 (0, What::Empty) | (-1, What::Taken) => return Ok(Look::Not),
                 // It has been taken here.
                 _ => position = self.go_on(&self.control.head, position, turn, found)?,
@@ -404,8 +412,8 @@ impl<'a> Queue<'a> {
         buffer: usize,
         deadline: Option<Deadline>,
     ) -> Result<(), QueueError> {
-        let space = &self.control.space;
-        waiting(space, caller, object, deadline, || self.try_publish(buffer), || self.has_space())
+        let attempt = || self.try_publish(buffer);
+        attempted(attempt, |attempt| self.wait_for_space(caller, object, deadline, attempt))
     }
 
     /// Takes the first message, waiting for one as long as it takes or until `deadline`.
@@ -414,8 +422,35 @@ impl<'a> Queue<'a> {
     /// `TimedOut`, `Corrupt`.
     #[inline]
     pub fn take(&self, caller: &Caller<'_>, object: ObjectId, deadline: Option<Deadline>) -> Result<Taken, QueueError> {
-        let messages = &self.control.messages;
-        waiting(messages, caller, object, deadline, || self.try_take(caller.slot), || self.has_message())
+        let attempt = || self.try_take(caller.slot);
+        attempted(attempt, |attempt| self.wait_for_message(caller, object, deadline, attempt))
+    }
+
+    /// Attempts at the gate for space until one of them is done.
+    pub(super) fn wait_for_space<R>(
+        &self,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        deadline: Option<Deadline>,
+        attempt: impl FnMut() -> Option<R>,
+    ) -> Option<R> {
+        self.control.space.wait(caller, object, deadline, attempt, || self.has_space())
+    }
+
+    /// Attempts at the gate for messages until one of them is done.
+    pub(super) fn wait_for_message<R>(
+        &self,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        deadline: Option<Deadline>,
+        attempt: impl FnMut() -> Option<R>,
+    ) -> Option<R> {
+        self.control.messages.wait(caller, object, deadline, attempt, || self.has_message())
+    }
+
+    /// Where those wait who wait for space, and who wait for messages.
+    pub(super) fn gates(&self) -> (&'a RawGate, &'a RawGate) {
+        (&self.control.space, &self.control.messages)
     }
 
     fn has_space(&self) -> bool {
@@ -448,28 +483,27 @@ impl<'a> Queue<'a> {
     }
 }
 
+/// What comes before the look by which a queue is full or empty (I6).
+#[track_caller]
+fn before_no() {
+    // SeqCst: pairs with the fences of signals, and with those of others here.
+    fence(Ordering::SeqCst);
+}
+
 /// Where head or tail stands.
 fn position(end: &AtomicU64) -> u64 {
     // Acquire: pairs with the swing of it; each slot that was passed is seen as it was then, at least.
     end.load(Ordering::Acquire)
 }
 
-/// An attempt, and if it would block, as many more at the gate as it takes.
-fn waiting<R>(
-    gate: &RawGate,
-    caller: &Caller<'_>,
-    object: ObjectId,
-    deadline: Option<Deadline>,
-    attempt: impl Fn() -> Result<R, QueueError>,
-    more: impl Fn() -> bool,
+/// An attempt, and if it would block, as many more as it takes while waiting.
+fn attempted<R, A: Fn() -> Result<R, QueueError>>(
+    attempt: A,
+    wait: impl FnOnce(&dyn Fn() -> Option<Result<R, QueueError>>) -> Option<Result<R, QueueError>>,
 ) -> Result<R, QueueError> {
-    match attempt() {
-        Err(QueueError::WouldBlock) => {}
-        answer => return answer,
-    }
-    let attempt = || match attempt() {
+    let once = || match attempt() {
         Err(QueueError::WouldBlock) => None,
         answer => Some(answer),
     };
-    gate.wait(caller, object, deadline, attempt, more).unwrap_or(Err(QueueError::TimedOut))
+    once().or_else(|| wait(&once)).unwrap_or(Err(QueueError::TimedOut))
 }

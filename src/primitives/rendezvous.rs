@@ -97,6 +97,8 @@ pub enum RendezvousError {
     WouldBlock,
     /// The deadline passed (timed calls only).
     TimedOut,
+    /// What the caller was told not to wait for came about.
+    Over,
 }
 
 /// Who waits at a rendezvous for a counterpart.
@@ -181,16 +183,27 @@ impl<'a> Rendezvous<'a> {
         buffer: usize,
         deadline: Option<Deadline>,
     ) -> Result<(), RendezvousError> {
+        self.send_unless(caller, object, buffer, deadline, || false)
+    }
+
+    /// As [`send`](Self::send), and waits no longer once it is `over`: whatever makes it so tells all who wait.
+    ///
+    /// # Errors
+    /// `TimedOut`, `Over`: nobody has taken it, and the caller has the buffer still.
+    pub fn send_unless(
+        &self,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        buffer: usize,
+        deadline: Option<Deadline>,
+        over: impl Fn() -> bool,
+    ) -> Result<(), RendezvousError> {
         let begin = || self.begin_to_send(caller.table, buffer, true);
-        let senders = &self.control.senders;
-        let begun = begin().or_else(|| senders.wait(caller, object, deadline, begin, || self.is_for_senders()));
-        match begun.ok_or(RendezvousError::TimedOut)? {
+        let more = || self.is_for_senders();
+        match begun(&self.control.senders, caller, object, deadline, begin, &over, more)? {
             Begun::Passed(_) => Ok(()),
-            Begun::Waits(offer) => match self.wait_for(&self.control.offer, offer, caller, object, deadline) {
-                // I1.
-                Some(_) => Ok(()),
-                None => Err(RendezvousError::TimedOut),
-            },
+            // I1.
+            Begun::Waits(offer) => self.answer(&self.control.offer, offer, caller, object, deadline, &over).map(drop),
         }
     }
 
@@ -249,16 +262,29 @@ impl<'a> Rendezvous<'a> {
         object: ObjectId,
         deadline: Option<Deadline>,
     ) -> Result<usize, RendezvousError> {
+        self.receive_unless(caller, object, deadline, || false)
+    }
+
+    /// As [`receive`](Self::receive), and waits no longer once it is `over`: whatever makes it so tells all who wait.
+    ///
+    /// # Errors
+    /// `TimedOut`, `Over`.
+    pub fn receive_unless(
+        &self,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        deadline: Option<Deadline>,
+        over: impl Fn() -> bool,
+    ) -> Result<usize, RendezvousError> {
         let begin = || self.begin_to_receive(caller.slot, true);
-        let receivers = &self.control.receivers;
-        let begun = begin().or_else(|| receivers.wait(caller, object, deadline, begin, || self.is_for_receivers()));
-        let request = match begun.ok_or(RendezvousError::TimedOut)? {
+        let more = || self.is_for_receivers();
+        let request = match begun(&self.control.receivers, caller, object, deadline, begin, &over, more)? {
             Begun::Passed(buffer) => return Ok(buffer),
             Begun::Waits(request) => request,
         };
-        let given = self.wait_for(&self.control.request, request, caller, object, deadline);
         // I1: it is what was given to us.
-        let given = Exchange::from_bits(given.ok_or(RendezvousError::TimedOut)?);
+        let given = self.answer(&self.control.request, request, caller, object, deadline, &over)?;
+        let given = Exchange::from_bits(given);
         self.end(given);
         self.tell_all();
         Ok(given.buffer)
@@ -292,27 +318,35 @@ impl<'a> Rendezvous<'a> {
     }
 
     /// Waits until the word is another than `posted`, and returns it; or withdraws that.
-    fn wait_for(
+    fn answer(
         &self,
         gate: &RawGate,
         posted: u64,
         caller: &Caller<'_>,
         object: ObjectId,
         deadline: Option<Deadline>,
-    ) -> Option<u64> {
-        // Acquire: as in look.
-        let answered = || Some(self.control.word.load(Ordering::Acquire)).filter(|found| *found != posted);
-        answered().or_else(|| gate.wait(caller, object, deadline, answered, || false)).or_else(|| {
-            let over = Exchange::from_bits(posted).over().to_bits();
-            // Relaxed: nothing has come about. Acquire, of a failure: as in look.
-            match self.control.word.compare_exchange(posted, over, Ordering::Relaxed, Ordering::Acquire) {
-                Ok(_) => {
-                    self.tell_all();
-                    None
-                }
-                Err(newer) => Some(newer),
+        over: &impl Fn() -> bool,
+    ) -> Result<u64, RendezvousError> {
+        let answered = || {
+            // Acquire: as in look.
+            let found = self.control.word.load(Ordering::Acquire);
+            if found != posted { Some(Ok(found)) } else { over().then_some(Err(RendezvousError::Over)) }
+        };
+        let answer = answered().or_else(|| gate.wait(caller, object, deadline, answered, || false));
+        let why = match answer {
+            Some(Ok(found)) => return Ok(found),
+            Some(Err(why)) => why,
+            None => RendezvousError::TimedOut,
+        };
+        let nothing = Exchange::from_bits(posted).over().to_bits();
+        // Relaxed: nothing has come about. Acquire, of a failure: as in look.
+        match self.control.word.compare_exchange(posted, nothing, Ordering::Relaxed, Ordering::Acquire) {
+            Ok(_) => {
+                self.tell_all();
+                Err(why)
             }
-        })
+            Err(newer) => Ok(newer),
+        }
     }
 
     fn look(&self) -> (u64, Exchange) {
@@ -355,6 +389,12 @@ impl<'a> Rendezvous<'a> {
         self.hold(passed);
         // dead here: whoever comes next ends it, or the undertaker.
         self.swing(passed.to_bits(), passed.over());
+    }
+
+    /// Where senders wait, for their turn and for an answer, and where receivers do.
+    pub(super) fn gates(&self) -> [&'a RawGate; 4] {
+        let control = self.control;
+        [&control.senders, &control.offer, &control.receivers, &control.request]
     }
 
     /// Tells those who wait for their turn.
@@ -410,20 +450,34 @@ impl<'a> Rendezvous<'a> {
     }
 }
 
+/// How a sender or receiver has begun, after having waited for its turn, unless it is over before.
+fn begun(
+    gate: &RawGate,
+    caller: &Caller<'_>,
+    object: ObjectId,
+    deadline: Option<Deadline>,
+    begin: impl Fn() -> Option<Begun>,
+    over: &impl Fn() -> bool,
+    more: impl Fn() -> bool,
+) -> Result<Begun, RendezvousError> {
+    let attempt = || match begin() {
+        Some(begun) => Some(Ok(begun)),
+        None => over().then_some(Err(RendezvousError::Over)),
+    };
+    let waited = || gate.wait(caller, object, deadline, attempt, more);
+    attempt().or_else(waited).unwrap_or(Err(RendezvousError::TimedOut))
+}
+
 impl Repair for Rendezvous<'_> {
     fn bury(&self, dead: &Dead<'_>) {
         self.bury_exchange(dead);
         // dead here: buffers of the dead are not free yet; the next walker frees them.
         self.pool.bury(dead);
-        for gate in [&self.control.senders, &self.control.receivers, &self.control.offer, &self.control.request] {
-            gate.change();
-        }
+        self.gates().into_iter().for_each(RawGate::change);
     }
 
     fn wake_all(&self) {
-        for gate in [&self.control.senders, &self.control.receivers, &self.control.offer, &self.control.request] {
-            gate.wake_all();
-        }
+        self.gates().into_iter().for_each(RawGate::wake_all);
         self.pool.wake_all();
     }
 }

@@ -301,8 +301,24 @@ impl<'a> Unbounded<'a> {
             Err(TakeError::WouldBlock) => None,
             answer => Some(answer),
         };
-        let waited = || self.control.messages.wait(caller, object, deadline, attempt, || self.has_message());
+        let waited = || self.wait_for_message(caller, object, deadline, attempt);
         attempt().or_else(waited).unwrap_or(Err(TakeError::TimedOut))
+    }
+
+    /// Attempts at the gate for messages until one of them is done.
+    pub(super) fn wait_for_message<R>(
+        &self,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        deadline: Option<Deadline>,
+        attempt: impl FnMut() -> Option<R>,
+    ) -> Option<R> {
+        self.control.messages.wait(caller, object, deadline, attempt, || self.has_message())
+    }
+
+    /// Where those wait who wait for messages.
+    pub(super) fn gate(&self) -> &'a RawGate {
+        &self.control.messages
     }
 
     fn has_message(&self) -> bool {
@@ -316,6 +332,14 @@ impl<'a> Unbounded<'a> {
     pub fn is_empty(&self) -> bool {
         let first = Head::from_bits(self.control.head.peek()).node;
         self.links.get(first).is_none_or(|link| Link::from_bits(link.peek()).next().is_none())
+    }
+
+    /// How many messages are waiting, as of a moment ago.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let (tail, head) = (Link::from_bits(self.control.tail.peek()), Head::from_bits(self.control.head.peek()));
+        // The two are not looked at together.
+        head.before(tail).min(self.links.len().saturating_sub(1))
     }
 
     /// Gives a node back whose message the calling thread has taken. Never blocks.

@@ -53,7 +53,8 @@ impl From<RendezvousError> for Obstacle {
     fn from(error: RendezvousError) -> Self {
         match error {
             RendezvousError::WouldBlock => Self::WouldBlock,
-            RendezvousError::TimedOut => Self::TimedOut,
+            // Nobody here says that it is over.
+            RendezvousError::TimedOut | RendezvousError::Over => Self::TimedOut,
         }
     }
 }

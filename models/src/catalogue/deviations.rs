@@ -25,6 +25,11 @@ pub fn deviations(name: &str) -> Deviations {
 const BOUNDED: &[(&str, Option<u32>, Option<u32>)] = &[
     ("barrier/a_death_during_a_reset_is_told", None, Some(6)),
     ("barrier/one_of_three_dies_both_others_are_told", None, Some(11)),
+    ("channel/bounded_receiver_dies_sender_is_told", Some(8), Some(5)),
+    ("channel/bounded_sender_dies_receiver_drains", None, Some(5)),
+    ("channel/rendezvous_receiver_dies_sender_is_told", Some(8), Some(4)),
+    ("channel/rendezvous_sender_dies_receiver_is_told", None, Some(4)),
+    ("channel/unbounded_sender_dies_receiver_drains", None, Some(6)),
     ("condvar/a_vain_notification_loses_nobody", Some(12), None),
     ("condvar/notifier_dies_what_it_added_is_found", Some(14), Some(6)),
     ("condvar/notifier_of_all_dies_all_are_woken", Some(11), Some(8)),

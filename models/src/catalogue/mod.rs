@@ -1,8 +1,10 @@
 //! The models, one file for each file of `src/primitives/`.
 
 mod barrier;
+mod channel;
 mod condvar;
 mod deviations;
+mod ends;
 mod event;
 mod gate;
 mod messages;
@@ -32,7 +34,9 @@ use crate::world::Model;
 pub fn all() -> Vec<Model> {
     [
         barrier::MODELS,
+        channel::MODELS,
         condvar::MODELS,
+        ends::MODELS,
         event::MODELS,
         gate::MODELS,
         mutex::MODELS,

@@ -69,6 +69,15 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(1), faulty: None },
     },
     Model {
+        // Whoever reads an old head may find its slot used twice since.
+        name: "queue/slow_receiver_is_not_led_astray",
+        properties: "Q1 Q6",
+        client: "1 message, 2 processes × try_receive, 1 × (try_send, try_receive), capacity 1",
+        build: overtaken,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(2), faulty: None },
+    },
+    Model {
         name: "queue/two_are_returned",
         properties: "Q5 G1",
         client: "2 processes × (write into a message they have, return it), 1 × try_receive",
@@ -99,6 +108,23 @@ pub(super) const MODELS: &[Model] = &[
         build: never_full,
         faults: Faults { frozen: &[0], solo_steps: 80, ..Faults::NONE },
         bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
+        // Whoever finds it full, and whoever finds it empty after that, must mean one order of things (read-write causality).
+        name: "queue/full_and_then_empty_are_of_one_order",
+        properties: "Q1 Q2",
+        client: "1 process × send, 1 × try_send, 1 × (send, receive, try_receive), capacity 2",
+        build: full_then_empty,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(2), faulty: None },
+    },
+    Model {
+        name: "queue/empty_and_then_full_are_of_one_order",
+        properties: "Q1 Q2",
+        client: "full at first, 1 process × receive, 1 × try_receive, 1 × (receive, send, try_send), capacity 2",
+        build: empty_then_full,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(2), faulty: None },
     },
     Model {
         name: "queue/sender_dies_nobody_waits_for_it",
@@ -405,6 +431,83 @@ fn used_again(world: &mut World) {
         pool.give_back(buffer);
     });
     world.finally(move || verify_eq!(drain(&scene, 0), vec![message(0, 1)]));
+}
+
+/// One takes, and is helped to finish by another who sends and takes at the next turn, while a third still looks at the first.
+fn overtaken(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Line::new(1, 2, Delivery::AtMostOnce));
+    verify_eq!(scene.object.try_send(&scene, 0, message(0, 0)), Ok(()));
+    let got = Got::default();
+    let take = |lane: usize| {
+        let (scene, got) = (Arc::clone(&scene), Arc::clone(&got));
+        move || {
+            let received = scene.object.try_receive(&scene, lane);
+            got.lock().extend(received.map(|message| (lane, message)));
+        }
+    };
+    world.thread("A", take(0));
+    world.thread("B", take(1));
+    let (third, takes) = (Arc::clone(&scene), take(2));
+    let filled = third.object.fill(&third, 2, message(2, 0));
+    world.thread("C", move || {
+        if third.object.queue().try_publish(filled).is_err() {
+            third.object.queue().pool().give_back(filled);
+        }
+        takes();
+    });
+    world.finally(move || {
+        let mut all = got.lock().clone();
+        all.extend(drain(&scene, 0).into_iter().map(|message| (3, message)));
+        check(&all, &[1, 0, 1]);
+    });
+}
+
+/// If the second cannot send, the messages of both others were there; and the third takes but one of them.
+fn full_then_empty(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Line::new(2, 2, Delivery::AtMostOnce));
+    let (was_full, was_empty) = (Arc::new(Notes::<bool>::default()), Arc::new(Notes::<bool>::default()));
+    let one = Arc::clone(&scene);
+    let filled = one.object.fill(&one, 0, message(0, 0));
+    world.thread("A", move || {
+        // Whatever becomes of it.
+        let _ = one.object.queue().try_publish(filled);
+    });
+    let (other, full) = (Arc::clone(&scene), Arc::clone(&was_full));
+    let filled = other.object.fill(&other, 1, message(1, 0));
+    world.thread("B", move || *full.lock() = other.object.queue().try_publish(filled).is_err());
+    let (third, empty) = (Arc::clone(&scene), Arc::clone(&was_empty));
+    let filled = third.object.fill(&third, 2, message(2, 0));
+    world.thread("C", move || {
+        let sent = third.object.queue().try_publish(filled).is_ok();
+        let got = third.object.queue().try_take(third.slot(2)).is_ok();
+        let again = third.object.queue().try_take(third.slot(2)).is_ok();
+        *empty.lock() = sent && got && !again;
+    });
+    world.finally(move || verify!(!(*was_full.lock() && *was_empty.lock()), "it was full, and then empty after one was taken"));
+}
+
+/// If the second finds nothing, the first and the third had taken both; and the third sends but one.
+fn empty_then_full(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Line::new(2, 2, Delivery::AtMostOnce));
+    for number in 0..2 {
+        verify_eq!(scene.object.try_send(&scene, 2, message(2, number)), Ok(()));
+    }
+    let (was_empty, was_full) = (Arc::new(Notes::<bool>::default()), Arc::new(Notes::<bool>::default()));
+    let one = Arc::clone(&scene);
+    world.thread("A", move || {
+        // Whatever it gets.
+        let _ = one.object.queue().try_take(one.slot(0));
+    });
+    let (other, empty) = (Arc::clone(&scene), Arc::clone(&was_empty));
+    world.thread("B", move || *empty.lock() = other.object.queue().try_take(other.slot(1)).is_err());
+    let (third, full) = (Arc::clone(&scene), Arc::clone(&was_full));
+    let filled = [2, 3].map(|number| third.object.fill(&third, 2, message(2, number)));
+    world.thread("C", move || {
+        let got = third.object.queue().try_take(third.slot(2)).is_ok();
+        let [sent, again] = filled.map(|buffer| third.object.queue().try_publish(buffer).is_ok());
+        *full.lock() = got && sent && !again;
+    });
+    world.finally(move || verify!(!(*was_empty.lock() && *was_full.lock()), "it was empty, and then full after one was sent"));
 }
 
 fn never_empty(world: &mut World) {

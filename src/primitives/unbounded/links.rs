@@ -80,6 +80,12 @@ impl Head {
         self.node as u64 | taker << NODE | self.tag << (NODE + TAKER)
     }
 
+    /// How often the tail has been swung since it was where the head is; none if the head is beyond.
+    pub(super) fn before(self, tail: Link) -> usize {
+        let between = tail.of.wrapping_sub(self.tag) & TAG;
+        usize::try_from(between).ok().filter(|_| between <= TAG / 2).unwrap_or(0)
+    }
+
     /// The head after its next swing.
     pub(super) fn on(self, node: usize, taker: ThreadSlot) -> Self {
         Self { node, taker: Some(taker), tag: self.tag.wrapping_add(1) & TAG }

@@ -1,0 +1,276 @@
+//! Channel: a line of messages that ends when nobody is left at its other end.
+//!
+//! **Purpose.** What all three capacities have in common for those who use them: a message is sent and received, waiting or
+//! not; and whoever would wait for somebody who is [gone](super::ends) is told so instead. What was sent before is received
+//! first.
+//!
+//! **Layout.** The [ends](super::ends), and the line: a [bounded](super::queue) or [unbounded](super::unbounded) queue, or a
+//! [rendezvous](super::rendezvous).
+//!
+//! **Protocol.**
+//! 1. *send*: receivers gone: disconnected. Else as the line does it; and while it waits, also for a buffer, it looks again
+//!    whenever it is told.
+//! 2. *receive*: as the line does it. Nothing there: if the senders are gone, look once more; nothing there still, and the
+//!    senders gone since the same time: disconnected.
+//! 3. *leave*: out of the ends; then signal all gates of the other side.
+//! 4. *undertaker*: repair the line, then the ends; change all gates.
+//!
+//! **Invariants.**
+//! - I1: what a process has sent was sent before it left; so whoever sees it gone, and looks after that, sees all of it.
+//! - I2: whoever waits looks for its counterpart after it has set the gate's `SLEEPERS`, and whoever leaves signals after
+//!   that: one of the two sees the other (gate, I1).
+//!
+//! A message that is sent while the last receiver leaves may stay in a queue, for whoever comes next.
+//!
+//! **Orderings.** Those of the ends, of the gates and of the line.
+//!
+//! **Death.** As of the line. A process that died is gone when its undertaker has come so far, which then wakes all whom a
+//! slot names. An offer of the dead is withdrawn before they are gone.
+//!
+//! **Models.** `channel/*`.
+
+use super::ends::{End, Gone, RawEnds};
+use super::participants::{Participants, ThreadSlot};
+use super::pool::Pool;
+use super::queue::Taken;
+use super::undertaker::{Dead, Repair};
+use super::waiting::{Caller, ObjectId};
+use crate::sync::{AtomicU64, Deadline};
+
+mod line;
+
+pub use line::{Line, RawLine};
+
+/// The control block of a channel.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct RawChannel<L> {
+    ends: RawEnds,
+    line: L,
+}
+
+/// A channel with its line.
+#[derive(Clone, Copy, Debug)]
+pub struct Channel<'a, L> {
+    ends: &'a RawEnds,
+    line: L,
+}
+
+/// Why a message was not sent, or none was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelError {
+    /// There is no space, or nothing there (non-blocking calls only).
+    WouldBlock,
+    /// The deadline passed (timed calls only).
+    TimedOut,
+    /// All who were on the other side have left or died.
+    Disconnected,
+    /// The words contradict each other: somebody has written there who should not.
+    Corrupt,
+}
+
+impl<L> RawChannel<L> {
+    /// A channel over this line, at whose ends nobody has been.
+    #[must_use]
+    #[track_caller]
+    pub fn new(line: L) -> Self {
+        Self { ends: RawEnds::new(), line }
+    }
+
+    /// The ends.
+    #[must_use]
+    pub fn ends(&self) -> &RawEnds {
+        &self.ends
+    }
+}
+
+impl<L: RawLine> RawChannel<L> {
+    /// The channel with the words of its line.
+    #[inline]
+    #[must_use]
+    pub fn with<'a>(&'a self, words: &'a [AtomicU64]) -> Channel<'a, L::Line<'a>> {
+        Channel { ends: &self.ends, line: self.line.with(words) }
+    }
+}
+
+impl<'a, L: Line<'a>> Channel<'a, L> {
+    /// Its line.
+    #[must_use]
+    pub fn line(&self) -> L {
+        self.line
+    }
+
+    /// The ends.
+    #[must_use]
+    pub fn ends(&self) -> &'a RawEnds {
+        self.ends
+    }
+
+    /// The pool of its buffers. A sender takes one, fills it, and sends it or gives it back.
+    #[must_use]
+    pub fn pool(&self) -> Pool<'a> {
+        self.line.pool()
+    }
+
+    #[inline]
+    fn is_gone(&self, end: End) -> bool {
+        self.ends.gone(end).is_some()
+    }
+
+    /// Takes a buffer, by index, unless the receivers are gone. Never blocks.
+    ///
+    /// # Errors
+    /// `WouldBlock`: all are taken. `Disconnected`.
+    #[inline]
+    pub fn try_buffer(&self, slot: ThreadSlot) -> Result<usize, ChannelError> {
+        if self.is_gone(End::Receivers) {
+            return Err(ChannelError::Disconnected);
+        }
+        self.pool().try_take(slot).ok_or(ChannelError::WouldBlock)
+    }
+
+    /// Takes a buffer, by index, waiting as long as it takes or until `deadline`, and as long as there are receivers.
+    ///
+    /// # Errors
+    /// `TimedOut`, `Disconnected`.
+    pub fn buffer(
+        &self,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        deadline: Option<Deadline>,
+    ) -> Result<usize, ChannelError> {
+        attempted(
+            || self.try_buffer(caller.slot),
+            |attempt| self.pool().wait(caller, object, deadline, || attempt()),
+        )
+    }
+
+    /// Sends the message in a buffer that the caller has filled, if it can be sent now. Never blocks.
+    ///
+    /// # Errors
+    /// `WouldBlock`, `Disconnected`, `Corrupt`: the caller has the buffer still.
+    #[inline]
+    pub fn try_send(&self, table: Participants<'_>, buffer: usize) -> Result<(), ChannelError> {
+        if self.is_gone(End::Receivers) {
+            return Err(ChannelError::Disconnected);
+        }
+        self.line.try_send(table, buffer)
+    }
+
+    /// Sends the message in a buffer that the caller has filled, waiting as long as it takes or until `deadline`, and as
+    /// long as there are receivers.
+    ///
+    /// # Errors
+    /// `TimedOut`, `Disconnected`, `Corrupt`: the caller has the buffer still.
+    pub fn send(
+        &self,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        buffer: usize,
+        deadline: Option<Deadline>,
+    ) -> Result<(), ChannelError> {
+        if self.is_gone(End::Receivers) {
+            return Err(ChannelError::Disconnected);
+        }
+        self.line.send(caller, object, buffer, deadline, &|| self.is_gone(End::Receivers))
+    }
+
+    /// Receives a message, in its buffer, if there is one. Never blocks.
+    ///
+    /// # Errors
+    /// `WouldBlock`, `Disconnected`, `Corrupt`.
+    #[inline]
+    pub fn try_receive(&self, slot: ThreadSlot) -> Result<Taken, ChannelError> {
+        drained(|| self.line.try_receive(slot), &|| self.ends.gone(End::Senders))
+    }
+
+    /// Receives a message, in its buffer, waiting as long as it takes or until `deadline`, and as long as there are senders.
+    ///
+    /// # Errors
+    /// `TimedOut`, `Disconnected`, `Corrupt`.
+    pub fn receive(
+        &self,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        deadline: Option<Deadline>,
+    ) -> Result<Taken, ChannelError> {
+        self.line.receive(caller, object, deadline, &|| self.ends.gone(End::Senders))
+    }
+
+    /// Gives a buffer back whose message the calling thread has received. Never blocks.
+    #[inline]
+    pub fn give_back(&self, buffer: usize) {
+        self.line.give_back(buffer);
+    }
+
+    /// A process, by index, has its first handle of that end. Never blocks.
+    pub fn join(&self, end: End, process: usize) {
+        self.ends.join(end, process);
+    }
+
+    /// A process has given up its last handle of that end. Never blocks.
+    pub fn leave(&self, end: End, process: usize) {
+        self.ends.leave(end, process);
+        // dead here: nobody on the other side is told; the undertaker wakes all whom a slot names.
+        match end {
+            End::Senders => self.line.tell_receivers(),
+            End::Receivers => {
+                self.line.tell_senders();
+                self.pool().gate().signal_all();
+            }
+        }
+    }
+}
+
+impl<'a, L: Line<'a>> Repair for Channel<'a, L> {
+    fn bury(&self, dead: &Dead<'_>) {
+        // First: an offer that nobody stands behind any more is withdrawn before its sender is gone.
+        self.line.bury(dead);
+        self.ends.bury(dead);
+        // dead here: the next walker changes them.
+        self.line.change_gates();
+        self.pool().gate().change();
+    }
+
+    fn wake_all(&self) {
+        self.line.wake_all();
+    }
+}
+
+/// An attempt; and if there was nothing and those who could have sent are gone, one more, to which they have added all.
+#[inline]
+fn drained<R>(
+    attempt: impl Fn() -> Result<R, ChannelError>,
+    gone: &impl Fn() -> Option<Gone>,
+) -> Result<R, ChannelError> {
+    loop {
+        match attempt() {
+            Err(ChannelError::WouldBlock) => {}
+            answer => return answer,
+        }
+        let since = gone();
+        if since.is_none() {
+            return Err(ChannelError::WouldBlock);
+        }
+        match attempt() {
+            Err(ChannelError::WouldBlock) => {}
+            answer => return answer,
+        }
+        // If somebody has come and gone in between, what that one sent may have come too late for us.
+        if gone() == since {
+            return Err(ChannelError::Disconnected);
+        }
+    }
+}
+
+/// An attempt, and if it would block, as many more as it takes while waiting.
+fn attempted<R>(
+    attempt: impl Fn() -> Result<R, ChannelError>,
+    wait: impl FnOnce(&dyn Fn() -> Option<Result<R, ChannelError>>) -> Option<Result<R, ChannelError>>,
+) -> Result<R, ChannelError> {
+    let once = || match attempt() {
+        Err(ChannelError::WouldBlock) => None,
+        answer => Some(answer),
+    };
+    once().or_else(|| wait(&once)).unwrap_or(Err(ChannelError::TimedOut))
+}
