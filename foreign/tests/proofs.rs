@@ -107,7 +107,7 @@ impl Object for Careless {
     type Spec = Queue;
     const NAME: &'static str = "careless";
 
-    fn specification() -> Self::Spec {
+    fn specification(_threads: usize) -> Self::Spec {
         Queue::bounded(1)
     }
 

@@ -61,7 +61,7 @@ impl Object for Stack {
     type Spec = LastInFirstOut;
     const NAME: &'static str = "stack";
 
-    fn specification() -> LastInFirstOut {
+    fn specification(_threads: usize) -> LastInFirstOut {
         LastInFirstOut
     }
 

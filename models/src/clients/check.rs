@@ -162,7 +162,7 @@ fn explain<O: Object>(log: &Log<O>, known: &Known<O>) -> Result<(), String> {
     if known.lock().contains(&history) {
         return Ok(());
     }
-    let spec = O::specification();
+    let spec = O::specification(log.lanes());
     match judge(&spec, &history, LIMIT) {
         selvedge_witness::Verdict::Linearizable(_) => {
             known.lock().insert(history);

@@ -10,7 +10,7 @@ impl Object for RawEvent {
     type Spec = Event;
     const NAME: &'static str = "event";
 
-    fn specification() -> Event {
+    fn specification(_threads: usize) -> Event {
         Event { set: false }
     }
 

@@ -36,6 +36,11 @@ impl<O: Object> Log<O> {
         log
     }
 
+    /// How many lanes there are.
+    pub(super) fn lanes(&self) -> usize {
+        self.0.lock().len()
+    }
+
     /// A lane calls `operation`, which is carried out; unless it may not.
     pub(super) fn call(&self, lane: usize, operation: Operation<O>, perform: impl FnOnce() -> Outcome<O>) {
         let answered = |call: &Call<O>| call.answer.as_ref().map(|(outcome, _)| (call.operation, *outcome));

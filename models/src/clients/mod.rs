@@ -17,6 +17,7 @@
 //!
 //! A program whose executions are more than the budget is *not checked*, which is told and never counted as passed.
 
+mod channel;
 mod check;
 pub mod coverage;
 mod event;
@@ -42,7 +43,7 @@ use crate::explore::Failure;
 use crate::parallel;
 use crate::subject::{Lock, Permits};
 use object::spell_word;
-use selvedge::primitives::{RawEvent, RawMutex, RawSemaphore};
+use selvedge::primitives::{RawEvent, RawMutex, RawQueue, RawRendezvous, RawSemaphore, RawUnbounded};
 use serde::Serialize;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -69,6 +70,9 @@ pub fn all() -> Vec<Clients> {
         Clients::of::<queue::Bounded<2>>(),
         Clients::of::<unbounded::List>(),
         Clients::of::<rendezvous::Place>(),
+        Clients::of::<channel::Way<RawQueue>>(),
+        Clients::of::<channel::Way<RawUnbounded>>(),
+        Clients::of::<channel::Way<RawRendezvous>>(),
     ]
 }
 

@@ -25,7 +25,7 @@ impl<L: Locking> Object for Unlocked<L> {
     type Spec = Mutex;
     const NAME: &'static str = "mutex";
 
-    fn specification() -> Mutex {
+    fn specification(_threads: usize) -> Mutex {
         Mutex
     }
 

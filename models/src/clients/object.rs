@@ -24,8 +24,8 @@ pub trait Object: Repair + Sized + Send + Sync + 'static {
     /// Its name, with what it is at first.
     const NAME: &'static str;
 
-    /// The specification of what [`new`](Self::new) makes.
-    fn specification() -> Self::Spec;
+    /// The specification of what [`new`](Self::new) makes for so many threads.
+    fn specification(threads: usize) -> Self::Spec;
 
     /// What a thread can call; with kills there may be more to call than without. A letter that sends a message sends the one
     /// with the given number: no other has it, for nobody looks into messages.

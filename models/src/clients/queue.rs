@@ -26,7 +26,7 @@ impl<const CAPACITY: usize> Object for Bounded<CAPACITY> {
     type Spec = Row;
     const NAME: &'static str = if CAPACITY == 1 { "queue-1" } else { "queue-2" };
 
-    fn specification() -> Row {
+    fn specification(_threads: usize) -> Row {
         Row::bounded(CAPACITY)
     }
 

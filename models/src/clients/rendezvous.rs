@@ -26,7 +26,7 @@ impl Object for Place {
     type Spec = Meeting;
     const NAME: &'static str = "rendezvous";
 
-    fn specification() -> Meeting {
+    fn specification(_threads: usize) -> Meeting {
         Meeting
     }
 

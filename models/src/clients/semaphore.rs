@@ -15,7 +15,7 @@ impl<const PERMITS: u32, P: Permits> Object for With<PERMITS, P> {
     type Spec = Semaphore;
     const NAME: &'static str = if PERMITS == 0 { "semaphore-0" } else { "semaphore-1" };
 
-    fn specification() -> Semaphore {
+    fn specification(_threads: usize) -> Semaphore {
         Semaphore { permits: PERMITS }
     }
 

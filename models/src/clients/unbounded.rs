@@ -26,7 +26,7 @@ impl Object for List {
     type Spec = Queue;
     const NAME: &'static str = "unbounded";
 
-    fn specification() -> Queue {
+    fn specification(_threads: usize) -> Queue {
         Queue::unbounded()
     }
 

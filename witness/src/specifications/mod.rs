@@ -1,11 +1,13 @@
 //! The objects, in a few lines each: what they do when one operation comes after the other.
 
+mod channel;
 mod event;
 mod mutex;
 mod queue;
 mod rendezvous;
 mod semaphore;
 
+pub use channel::{Channel, ChannelOperation, ChannelOutcome, ChannelState};
 pub use event::{Event, EventOperation, EventOutcome};
 pub use mutex::{Mutex, MutexOperation, MutexOutcome, MutexState};
 pub use queue::{Queue, QueueOperation, QueueOutcome};
