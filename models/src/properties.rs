@@ -53,7 +53,10 @@ pub const ALL: &[Property] = &[
     property("Z1", "a rendezvous send returns only when a receiver has the message"),
     property("Z2", "if one side dies in the middle the other learns which of the two holds"),
     property("Z3", "no message is left behind by a rendezvous"),
-    property("P2", "when nobody is left to send, what was sent is received, and then it is told; so is a sender when nobody is left to receive"),
+    property(
+        "P2",
+        "when nobody is left to send, what was sent is received, and then it is told; so is a sender when nobody is left to receive",
+    ),
     property("F1", "a death is seen, once, by everybody who waits for what the dead held or would have done"),
     property("F2", "nothing is taken from a thread that can still run"),
     property("F3", "a slot is used again only when every word that names it is clear and nobody works on it still"),

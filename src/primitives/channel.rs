@@ -139,10 +139,7 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
         object: ObjectId,
         deadline: Option<Deadline>,
     ) -> Result<usize, ChannelError> {
-        attempted(
-            || self.try_buffer(caller.slot),
-            |attempt| self.pool().wait(caller, object, deadline, || attempt()),
-        )
+        attempted(|| self.try_buffer(caller.slot), |attempt| self.pool().wait(caller, object, deadline, attempt))
     }
 
     /// Sends the message in a buffer that the caller has filled, if it can be sent now. Never blocks.

@@ -5,6 +5,7 @@ use super::error::{ObjectErrorKind, RegionErrorKind, Unusable};
 use super::limits::Limits;
 use super::memory::Memory;
 use super::threads;
+use crate::primitives::ends::End;
 use crate::primitives::mutex::Leaves;
 use crate::primitives::registry::{Extent, Found, LOCK, Mode, Name, RegistryError, Shape};
 use crate::primitives::waiting::{Backstop, Caller, Wait};
@@ -12,6 +13,7 @@ use crate::primitives::{Participants, RawMutex, ThreadSlot};
 use crate::sync::Deadline;
 use core::time::Duration;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Longest sleep of a blocked call between two looks for the dead, where nothing else was asked for.
@@ -38,8 +40,29 @@ pub(crate) struct Core {
 struct Handles {
     all: usize,
     of_object: HashMap<usize, usize>,
-    /// Objects of which a thread gave up a handle that could not take part in the region: to be counted by the next.
-    uncounted: Vec<usize>,
+    /// Those of the two ends of channels.
+    of_end: HashMap<(usize, End), AtEnd>,
+    /// What a thread gave up that could not take part in the region: to be counted by the next.
+    uncounted: Vec<Uncounted>,
+}
+
+/// This process at one end of a channel.
+struct AtEnd {
+    handles: usize,
+    /// Leaves it. Called while the object is open still.
+    leave: Box<dyn Fn() + Send>,
+}
+
+impl core::fmt::Debug for AtEnd {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("AtEnd").field("handles", &self.handles).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Uncounted {
+    Object(usize),
+    End(usize, End),
 }
 
 /// Why the calling thread cannot use a region.
@@ -168,15 +191,54 @@ impl Core {
 
     /// One handle less; after the last the object's memory may serve another, if the object has no name any more.
     pub(crate) fn closed(self: &Arc<Self>, index: usize) {
+        self.count(Uncounted::Object(index));
+    }
+
+    /// One handle more of that end of a channel that this process has open. For the first the process stands there, by
+    /// `join`, until after the last it does `leave`.
+    pub(crate) fn stands(
+        self: &Arc<Self>,
+        index: usize,
+        end: End,
+        join: impl FnOnce(),
+        leave: Box<dyn Fn() + Send>,
+    ) -> Result<(), NoCaller> {
+        let caller = self.caller(Wait::default())?;
+        let counted = self.counting.lock(&caller, LOCK, None).is_ok();
+        self.count_the_uncounted();
+        if !self.stands_again(index, end) {
+            join();
+            self.handles().of_end.insert((index, end), AtEnd { handles: 1, leave });
+        }
+        if counted {
+            self.counting.unlock(Leaves::Consistent);
+        }
+        Ok(())
+    }
+
+    /// One handle more of an end at which this process stands; false: it does not.
+    pub(crate) fn stands_again(&self, index: usize, end: End) -> bool {
+        let mut handles = self.handles();
+        let at_end = handles.of_end.get_mut(&(index, end));
+        at_end.map(|at_end| at_end.handles += 1).is_some()
+    }
+
+    /// One handle less of an end of a channel.
+    pub(crate) fn leaves(self: &Arc<Self>, index: usize, end: End) {
+        self.count(Uncounted::End(index, end));
+    }
+
+    /// Counts a handle that is given up.
+    fn count(self: &Arc<Self>, given_up: Uncounted) {
         let caller = match self.caller(Wait::default()) {
             Ok(caller) => caller,
-            // Who cannot use the region any more leaves its opener bit to the walk.
+            // Who cannot use the region any more leaves its opener bits, and the ends, to the walk.
             Err(NoCaller::Unusable(_)) => return,
-            Err(NoCaller::TooManyThreads(_)) => return self.handles().uncounted.push(index),
+            Err(NoCaller::TooManyThreads(_)) => return self.handles().uncounted.push(given_up),
         };
         let counted = self.counting.lock(&caller, LOCK, None).is_ok();
         self.count_the_uncounted();
-        self.one_less(index);
+        self.less(given_up);
         if counted {
             self.counting.unlock(Leaves::Consistent);
         }
@@ -184,7 +246,28 @@ impl Core {
 
     fn count_the_uncounted(&self) {
         let uncounted = core::mem::take(&mut self.handles().uncounted);
-        uncounted.into_iter().for_each(|index| self.one_less(index));
+        uncounted.into_iter().for_each(|given_up| self.less(given_up));
+    }
+
+    fn less(&self, given_up: Uncounted) {
+        match given_up {
+            Uncounted::Object(index) => self.one_less(index),
+            Uncounted::End(index, end) => self.one_less_at(index, end),
+        }
+    }
+
+    fn one_less_at(&self, index: usize, end: End) {
+        let last = match self.handles().of_end.entry((index, end)) {
+            Entry::Occupied(mut entry) if entry.get().handles > 1 => {
+                entry.get_mut().handles -= 1;
+                None
+            }
+            Entry::Occupied(entry) => Some(entry.remove()),
+            Entry::Vacant(_) => None,
+        };
+        if let Some(at_end) = last {
+            (at_end.leave)();
+        }
     }
 
     fn one_less(&self, index: usize) {

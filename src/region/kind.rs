@@ -58,6 +58,9 @@ kinds! {
     14 WorkQueue "work queue" "A queue of messages, each received until somebody has finished it.",
     15 Unbounded "unbounded queue" "A queue of messages into which sending never waits.",
     16 Rendezvous "rendezvous" "Where messages pass from hand to hand.",
+    17 Channel "channel" "A channel that holds messages up to its capacity.",
+    18 UnboundedChannel "unbounded channel" "A channel into which sending never waits.",
+    19 RendezvousChannel "rendezvous channel" "A channel that holds nothing: messages pass from hand to hand.",
 }
 
 /// The most buffers that a queue has beyond its capacity: as many messages may be being written or read at once while it
@@ -71,16 +74,16 @@ impl Kind {
         let (words, slots) = match self {
             Self::Barrier | Self::Pool => (capacity, capacity),
             Self::OwnedSemaphore | Self::RwLock => (threads, capacity),
-            Self::Queue | Self::WorkQueue => {
+            Self::Queue | Self::WorkQueue | Self::Channel => {
                 let buffers = capacity.checked_add(threads.min(SPARE))?;
                 (capacity.checked_add(buffers)?, buffers)
             }
-            Self::Unbounded => {
+            Self::Unbounded | Self::UnboundedChannel => {
                 // One node more than messages: the list begins with one whose message has been taken.
                 let nodes = capacity.checked_add(1)?;
                 (nodes.checked_mul(RawUnbounded::WORDS)?, nodes)
             }
-            Self::Rendezvous => (threads.min(SPARE), threads.min(SPARE)),
+            Self::Rendezvous | Self::RendezvousChannel => (threads.min(SPARE), threads.min(SPARE)),
             _ => (0, capacity),
         };
         Some(Counts { words, slots })

@@ -18,8 +18,8 @@ use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
 use crate::primitives::registry::{self, Extent, NAME_MAX, Name, Registry, RegistryEntry};
 use crate::primitives::waiting::{ObjectId, awaited};
 use crate::primitives::{
-    Objects, Participants, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue,
-    RawRendezvous, RawRing, RawRwLock, RawSemaphore, RawUnbounded, Repair,
+    Objects, Participants, RawBarrier, RawChannel, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool,
+    RawQueue, RawRendezvous, RawRing, RawRwLock, RawSemaphore, RawUnbounded, Repair,
 };
 use core::ptr::NonNull;
 use core::slice;
@@ -195,6 +195,9 @@ impl Memory {
             Kind::Queue | Kind::WorkQueue => self.repair_as::<RawQueue>(kind, extent, visit),
             Kind::Unbounded => self.repair_as::<RawUnbounded>(kind, extent, visit),
             Kind::Rendezvous => self.repair_as::<RawRendezvous>(kind, extent, visit),
+            Kind::Channel => self.repair_as::<RawChannel<RawQueue>>(kind, extent, visit),
+            Kind::UnboundedChannel => self.repair_as::<RawChannel<RawUnbounded>>(kind, extent, visit),
+            Kind::RendezvousChannel => self.repair_as::<RawChannel<RawRendezvous>>(kind, extent, visit),
             Kind::Segment => None,
         };
         // An extent that contradicts itself is damaged memory: its handles say so.

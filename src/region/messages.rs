@@ -5,7 +5,7 @@ use super::error::{ObjectError, ObjectErrorKind, Unusable};
 use super::handle::Region;
 use super::kind::Kind;
 use super::object::{ObjectName, Placed, Request, Shared, obtain_with};
-use super::side::Patience;
+use super::patience::Patience;
 use crate::primitives::queue::{self, Delivery, QueueError, Taken};
 use crate::primitives::registry::Mode;
 use crate::primitives::waiting::Wait;

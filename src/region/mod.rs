@@ -15,6 +15,7 @@
 //! that an embedder's own model can use them.
 
 mod barrier;
+pub(crate) mod channel;
 mod condvar;
 mod core;
 #[cfg_attr(loom, expect(dead_code, reason = "some errors are of files only"))]
@@ -31,6 +32,7 @@ mod mutex;
 mod object;
 mod once;
 mod owned_semaphore;
+pub(crate) mod patience;
 mod pool;
 mod queue;
 mod rendezvous;

@@ -4,11 +4,12 @@ use super::core::{Attached, Core};
 use super::error::{ObjectError, ObjectErrorKind};
 use super::kind::Kind;
 use super::layout::{ARENA_ALIGN, fnv};
+use crate::primitives::channel::RawLine;
 use crate::primitives::mutex::LockError;
 use crate::primitives::registry::{Found, Mode, NAME_MAX, Name, RegistryError, Shape};
 use crate::primitives::waiting::ObjectId;
 use crate::primitives::{
-    RawBarrier, RawOwnedSemaphore, RawPool, RawQueue, RawRendezvous, RawRwLock, RawUnbounded, Repair,
+    RawBarrier, RawChannel, RawOwnedSemaphore, RawPool, RawQueue, RawRendezvous, RawRwLock, RawUnbounded, Repair,
 };
 use crate::sync::{AtomicU32, AtomicU64, Deadline};
 use core::fmt;
@@ -54,6 +55,14 @@ with_words! {
     RawRendezvous: AtomicU64,
     RawRwLock: AtomicU32,
     RawUnbounded: AtomicU64,
+}
+
+impl<L: RawLine + Send + Sync + 'static> Control for RawChannel<L> {
+    type Word = AtomicU64;
+
+    fn repair(&self, words: &[AtomicU64], visit: &mut dyn FnMut(&dyn Repair)) {
+        visit(&self.with(words));
+    }
 }
 
 /// Names a type in a region, so that two processes that mean different types by one object are told.
@@ -196,6 +205,10 @@ impl<C: Control, S> Placed<C, S> {
         &self.name
     }
 
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
     pub(crate) fn id(&self) -> ObjectId {
         crate::primitives::registry::object_of(self.index)
     }
@@ -208,6 +221,11 @@ impl<C: Control, S> Placed<C, S> {
     pub(crate) fn words(&self) -> &[C::Word] {
         // SAFETY: as above.
         unsafe { self.words.as_ref() }
+    }
+
+    /// Control block and words without a count of the handles: whoever uses them sees to it that there is a handle still.
+    pub(crate) fn pinned(&self) -> (NonNull<C>, NonNull<[C::Word]>) {
+        (self.control, self.words)
     }
 
     pub(crate) fn slots(&self) -> &[S] {

@@ -5,7 +5,7 @@ use super::handle::Region;
 use super::kind::Kind;
 use super::messages::{Buffer, Messages, QueueLoan, QueueRecvError, QueueSendError};
 use super::object::Shared;
-use super::side::Patience;
+use super::patience::Patience;
 use crate::sync::Deadline;
 use core::fmt;
 use core::ops::Deref;

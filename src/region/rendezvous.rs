@@ -5,7 +5,7 @@ use super::handle::Region;
 use super::kind::Kind;
 use super::messages::{Obstacle, QueueRecvError, QueueSendError};
 use super::object::{Placed, Request, Shared, named_and_waiting, obtain_with};
-use super::side::Patience;
+use super::patience::Patience;
 use crate::primitives::registry::Mode;
 use crate::primitives::rendezvous::{self, RendezvousError};
 use crate::primitives::waiting::Wait;

@@ -3,11 +3,12 @@
 use super::core::NoCaller;
 use super::error::Unusable;
 use super::object::{ObjectName, Placed};
+use super::patience::Patience;
 use crate::primitives::RawRing;
 use crate::primitives::ring::{Cursor, ReserveError};
 use crate::primitives::role::{ClaimError, Departure, IfGone, Predecessor};
 use crate::primitives::waiting::Wait;
-use crate::sync::{Cell, Deadline};
+use crate::sync::Cell;
 use core::fmt;
 use core::marker::PhantomData;
 
@@ -105,23 +106,6 @@ impl From<ReserveError> for Obstacle {
             ReserveError::Disconnected(how) => Self::Disconnected(how),
             // More than the ring has slots is asked for by no handle.
             ReserveError::TooMany | ReserveError::Corrupt => Self::Corrupt,
-        }
-    }
-}
-
-/// How long a claim or a call may wait.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Patience {
-    None,
-    Until(Deadline),
-    Forever,
-}
-
-impl Patience {
-    pub(super) fn deadline(self) -> Option<Deadline> {
-        match self {
-            Self::Until(deadline) => Some(deadline),
-            Self::None | Self::Forever => None,
         }
     }
 }

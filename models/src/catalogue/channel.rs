@@ -239,7 +239,7 @@ fn joined<L: RawLine + Send + Sync + 'static>(world: &mut World, way: Way<L>) ->
 
 /// What is there in the end: nobody has come meanwhile.
 fn left<L: RawLine + Send + Sync + 'static>(scene: &Scene<Way<L>>) -> Vec<u32> {
-    let length = scene.object.channel().line().len();
+    let length = scene.object.channel().line().depth();
     let left: Vec<u32> = std::iter::from_fn(|| scene.object.try_receive(scene, 1).ok()).collect();
     verify_eq!(left.len(), length, "the length is another");
     let pool = scene.object.channel().pool();

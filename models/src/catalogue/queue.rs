@@ -483,7 +483,9 @@ fn full_then_empty(world: &mut World) {
         let again = third.object.queue().try_take(third.slot(2)).is_ok();
         *empty.lock() = sent && got && !again;
     });
-    world.finally(move || verify!(!(*was_full.lock() && *was_empty.lock()), "it was full, and then empty after one was taken"));
+    world.finally(move || {
+        verify!(!(*was_full.lock() && *was_empty.lock()), "it was full, and then empty after one was taken")
+    });
 }
 
 /// If the second finds nothing, the first and the third had taken both; and the third sends but one.
@@ -507,7 +509,9 @@ fn empty_then_full(world: &mut World) {
         let [sent, again] = filled.map(|buffer| third.object.queue().try_publish(buffer).is_ok());
         *full.lock() = got && sent && !again;
     });
-    world.finally(move || verify!(!(*was_empty.lock() && *was_full.lock()), "it was empty, and then full after one was sent"));
+    world.finally(move || {
+        verify!(!(*was_empty.lock() && *was_full.lock()), "it was empty, and then full after one was sent")
+    });
 }
 
 fn never_empty(world: &mut World) {

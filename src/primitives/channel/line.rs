@@ -89,7 +89,10 @@ pub trait Line<'a>: Repair + Copy {
     fn give_back(&self, buffer: usize);
 
     /// How many messages are waiting, as of a moment ago.
-    fn len(&self) -> usize;
+    fn depth(&self) -> usize;
+
+    /// How many messages it holds at most; nothing: as many as there is memory for.
+    fn capacity(&self) -> Option<usize>;
 
     /// Wakes all who wait to send.
     fn tell_senders(&self);
@@ -190,8 +193,12 @@ impl<'a> Line<'a> for Queue<'a> {
         Queue::pool(self).give_back(buffer);
     }
 
-    fn len(&self) -> usize {
+    fn depth(&self) -> usize {
         Queue::len(self)
+    }
+
+    fn capacity(&self) -> Option<usize> {
+        Some(Queue::capacity(self))
     }
 
     fn tell_senders(&self) {
@@ -250,8 +257,12 @@ impl<'a> Line<'a> for Unbounded<'a> {
         Unbounded::give_back(self, buffer);
     }
 
-    fn len(&self) -> usize {
+    fn depth(&self) -> usize {
         Unbounded::len(self)
+    }
+
+    fn capacity(&self) -> Option<usize> {
+        None
     }
 
     /// They do not wait, but for memory.
@@ -309,8 +320,12 @@ impl<'a> Line<'a> for Rendezvous<'a> {
     }
 
     /// None: messages do not lie anywhere.
-    fn len(&self) -> usize {
+    fn depth(&self) -> usize {
         0
+    }
+
+    fn capacity(&self) -> Option<usize> {
+        Some(0)
     }
 
     fn tell_senders(&self) {

@@ -5,6 +5,7 @@
 
 use super::super::kind::Kind;
 use super::super::memory::Memory;
+use crate::primitives::ends::End;
 use crate::primitives::mutex::MutexSeen;
 use crate::primitives::once::OnceSeen;
 use crate::primitives::owned_semaphore::OwnedSemaphore;
@@ -17,8 +18,8 @@ use crate::primitives::role::{Departure, Presence};
 use crate::primitives::rwlock::RwLock;
 use crate::primitives::unbounded::Unbounded;
 use crate::primitives::{
-    RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue, RawRendezvous, RawRing,
-    RawRole, RawRwLock, RawSemaphore, RawUnbounded, ThreadSlot,
+    RawBarrier, RawChannel, RawCondvar, RawEnds, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue,
+    RawRendezvous, RawRing, RawRole, RawRwLock, RawSemaphore, RawUnbounded, ThreadSlot,
 };
 use crate::sync::AtomicU32;
 use std::collections::HashSet;
@@ -99,6 +100,18 @@ pub(super) fn says(memory: &Memory, extent: Extent) -> Option<Says> {
         Kind::Rendezvous => {
             let (control, buffers) = memory.look::<RawRendezvous>(kind, extent)?;
             rendezvous(control.with(buffers))
+        }
+        Kind::Channel => {
+            let (control, words) = memory.look::<RawChannel<RawQueue>>(kind, extent)?;
+            channel(queue(control.with(words).line(), kind, capacity), control.ends())
+        }
+        Kind::UnboundedChannel => {
+            let (control, words) = memory.look::<RawChannel<RawUnbounded>>(kind, extent)?;
+            channel(unbounded(control.with(words).line(), capacity), control.ends())
+        }
+        Kind::RendezvousChannel => {
+            let (control, words) = memory.look::<RawChannel<RawRendezvous>>(kind, extent)?;
+            channel(rendezvous(control.with(words).line()), control.ends())
         }
         Kind::Segment => Says::state("plain bytes, for which nobody waits"),
     })
@@ -254,6 +267,21 @@ fn queue(queue: Queue<'_>, kind: Kind, capacity: u64) -> Says {
         false => says.waiting("Who sends waits until somebody gives a buffer back"),
     };
     if is_empty { says.waiting("Who receives waits until somebody sends") } else { says }
+}
+
+/// What a line says, and who stands at its ends.
+fn channel(line: Says, ends: &RawEnds) -> Says {
+    if line.is_damaged {
+        return line;
+    }
+    let standing = |end, what: &str| match (ends.present(end).count(), ends.gone(end)) {
+        (0, None) => format!("nobody has come to {what}"),
+        (0, Some(_)) => format!("nobody is left to {what}"),
+        (1, _) => format!("1 process can {what}"),
+        (count, _) => format!("{count} processes can {what}"),
+    };
+    let state = format!("{}; {}; {}", line.state, standing(End::Senders, "send"), standing(End::Receivers, "receive"));
+    Says { state, ..line }
 }
 
 fn event(control: &RawEvent) -> Says {

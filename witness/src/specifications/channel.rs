@@ -115,12 +115,7 @@ impl<L: Specification<Operation = QueueOperation, Outcome = QueueOutcome>> Speci
 }
 
 impl<L: Specification<Operation = QueueOperation, Outcome = QueueOutcome>> Channel<L> {
-    fn pass(
-        &self,
-        state: &ChannelState<L::State>,
-        thread: usize,
-        operation: &QueueOperation,
-    ) -> Vec<Effect<Self>> {
+    fn pass(&self, state: &ChannelState<L::State>, thread: usize, operation: &QueueOperation) -> Vec<Effect<Self>> {
         let of_line = self.line.apply(&state.line, Call { thread, operation });
         let line = |(outcome, line)| (ChannelOutcome::Line(outcome), ChannelState { line, ..state.clone() });
         let disconnected = || vec![(ChannelOutcome::Disconnected, state.clone())];
