@@ -164,6 +164,12 @@ macro_rules! both_ends {
                 self.capacity.bound()
             }
 
+            /// How many buffers are in use, as of a moment ago: with messages that wait, or that are being written or read.
+            #[must_use]
+            pub fn in_use(&self) -> usize {
+                self.way.in_use()
+            }
+
             #[doc = concat!("How many processes have ", $others, ", as of a moment ago.")]
             #[must_use]
             pub fn peers(&self) -> usize {

@@ -74,6 +74,9 @@ pub(crate) trait Way<T: Shared>: Send + Sync {
     /// How many messages are waiting.
     fn len(&self) -> usize;
 
+    /// How many buffers are not free.
+    fn in_use(&self) -> usize;
+
     /// How many processes stand at that end.
     fn standing(&self, end: End) -> usize;
 
@@ -294,6 +297,11 @@ impl<L: Kinded, T: Shared> Way<T> for AtEnd<L, T> {
 
     fn len(&self) -> usize {
         self.channel().map_or(0, |channel| channel.line().depth())
+    }
+
+    fn in_use(&self) -> usize {
+        // The list of an unbounded one begins with a buffer that holds no message.
+        self.channel().map_or(0, |channel| channel.pool().in_use().saturating_sub(usize::from(L::IS_MEMORY)))
     }
 
     fn standing(&self, end: End) -> usize {
