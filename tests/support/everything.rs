@@ -3,6 +3,9 @@
 //! What workers are answered because others are busy, or dead, is no failure to them; anything else is a panic.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+mod channels;
+
+use self::channels::Channels;
 use super::dice::Dice;
 use super::pair::{Pair, number, pair};
 use super::patience::PATIENCE;
@@ -29,7 +32,7 @@ const SHORT: Duration = Duration::from_micros(500);
 const SPARE: usize = 64;
 
 /// The kinds of object, which are also their names.
-pub(crate) const KINDS: [Kind; 16] = [
+pub(crate) const KINDS: [Kind; 19] = [
     Kind::Mutex,
     Kind::Semaphore,
     Kind::Ring,
@@ -46,6 +49,9 @@ pub(crate) const KINDS: [Kind; 16] = [
     Kind::WorkQueue,
     Kind::Unbounded,
     Kind::Rendezvous,
+    Kind::Channel,
+    Kind::UnboundedChannel,
+    Kind::RendezvousChannel,
 ];
 
 /// One of each.
@@ -67,6 +73,9 @@ pub(crate) struct Everything {
     jobs: WorkQueue<Pair>,
     unbounded: Unbounded<Pair>,
     rendezvous: Rendezvous<Pair>,
+    channels: Channels,
+    /// Threads that the region was made for.
+    threads: usize,
     /// Buffers that queue and work queue have beyond their capacity.
     spare: usize,
 }
@@ -97,6 +106,8 @@ impl Everything {
             jobs: region.work_queue(&name(Kind::WorkQueue), CAPACITY)?,
             unbounded: region.unbounded(&name(Kind::Unbounded), QUOTA)?,
             rendezvous: region.rendezvous(&name(Kind::Rendezvous))?,
+            channels: Channels::of(region)?,
+            threads,
             spare: threads.min(SPARE),
         })
     }
@@ -120,6 +131,7 @@ impl Everything {
             Kind::WorkQueue => self.use_jobs(dice, message),
             Kind::Unbounded => self.use_unbounded(dice, message),
             Kind::Rendezvous => self.use_rendezvous(dice, message),
+            kind if channels::KINDS.contains(&kind) => self.channels.turn(kind, dice, message),
             other => panic!("a kind that is not used: {other}"),
         }
     }
@@ -383,6 +395,7 @@ impl Everything {
         self.ends_are_as_new();
         self.queues_are_as_new();
         self.meetings_are_as_new();
+        self.channels.are_as_new(self.threads);
         self.event.set().expect("usable");
         self.event.wait_timeout(PATIENCE).expect("set");
         assert!(self.event.reset().expect("usable"));
