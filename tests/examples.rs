@@ -56,6 +56,17 @@ fn one_process_produces_what_another_consumes() {
 }
 
 #[test]
+fn a_channel_of_each_capacity_ends_when_its_producer_does() {
+    let told = [
+        "zero: 10000 numbers, and then nobody was left to send",
+        "bounded: 10000 numbers, and then nobody was left to send",
+        "unbounded: 10000 numbers, and then nobody was left to send",
+        "half way: 5000 numbers, and then nobody was left to send",
+    ];
+    assert_eq!(run("producer_consumer").lines().collect::<Vec<_>>(), told);
+}
+
+#[test]
 fn the_survivor_counts_on() {
     let told = [
         "victim: half way",

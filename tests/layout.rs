@@ -12,8 +12,8 @@ use selvedge::primitives::participants::{Membership, ProcessEntry, ProcessState,
 use selvedge::primitives::registry::{self, Extent, RegistryEntry, Shape};
 use selvedge::primitives::waiting::Waiting;
 use selvedge::primitives::{
-    ObjectId, RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue, RawRendezvous,
-    RawRing, RawRole, RawRwLock, RawSemaphore, RawUnbounded, participants,
+    ObjectId, RawBarrier, RawChannel, RawCondvar, RawEnds, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool,
+    RawQueue, RawRendezvous, RawRing, RawRole, RawRwLock, RawSemaphore, RawUnbounded, participants,
 };
 use selvedge::region::{LockError, ObjectErrorKind, Region, RegionOptions, Shared};
 use selvedge::sync::{LIFE_DIED, LIFE_ID_MASK, LIFE_WAITERS, LifeWord};
@@ -57,6 +57,10 @@ fn control_blocks() {
             Shape { kind, align, bytes, element, capacity, tag }
             RawMutex {}
             RawSemaphore {}
+            RawEnds {}
+            RawChannel<RawQueue> {}
+            RawChannel<RawUnbounded> {}
+            RawChannel<RawRendezvous> {}
             RawRole {}
             RawRing {}
             RawEvent {}

@@ -6,6 +6,7 @@
 mod roles;
 
 use roles::{Running, say};
+use selvedge::message::{Capacity, RecvError, SendError};
 use selvedge::primitives::mutex::Leaves;
 use selvedge::primitives::participants::Membership;
 use selvedge::primitives::waiting::Wait;
@@ -44,6 +45,7 @@ fn play_traced(what: &str) {
     let mutex = region.mutex("mutex", 0_u64).unwrap();
     let permits = region.semaphore("permits", 2).unwrap();
     let queue = region.queue::<u64>("queue", 2).unwrap();
+    let (sender, receiver) = region.channel::<u64>("channel", Capacity::Bounded(2)).unwrap();
     let jobs = region.work_queue::<u64>("jobs", 2).unwrap();
     let buffers = region.pool::<u64>("buffers", 2).unwrap();
     let once: &dyn Fn() = match what {
@@ -78,6 +80,12 @@ fn play_traced(what: &str) {
             *loan = 7;
             loan.send_timeout(Duration::from_secs(1)).map_err(QueueSendError::give_up).unwrap();
             assert_eq!(*queue.recv_in_place_timeout(Duration::from_secs(1)).unwrap(), 7);
+        },
+        "through a channel" => &|| {
+            (0..2).for_each(|message| sender.send(message).unwrap());
+            assert_eq!(sender.try_send(2), Err(SendError::Full(2)));
+            (0..2).for_each(|message| assert_eq!(receiver.recv(), Ok(message)));
+            assert_eq!(receiver.try_recv(), Err(RecvError::Empty));
         },
         "put back and finish" => &|| {
             jobs.send(1).unwrap();
@@ -169,7 +177,13 @@ fn calls_of(what: &str) -> Option<Vec<i64>> {
 #[test]
 fn nobody_else_means_no_system_call() {
     let locks = ["lock", "try_lock", "lock_timeout", "acquire", "acquire_many", "try_acquire"];
-    let queues = ["send and recv", "try_send and try_recv", "send and receive in place", "put back and finish"];
+    let queues = [
+        "send and recv",
+        "try_send and try_recv",
+        "send and receive in place",
+        "put back and finish",
+        "through a channel",
+    ];
     for what in locks.into_iter().chain(queues).chain(["take and give back"]) {
         let Some(calls) = calls_of(what) else { return };
         assert_eq!(calls, [], "{TIMES} times {what}");

@@ -82,8 +82,8 @@ the region is stopped, or when all of them are gone. `stat` attaches, and whoeve
     },
     /// Torture the primitives: processes that use them are killed, stopped and replaced, and an oracle watches.
     #[command(after_help = "\
-What is tortured: mutex, semaphore, owned, rwlock, ring, stream, pool, queue, work-queue, unbounded, rendezvous, event,
-condvar, barrier, once, objects, fork, and
+What is tortured: mutex, semaphore, owned, rwlock, ring, stream, pool, queue, work-queue, unbounded, rendezvous, channel,
+event, condvar, barrier, once, objects, fork, and
 late-store: a thread that spins storing into a mutex's value while its process is killed.
 The seed determines the plan: who is killed and stopped in which order, and what each worker tries. It does not determine
 when: two runs with one seed are alike and not the same.

@@ -28,6 +28,9 @@ const SIZES: &[Sized] = &[
     ("queue-2", 3, 3, false, false),
     ("unbounded", 3, 3, false, false),
     ("rendezvous", 3, 3, false, false),
+    ("channel-1", 2, 3, false, false),
+    ("channel", 2, 3, false, false),
+    ("channel-0", 2, 3, false, false),
     ("semaphore-0", 2, 3, false, true),
     ("mutex", 3, 4, false, true),
     ("event", 2, 4, false, true),
@@ -43,6 +46,9 @@ const SIZES: &[Sized] = &[
     ("queue-2", 2, 2, true, false),
     ("unbounded", 2, 2, true, false),
     ("rendezvous", 2, 2, true, false),
+    ("channel-1", 2, 2, true, false),
+    ("channel", 2, 2, true, false),
+    ("channel-0", 2, 2, true, false),
 ];
 
 fn named(object: &str) -> Clients {

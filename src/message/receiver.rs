@@ -17,8 +17,9 @@ use core::time::Duration;
 /// have some, each message going to one of them; [`Region::receiver`](crate::Region::receiver) makes one.
 ///
 /// **Disconnection.** When all senders that there were have been dropped, or their processes have ended, what was sent is received,
-/// and then a receive fails with `Disconnected`, also one that waits already. As long as no sender has come yet a receive
-/// waits for one. When one comes back, receives wait again.
+/// and then a receive fails with `Disconnected`, also one that waits already. As long as no sender has ever come a receive
+/// waits for one; one that came, sent and left before the receiver was made has been there. When one comes back, receives wait
+/// again. A server that waits for whoever may come keeps a sender itself.
 ///
 /// **Blocking.** [`recv`](Self::recv) waits while there is nothing, spinning a little first; the `try` calls never wait. With
 /// capacity zero there is something as long as a sender waits.
@@ -112,6 +113,35 @@ impl<T: Shared> Receiver<T> {
     /// As of [`recv_deadline`](Self::recv_deadline).
     pub fn recv_in_place_deadline(&self, deadline: Deadline) -> Result<Received<'_, T>, RecvError> {
         self.take(Patience::Until(deadline))
+    }
+
+    /// Receives up to `most` messages, waiting for the first one as long as it takes, and puts them behind those in `into`.
+    /// How many there were: at least one, unless `most` is 0.
+    ///
+    /// # Errors
+    /// As of [`recv`](Self::recv): there was none. What goes wrong after the first is told by the next call.
+    ///
+    /// ```
+    /// use selvedge::Region;
+    /// use selvedge::message::Capacity;
+    ///
+    /// let region = Region::anonymous()?;
+    /// let (sender, receiver) = region.channel::<u64>("orders", Capacity::Bounded(8))?;
+    /// sender.send_all(&[1, 2, 3]).map_err(|(_, error)| error)?;
+    /// let mut orders = Vec::new();
+    /// assert_eq!(receiver.recv_many(&mut orders, 2), Ok(2));
+    /// assert_eq!(receiver.recv_many(&mut orders, 2), Ok(1));
+    /// assert_eq!(orders, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn recv_many(&self, into: &mut Vec<T>, most: usize) -> Result<usize, RecvError> {
+        if most == 0 {
+            return Ok(0);
+        }
+        into.push(self.recv()?);
+        let before = into.len();
+        into.extend(self.try_iter().take(most - 1));
+        Ok(1 + into.len() - before)
     }
 
     #[inline]

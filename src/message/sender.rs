@@ -93,6 +93,15 @@ impl<T: Shared> Sender<T> {
         self.pass(message, Patience::Until(deadline))
     }
 
+    /// Sends these, one after the other, waiting as long as it takes. Others' messages may come in between.
+    ///
+    /// # Errors
+    /// As of [`send`](Self::send), with how many were sent before; the error has the next one.
+    pub fn send_all(&self, messages: &[T]) -> Result<(), (usize, SendError<T>)> {
+        let send = |(before, message): (usize, &T)| self.send(*message).map_err(|error| (before, error));
+        messages.iter().enumerate().try_for_each(send)
+    }
+
     #[inline]
     fn pass(&self, message: T, patience: Patience) -> Result<(), SendError<T>> {
         let refused = |refusal| SendError::new(message, refusal, self.way.name());

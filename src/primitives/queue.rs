@@ -220,7 +220,8 @@ impl<'a> Queue<'a> {
             let found = self.slot(index)?;
             match (self.format.turns_between(turn, found.turn), found.what) {
                 (0, What::Empty) => return Ok(Look::Ready(position, index, found)),
-                (-1, What::Full) if core::mem::take(&mut looks_again) => before_no(),
+                // SeqCst: pairs with the fences of signals, and with those of others here (I6).
+                (-1, What::Full) if core::mem::take(&mut looks_again) => fence(Ordering::SeqCst),
                 (-1, What::Full) => return Ok(Look::Not),
                 (-1, What::Taken) => self.finish(index, found)?,
                 // It has been published here.
@@ -264,7 +265,8 @@ impl<'a> Queue<'a> {
             let found = self.slot(index)?;
             match (self.format.turns_between(turn, found.turn), found.what) {
                 (0, What::Full) => return Ok(Look::Ready(position, index, found)),
-                (0, What::Empty) | (-1, What::Taken) if core::mem::take(&mut looks_again) => before_no(),
+                // SeqCst: as above.
+                (0, What::Empty) | (-1, What::Taken) if core::mem::take(&mut looks_again) => fence(Ordering::SeqCst),
                 (0, What::Empty) | (-1, What::Taken) => return Ok(Look::Not),
                 // It has been taken here.
                 _ => position = self.go_on(&self.control.head, position, turn, found)?,
@@ -481,13 +483,6 @@ impl<'a> Queue<'a> {
     pub fn has_returned(&self) -> bool {
         self.control.returned.peek() & 1 != 0
     }
-}
-
-/// What comes before the look by which a queue is full or empty (I6).
-#[track_caller]
-fn before_no() {
-    // SeqCst: pairs with the fences of signals, and with those of others here.
-    fence(Ordering::SeqCst);
 }
 
 /// Where head or tail stands.

@@ -198,8 +198,10 @@ impl<L: Kinded, T: Shared> AtEnd<L, T> {
         let process = core.attachment().process();
         let (control, words) = placed.pinned();
         let leaving = Leaving { control, words, end, process };
-        // SAFETY: it is called when the last handle of this end is given up, which is before that of the object is.
-        let leave = Box::new(move || unsafe { { &leaving }.leave() });
+        let leave = Box::new(move || {
+            // SAFETY: it is called when the last handle of this end is given up, which is before that of the object is.
+            unsafe { leaving.leave() };
+        });
         core.stands(index, end, || placed.control().ends().join(end, process), leave)?;
         Ok(Self { placed, capacity, end, wait: Wait::default() })
     }

@@ -58,6 +58,23 @@ fn the_last_handle_of_a_process_counts() {
 }
 
 #[test]
+fn several_at_once_are_sent_and_received_in_order() {
+    let region = options().anonymous().expect("a region");
+    let capacity = Capacity::Bounded(3);
+    let (sender, receiver) = (sender(&region, capacity), receiver(&region, capacity));
+    let all: Vec<Pair> = (0..3).map(|number| [number; 2]).collect();
+    sender.send_all(&all).expect("there is space");
+    let mut got = vec![[9; 2]];
+    assert_eq!(receiver.recv_many(&mut got, 0), Ok(0));
+    assert_eq!(receiver.recv_many(&mut got, 2), Ok(2));
+    assert_eq!(receiver.recv_many(&mut got, 2), Ok(1));
+    assert_eq!(got, [[9; 2], [0; 2], [1; 2], [2; 2]]);
+    sender.send_all(&all[..1]).expect("there is space");
+    drop(receiver);
+    assert_eq!(sender.send_all(&all), Err((0, SendError::Disconnected([0; 2]))));
+}
+
+#[test]
 fn one_that_is_another_is_refused() {
     let region = options().anonymous().expect("a region");
     const NAME: &str = "channel";

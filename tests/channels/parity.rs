@@ -27,6 +27,9 @@ enum Answer {
     Disconnected,
 }
 
+/// Length, whether it is empty, whether it is full, capacity.
+type Seen = Option<(usize, bool, bool, Option<usize>)>;
+
 /// A channel with what the scripts need of it; a handle of each end, or none any more.
 trait Channel: Clone + Send + 'static {
     fn made(capacity: Option<usize>) -> Self;
@@ -47,8 +50,8 @@ trait Channel: Clone + Send + 'static {
     fn drop_receiver(&mut self);
     fn has(&self) -> (bool, bool);
 
-    /// Length, whether it is empty, whether it is full, capacity; as the sender and as the receiver sees it.
-    fn sees(&self) -> [Option<(usize, bool, bool, Option<usize>)>; 2];
+    /// As the sender and as the receiver sees it.
+    fn sees(&self) -> [Seen; 2];
 }
 
 #[derive(Clone)]
@@ -117,7 +120,7 @@ macro_rules! handles {
             (!self.senders.is_empty(), !self.receivers.is_empty())
         }
 
-        fn sees(&self) -> [Option<(usize, bool, bool, Option<usize>)>; 2] {
+        fn sees(&self) -> [Seen; 2] {
             [
                 self.senders.first().map(|end| (end.len(), end.is_empty(), end.is_full(), end.capacity())),
                 self.receivers.first().map(|end| (end.len(), end.is_empty(), end.is_full(), end.capacity())),
@@ -245,7 +248,7 @@ const STEPS: [Step; 9] = [
 const LENGTH: u32 = 4;
 
 /// What a step shows.
-type Shown = (Vec<Answer>, [Option<(usize, bool, bool, Option<usize>)>; 2]);
+type Shown = (Vec<Answer>, [Seen; 2]);
 
 /// What the steps of a script show; those for which there is no handle any more are left out.
 fn shown<C: Channel>(capacity: Option<usize>, script: &[Step]) -> Vec<Shown> {

@@ -124,6 +124,7 @@ pub(crate) fn all() -> Vec<Box<dyn Subject>> {
         Box::<subjects::work_queue::WorkQueues>::default(),
         Box::<subjects::unbounded::Unboundeds>::default(),
         Box::<subjects::rendezvous::Meetings>::default(),
+        Box::<subjects::channel::Channels>::default(),
         Box::<subjects::event::Events>::default(),
         Box::<subjects::condvar::Condvars>::default(),
         Box::<subjects::barrier::Barriers>::default(),

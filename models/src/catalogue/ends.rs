@@ -16,7 +16,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "2 processes × (write, leave), 1 looks whether they are gone, and reads",
         build: last_words,
         faults: Faults::NONE,
-        bounds: Bounds { plain: None, faulty: None },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
     },
     Model {
         name: "ends/handing_over_leaves_no_gap",
@@ -24,7 +24,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process × (join, and then another leaves), 1 looks whether they are gone",
         build: handing_over,
         faults: Faults::NONE,
-        bounds: Bounds { plain: None, faulty: None },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
     },
     Model {
         name: "ends/who_has_come_is_there",
@@ -32,7 +32,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process × join where nobody is left, 1 looks whether they are gone",
         build: newcomer,
         faults: Faults::NONE,
-        bounds: Bounds { plain: None, faulty: None },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
     },
     Model {
         name: "ends/who_dies_is_gone",
@@ -40,7 +40,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process × (join, write, leave), killed anywhere, the undertaker too, 1 looks whether it is gone, and reads",
         build: killed,
         faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
-        bounds: Bounds { plain: None, faulty: None },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
     },
     Model {
         name: "ends/a_look_ends_alone",
@@ -48,7 +48,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process × 2 (join, leave), frozen anywhere, 1 looks whether it is gone",
         build: alone,
         faults: Faults { frozen: &[0], solo_steps: 20, ..Faults::NONE },
-        bounds: Bounds { plain: None, faulty: None },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
     },
 ];
 

@@ -63,6 +63,12 @@ pub(super) const ALL: &[Word] = &[
     word("condvar", "word", &[changed("src/primitives/condvar.rs", "word", &[])], |value| {
         one_of(value >> 31, &["nobody waits", "waiters"])
     }),
+    word("ends", "processes at an end, of 64", &[changed("src/primitives/ends.rs", "bits", &[])], |value| {
+        one_of(u64::from(value.count_ones()).min(2), &["nobody", "one", "several"])
+    }),
+    word("ends", "how often somebody came", &[changed("src/primitives/ends.rs", "came", &[])], |value| {
+        one_of(value.min(2), &["nobody yet", "once", "more than once"])
+    }),
     word("event", "word", &[changed("src/primitives/event.rs", "word", &[])], |value| {
         flags(if value >> 30 & 1 == 1 { "set" } else { "not set" }, value, &[(31, "waiters")])
     }),

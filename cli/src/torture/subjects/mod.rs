@@ -1,6 +1,7 @@
 //! The subjects, one file each.
 
 pub(crate) mod barrier;
+pub(crate) mod channel;
 pub(crate) mod condvar;
 pub(crate) mod event;
 pub(crate) mod fork;
