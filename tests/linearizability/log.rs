@@ -6,8 +6,10 @@ use selvedge_witness::{End, Record};
 
 /// Processes of a round.
 pub(crate) const PROCESSES: usize = 4;
-/// Calls of each, but for one that leaves things in order.
+/// Calls of each, but for those that leave things in order.
 pub(crate) const CALLS: usize = 10;
+/// Calls that leave things in order.
+const LAST: usize = 2;
 
 /// One call. A stamp of zero has not been taken.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ struct Slot {
 #[derive(Debug)]
 pub(crate) struct Log {
     stamps: AtomicU64,
-    slots: [[Slot; CALLS + 1]; PROCESSES],
+    slots: [[Slot; CALLS + LAST]; PROCESSES],
 }
 
 impl Default for Log {

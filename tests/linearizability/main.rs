@@ -3,7 +3,8 @@
 //! Four processes each make a few calls on one object, what and when by dice; in half of the rounds one of them is killed
 //! before a synchronisation step of its own, so that its last operation is pending. Each notes in a log of its own what it
 //! calls and what comes of it, with stamps of one counter that all share. The director judges the log when all have ended.
-//! A round is short, and there are many: a search through one long history would cost more and show less.
+//! A round is short, and there are many: a search through one long history would cost more and show less. `SELVEDGE_RUNS` is the
+//! number of rounds of each object, with seeds from 0 on; [`ROUNDS`] if it is not set.
 //!
 //! **Stamps.** An atomic counter, and not the clock: who takes a stamp sees all that was done before smaller ones were taken,
 //! on every processor that keeps to the memory model, and no two stamps are equal. The price is that calls are fenced on both
@@ -25,9 +26,11 @@ mod support {
     pub(crate) mod shared;
 }
 
+mod channels;
 mod log;
 mod subjects;
 
+use channels::{BoundedChannel, UnboundedChannel, ZeroChannel};
 use log::{CALLS, Lane, Log, PROCESSES};
 use selvedge::Region;
 use selvedge::region::RegionOptions;
@@ -41,11 +44,10 @@ use support::dice::Dice;
 use support::patience::until;
 use support::shared::{Mark, Shared};
 
+/// For every so many rounds of an object.
 const LIMIT: Duration = Duration::from_secs(120);
 /// Rounds of each object, every second one with a kill.
 const ROUNDS: u64 = 150;
-/// A victim dies before one of so many of its steps, those with which it writes its log included.
-const STEPS: u64 = 160;
 /// Pairs of operations and state that the judge tries. Histories of so few calls need some thousand.
 const EFFORT: u64 = 2_000_000;
 /// The same for each of the many judgements by which a failing history is reduced.
@@ -56,6 +58,10 @@ struct Board {
     arrived: [Mark; PROCESSES],
     go: Mark,
     log: Log,
+}
+
+fn rounds() -> u64 {
+    std::env::var("SELVEDGE_RUNS").map_or(ROUNDS, |runs| runs.parse().expect("SELVEDGE_RUNS is a number"))
 }
 
 fn options() -> RegionOptions {
@@ -71,7 +77,7 @@ fn play<S: Subject>(seed: u64) -> (Records<S>, bool) {
     let board = Shared::new(Board { arrived: Default::default(), go: Mark::default(), log: Log::default() });
     let mut dice = Dice::new(seed);
     let victim = dice.below(PROCESSES as u64 * 2);
-    let step = dice.below(STEPS);
+    let step = dice.below(S::STEPS);
     let actors: Vec<_> = (0..PROCESSES)
         .map(|lane| {
             let (board, name, dice) = (&board, name.clone(), Dice::new(dice.throw()));
@@ -109,7 +115,7 @@ fn act<S: Subject>(board: &Board, lane: usize, region: &str, mut dice: Dice, kil
                 rustix::thread::sched_yield();
             }
         }
-        if let Some(last) = session.last() {
+        while let Some(last) = session.last() {
             log.call::<S>(last, || session.perform(last, &mut dice));
         }
     });
@@ -149,9 +155,10 @@ fn swapped<S: Subject>(records: &Records<S>) -> Vec<Records<S>> {
 }
 
 fn histories<S: Subject>() {
-    alone(LIMIT, || {
-        let (mut kills, mut pending, mut overlapping, mut swaps, mut refused) = (0, 0, 0, 0, 0);
-        for round in 0..ROUNDS {
+    let rounds = rounds();
+    alone(LIMIT * u32::try_from(1 + rounds / ROUNDS).expect("not so many"), || {
+        let (mut kills, mut pending, mut overlapping, mut telling, mut swaps, mut refused) = (0, 0, 0, 0, 0, 0);
+        for round in 0..rounds {
             let (records, killed) = play::<S>(round);
             if !is_explained::<S>(&records) {
                 let least = minimise(&S::specification(), &History::of(&records), REDUCTION);
@@ -161,23 +168,26 @@ fn histories<S: Subject>() {
             }
             kills += u64::from(killed);
             pending += records.iter().filter(|record| record.end == End::Pending).count();
+            let told = |record: &&Record<_, _, _>| S::telling().is_some_and(|end| record.end == End::Returned(end));
+            telling += records.iter().filter(told).count() as u64;
             let others = |index: usize| records.iter().skip(index + 1);
-            overlapping +=
-                (0..records.len()).filter(|index| others(*index).any(|other| overlap(&records[*index], other))).count();
+            let overlaps = |index: &usize| others(*index).any(|other| overlap(&records[*index], other));
+            overlapping += (0..records.len()).filter(overlaps).count() as u64;
             for mutated in swapped::<S>(&records) {
                 swaps += 1;
                 refused += u64::from(!is_explained::<S>(&mutated));
             }
         }
         println!(
-            "{}: {ROUNDS} histories, {kills} kills, {pending} pending operations, {overlapping} that overlap with a later \
+            "{}: {rounds} histories, {kills} kills, {pending} pending operations, {overlapping} that overlap with a later \
              one; {refused} of {swaps} with two results swapped are refused",
             S::NAME
         );
-        assert!(kills >= ROUNDS / 10, "few were killed");
+        assert!(kills >= rounds / 10, "few were killed");
         assert!(pending > 0, "nobody was killed in the middle");
-        assert!(overlapping > 20, "they came one after the other");
-        assert!(refused >= ROUNDS / 4, "the judge lets errors pass");
+        assert!(S::telling().is_none() || telling > rounds / 4, "too few ended with {:?}", S::telling());
+        assert!(overlapping > rounds / 8, "they came one after the other");
+        assert!(refused >= rounds / 4, "the judge lets errors pass");
     });
 }
 
@@ -204,4 +214,19 @@ fn bounded_queue() {
 #[test]
 fn unbounded_queue() {
     histories::<Unbounded>();
+}
+
+#[test]
+fn channel_that_holds_nothing() {
+    histories::<ZeroChannel>();
+}
+
+#[test]
+fn bounded_channel() {
+    histories::<BoundedChannel>();
+}
+
+#[test]
+fn unbounded_channel() {
+    histories::<UnboundedChannel>();
 }

@@ -14,8 +14,8 @@ use selvedge_witness::{End, Specification};
 use std::time::Duration;
 
 /// How long a call waits, where it does.
-const TIME: Duration = Duration::from_millis(2);
-const NAME: &str = "object";
+pub(crate) const TIME: Duration = Duration::from_millis(2);
+pub(crate) const NAME: &str = "object";
 /// Of the bounded queue.
 const CAPACITY: usize = 2;
 /// Of the semaphore.
@@ -33,12 +33,14 @@ pub(crate) type Operation<S> = <<S as Subject>::Spec as Specification>::Operatio
 pub(crate) type Outcome<S> = <<S as Subject>::Spec as Specification>::Outcome;
 
 /// What a process does with an object.
-type Part<'a, O, R> = &'a mut dyn FnMut(&mut dyn Session<O, R>);
+pub(crate) type Part<'a, O, R> = &'a mut dyn FnMut(&mut dyn Session<O, R>);
 
 /// An object.
 pub(crate) trait Subject {
     type Spec: Specification<Operation: Word, Outcome: Word>;
     const NAME: &'static str;
+    /// A victim dies before one of so many of its steps, those with which it writes its log included.
+    const STEPS: u64 = 160;
     fn specification() -> Self::Spec;
     /// Opens it, and lets `body` use it.
     fn with_session(region: &Region, body: Part<'_, Operation<Self>, Outcome<Self>>);
@@ -47,6 +49,10 @@ pub(crate) trait Subject {
     /// What a call does that ends so, one after the other, if that is more than one thing.
     fn parts(operation: Operation<Self>, _end: &End<Outcome<Self>>) -> Vec<Operation<Self>> {
         vec![operation]
+    }
+    /// A result that some calls of a run must have, or it shows too little.
+    fn telling() -> Option<Outcome<Self>> {
+        None
     }
     /// What a death does, if others can tell.
     fn death() -> Option<(Operation<Self>, Outcome<Self>)> {
@@ -60,7 +66,7 @@ pub(crate) trait Session<O, R> {
     fn choose(&mut self, dice: &mut Dice, message: u32) -> O;
     /// Calls it; nothing has happened if its time was up.
     fn perform(&mut self, operation: O, dice: &mut Dice) -> Option<R>;
-    /// What to call in the end.
+    /// What to call in the end, until there is nothing more.
     fn last(&mut self) -> Option<O> {
         None
     }
@@ -338,7 +344,7 @@ impl Session<MutexOperation, MutexOutcome> for Holder<'_> {
 }
 
 /// As kind and number.
-fn word(kind: u64, number: u32) -> u64 {
+pub(crate) fn word(kind: u64, number: u32) -> u64 {
     kind << 32 | u64::from(number)
 }
 
@@ -347,7 +353,7 @@ fn number(word: u64) -> u32 {
 }
 
 /// Which one of a list it is, as it was counted from 1.
-fn index(counted: u64) -> usize {
+pub(crate) fn index(counted: u64) -> usize {
     usize::try_from(counted).expect("small") - 1
 }
 

@@ -3,7 +3,8 @@
 
 use proptest::prelude::*;
 use selvedge_witness::specifications::{
-    Event, EventOperation, Mutex, MutexOperation, Queue, QueueOperation, Rendezvous, Semaphore, SemaphoreOperation,
+    ChannelOperation, Event, EventOperation, Mutex, MutexOperation, Queue, QueueOperation, Rendezvous, Semaphore,
+    SemaphoreOperation, Visited, VisitedOperation,
 };
 use selvedge_witness::{Call, End, History, Specification, Verdict, judge, minimise};
 use std::cell::Cell;
@@ -251,4 +252,18 @@ fn rendezvous() {
     use selvedge_witness::specifications::QueueOutcome::{Got, Sent, WouldBlock};
     // Whatever comes alone there blocks: the results that matter are the wrong ones.
     compare(&Rendezvous, &MESSAGES, &[Sent, Got(1), Got(2), Sent, WouldBlock]);
+}
+
+#[test]
+fn channels() {
+    use ChannelOperation::{Die, JoinSenders, LeaveReceivers, LeaveSenders, Pass};
+    use VisitedOperation::{Channel, JoinReceivers};
+    use selvedge_witness::specifications::ChannelOutcome::{Disconnected, Done, Line};
+    use selvedge_witness::specifications::QueueOutcome::{Got, Sent, WouldBlock};
+    let passed = MESSAGES.map(|operation| Channel(Pass(operation)));
+    let rest = [JoinSenders, LeaveSenders, LeaveReceivers, Die].map(Channel);
+    let letters: Vec<_> = passed.into_iter().chain(rest).chain([JoinReceivers]).collect();
+    let wrong = [Line(Sent), Line(Got(1)), Line(Got(3)), Line(WouldBlock), Disconnected, Done];
+    compare(&Visited::over(Queue::bounded(1)), &letters, &wrong);
+    compare(&Visited::over(Rendezvous), &letters, &wrong);
 }

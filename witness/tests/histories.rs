@@ -4,8 +4,9 @@
 use selvedge_witness::specifications::QueueOperation::{Receive, Send, TryReceive, TrySend};
 use selvedge_witness::specifications::QueueOutcome::{Got, Sent, WouldBlock};
 use selvedge_witness::specifications::{
-    Event, EventOperation, EventOutcome, Mutex, MutexOperation, MutexOutcome, Queue, QueueOperation, QueueOutcome,
-    Rendezvous, Semaphore, SemaphoreOperation, SemaphoreOutcome,
+    ChannelOperation, ChannelOutcome, Event, EventOperation, EventOutcome, Mutex, MutexOperation, MutexOutcome, Queue,
+    QueueOperation, QueueOutcome, Rendezvous, Semaphore, SemaphoreOperation, SemaphoreOutcome, Visited,
+    VisitedOperation,
 };
 use selvedge_witness::{End, History, Moment, Record, Specification, Verdict, judge};
 
@@ -57,6 +58,66 @@ fn capacity_counts() {
     let full = timed(1, 3, TrySend(2), End::Returned(WouldBlock), 4);
     is(&Queue::bounded(1), &[first.clone(), full.clone()], true);
     is(&Queue::bounded(2), &[first, full], false);
+}
+
+/// Calls on a channel one after the other, each by the thread that is named.
+fn visits(calls: &[(usize, VisitedOperation, ChannelOutcome)]) -> Vec<Record<VisitedOperation, ChannelOutcome, u64>> {
+    let times = (1..).step_by(2);
+    let record = |((thread, operation, outcome), called): (&(usize, _, _), u64)| {
+        timed(*thread, called, *operation, End::Returned(*outcome), called + 1)
+    };
+    calls.iter().zip(times).map(record).collect()
+}
+
+const SENDS: VisitedOperation = VisitedOperation::Channel(ChannelOperation::Pass(TrySend(1)));
+const RECEIVES: VisitedOperation = VisitedOperation::Channel(ChannelOperation::Pass(TryReceive));
+const SENDER_COMES: VisitedOperation = VisitedOperation::Channel(ChannelOperation::JoinSenders);
+const SENDER_LEAVES: VisitedOperation = VisitedOperation::Channel(ChannelOperation::LeaveSenders);
+const RECEIVER_LEAVES: VisitedOperation = VisitedOperation::Channel(ChannelOperation::LeaveReceivers);
+const DIES: VisitedOperation = VisitedOperation::Channel(ChannelOperation::Die);
+
+#[test]
+fn who_has_not_come_is_waited_for_and_who_has_left_is_not() {
+    use ChannelOutcome::{Disconnected, Done, Line};
+    use VisitedOperation::JoinReceivers;
+    let sent = [(0, SENDER_COMES, Done), (0, SENDS, Line(Sent))];
+    let left = [(0, SENDER_LEAVES, Done), (1, JoinReceivers, Done), (1, RECEIVES, Line(Got(1)))];
+    let whole: Vec<_> = sent.into_iter().chain(left).chain([(1, RECEIVES, Disconnected)]).collect();
+    let queue = Visited::over(Queue::bounded(1));
+    is(&queue, &visits(&whole), true);
+    // What was sent is received before; and who was there once is gone.
+    let too_early: Vec<_> = whole.iter().copied().filter(|(_, _, outcome)| *outcome != Line(Got(1))).collect();
+    is(&queue, &visits(&too_early), false);
+    let mut not_told = whole;
+    not_told[5].2 = Line(WouldBlock);
+    is(&queue, &visits(&not_told), false);
+    // Nobody has come: nobody is gone.
+    is(&queue, &visits(&[(1, JoinReceivers, Done), (1, RECEIVES, Line(WouldBlock))]), true);
+    is(&queue, &visits(&[(1, JoinReceivers, Done), (1, RECEIVES, Disconnected)]), false);
+    is(&queue, &visits(&[(0, SENDER_COMES, Done), (0, SENDS, Disconnected)]), false);
+    let all_left = [(1, JoinReceivers, Done), (1, RECEIVER_LEAVES, Done), (0, SENDER_COMES, Done)];
+    let after = |outcome| visits(&all_left.into_iter().chain([(0, SENDS, outcome)]).collect::<Vec<_>>());
+    is(&queue, &after(Disconnected), true);
+    is(&queue, &after(Line(Sent)), false);
+}
+
+#[test]
+fn the_dead_are_gone_whenever_that_is_seen() {
+    use ChannelOutcome::{Disconnected, Done, Line};
+    let rendezvous = Visited::over(Rendezvous);
+    let comes = [(0, SENDER_COMES, Done), (1, VisitedOperation::JoinReceivers, Done)];
+    let seen = |outcomes: &[ChannelOutcome]| {
+        let mut records = visits(&comes);
+        records.push(Record { thread: 0, operation: DIES, called: 3, end: End::Returned(Done), returned: None });
+        let receives = |(outcome, called)| timed(1, called, RECEIVES, End::Returned(outcome), called + 1);
+        records.extend(outcomes.iter().copied().zip((5..).step_by(2)).map(receives));
+        records
+    };
+    is(&rendezvous, &seen(&[Disconnected]), true);
+    is(&rendezvous, &seen(&[Line(WouldBlock), Disconnected]), true);
+    is(&rendezvous, &seen(&[Line(WouldBlock), Line(WouldBlock)]), true);
+    // It does not come back.
+    is(&rendezvous, &seen(&[Disconnected, Line(WouldBlock)]), false);
 }
 
 #[test]

@@ -46,12 +46,36 @@ pub enum ChannelOutcome {
     Done,
 }
 
-/// What a channel is: the line, and who stands at its ends, a bit for each thread.
+/// What a channel is: the line, and who stands at its ends.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ChannelState<S> {
     line: S,
-    senders: u32,
-    receivers: u32,
+    pub(super) senders: Present,
+    pub(super) receivers: Present,
+}
+
+/// Who stands at one end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Present {
+    /// A bit for each thread.
+    threads: u32,
+    /// Whether anybody ever came. Until then who would pass a message waits for somebody.
+    ever: bool,
+}
+
+impl Present {
+    pub(super) fn join(&mut self, thread: usize) {
+        self.threads |= 1 << thread;
+        self.ever = true;
+    }
+
+    fn leave(&mut self, thread: usize) {
+        self.threads &= !(1 << thread);
+    }
+
+    fn are_gone(self) -> bool {
+        self.ever && self.threads == 0
+    }
 }
 
 impl<L: Specification<Operation = QueueOperation, Outcome = QueueOutcome>> Specification for Channel<L> {
@@ -60,21 +84,20 @@ impl<L: Specification<Operation = QueueOperation, Outcome = QueueOutcome>> Speci
     type State = ChannelState<L::State>;
 
     fn initial(&self) -> Self::State {
-        let all = (1 << self.threads) - 1;
+        let all = Present { threads: (1 << self.threads) - 1, ever: self.threads > 0 };
         ChannelState { line: self.line.initial(), senders: all, receivers: all }
     }
 
     fn apply(&self, state: &Self::State, call: Call<'_, ChannelOperation>) -> Vec<Effect<Self>> {
         use ChannelOperation::{Die, JoinSenders, LeaveReceivers, LeaveSenders, Pass};
-        let me = 1_u32 << call.thread;
         let mut after = state.clone();
         match call.operation {
-            LeaveSenders => after.senders &= !me,
-            LeaveReceivers => after.receivers &= !me,
-            JoinSenders => after.senders |= me,
+            LeaveSenders => after.senders.leave(call.thread),
+            LeaveReceivers => after.receivers.leave(call.thread),
+            JoinSenders => after.senders.join(call.thread),
             Die => {
-                after.senders &= !me;
-                after.receivers &= !me;
+                after.senders.leave(call.thread);
+                after.receivers.leave(call.thread);
             }
             Pass(operation) => return self.pass(state, call.thread, operation),
         }
@@ -121,9 +144,9 @@ impl<L: Specification<Operation = QueueOperation, Outcome = QueueOutcome>> Chann
         let disconnected = || vec![(ChannelOutcome::Disconnected, state.clone())];
         let waits = of_line.iter().all(|(outcome, _)| *outcome == QueueOutcome::WouldBlock);
         match operation {
-            QueueOperation::Send(_) | QueueOperation::TrySend(_) if state.receivers == 0 => disconnected(),
+            QueueOperation::Send(_) | QueueOperation::TrySend(_) if state.receivers.are_gone() => disconnected(),
             // What was sent is received first.
-            QueueOperation::Receive | QueueOperation::TryReceive if state.senders == 0 && waits => disconnected(),
+            QueueOperation::Receive | QueueOperation::TryReceive if state.senders.are_gone() && waits => disconnected(),
             _ => of_line.into_iter().map(line).collect(),
         }
     }

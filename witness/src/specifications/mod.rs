@@ -6,6 +6,7 @@ mod mutex;
 mod queue;
 mod rendezvous;
 mod semaphore;
+mod visited;
 
 pub use channel::{Channel, ChannelOperation, ChannelOutcome, ChannelState};
 pub use event::{Event, EventOperation, EventOutcome};
@@ -13,3 +14,4 @@ pub use mutex::{Mutex, MutexOperation, MutexOutcome, MutexState};
 pub use queue::{Queue, QueueOperation, QueueOutcome};
 pub use rendezvous::Rendezvous;
 pub use semaphore::{Semaphore, SemaphoreOperation, SemaphoreOutcome};
+pub use visited::{Visited, VisitedOperation};
