@@ -5,6 +5,8 @@
 mod support {
     pub(crate) mod actors;
     pub(crate) mod alone;
+    pub(crate) mod dice;
+    pub(crate) mod pair;
     pub(crate) mod patience;
     pub(crate) mod proc;
     pub(crate) mod shared;
@@ -14,6 +16,7 @@ mod support {
 mod ends;
 mod killed;
 mod parity;
+mod stress;
 
 use selvedge::Region;
 use selvedge::message::{Capacity, Receiver, Sender};
