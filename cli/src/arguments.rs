@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use selvedge::primitives::RawRing;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Move data between processes through shared memory, and look at the regions there are.
 #[derive(Debug, Parser)]
@@ -71,6 +72,16 @@ the region is stopped, or when all of them are gone. `stat` attaches, and whoeve
         /// The object.
         object: String,
     },
+    /// Show, again and again, how fast the objects of a region move, how full they are, and who waits for what.
+    #[command(after_help = "\
+Only looks, as `doctor` does. On a terminal what is shown is drawn over itself until Ctrl-C, or until the region is removed;
+elsewhere, and with --count or --once, one below the other. Rates are of what the objects' own words count: messages (of a
+stream bytes) sent and received, exchanges of a rendezvous, buffers taken, notifications, rounds of a barrier, writes under a
+readers-writer lock. A mutex or semaphore counts nothing. The positions of a ring or stream come round after twice its
+capacity: \u{2265} before a number says that more may have passed than could be seen. DEPTH is what is in it or taken of it, of
+CAPACITY.
+Exit code 0 when all is shown; without --count also on Ctrl-C and when the region is removed, which otherwise are 130 and 3.")]
+    Top(Top),
     /// Remove regions. Processes that have one attached keep it; the memory goes with the last of them.
     Rm {
         /// The regions.
@@ -90,6 +101,28 @@ when: two runs with one seed are alike and not the same.
 Prints at the end where the workers were when they were killed. Exit code 1: a promise was not kept; standard error
 says which, who was where, and what happened before.")]
     Torture(Torture),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Top {
+    /// The region.
+    pub(crate) name: String,
+    /// Over how many seconds rates are measured, and after how many it is shown anew: 0.01 to 3600.
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
+    pub(crate) interval: Duration,
+    /// End when it was shown so many times, each after an interval.
+    #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// As `--count 1`.
+    #[arg(long, conflicts_with = "count")]
+    once: bool,
+}
+
+impl Top {
+    /// How often it is shown before it ends.
+    pub(crate) fn times(&self) -> Option<u64> {
+        if self.once { Some(1) } else { self.count }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -158,6 +191,12 @@ pub(crate) struct Buffer {
     /// line can be as long.
     #[arg(long = "buffer", value_name = "SIZE", default_value = "2M", value_parser = size)]
     pub(crate) bytes: u32,
+}
+
+/// Seconds such as `1`, `0.25`.
+fn interval(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.01..=3600.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "between 0.01 and 3600 seconds are possible".to_owned())
 }
 
 /// A size such as `65536`, `64K`, `4M`.

@@ -72,6 +72,10 @@ pub(crate) enum Failure {
     Removed {
         region: String,
     },
+    /// It was looked at, and has no name any more.
+    Gone {
+        region: String,
+    },
     Stream {
         region: String,
         error: io::Error,
@@ -97,7 +101,7 @@ impl Failure {
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::Region(error) if *error.kind() == RegionErrorKind::NotFound => Code::NoSuchRegion,
-            Self::Removed { .. } => Code::NoSuchRegion,
+            Self::Removed { .. } | Self::Gone { .. } => Code::NoSuchRegion,
             _ => Code::Failed,
         }
     }
@@ -112,6 +116,7 @@ impl fmt::Display for Failure {
             Self::Removed { region } => {
                 write!(f, "region `{region}`: was removed, and nobody is at the other end")
             }
+            Self::Gone { region } => write!(f, "region `{region}`: was removed"),
             Self::Stream { region, error } => write!(f, "region `{region}`: {error}"),
             Self::LineTooLong { begins_at, most } => write!(
                 f,

@@ -25,6 +25,8 @@ mod report;
 #[cfg(not(loom))]
 mod send;
 #[cfg(not(loom))]
+mod top;
+#[cfg(not(loom))]
 mod torture;
 
 #[cfg(not(loom))]
@@ -50,6 +52,7 @@ fn run(arguments: &arguments::Arguments) -> Result<failure::Code, failure::Failu
         Command::Stat { name } => inspect::stat(name, arguments.json),
         Command::Doctor { name, repair } => doctor::doctor(name, *repair, arguments.json),
         Command::Why { name, object } => doctor::why(name, object, arguments.json),
+        Command::Top(top) => top::run(top, arguments.json),
         Command::Torture(torture) => torture::run(torture, arguments.json),
         Command::Rm { names, force } => Ok(inspect::remove(names, *force, arguments.json)),
     }

@@ -10,6 +10,7 @@ mod inspection;
 mod interruption;
 mod pipes;
 mod support;
+mod top;
 mod torture;
 mod transfer;
 mod turns;
