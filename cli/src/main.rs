@@ -17,6 +17,8 @@ mod lines;
 #[cfg(not(loom))]
 mod pipe;
 #[cfg(not(loom))]
+mod post;
+#[cfg(not(loom))]
 mod progress;
 #[cfg(not(loom))]
 mod receive;

@@ -21,10 +21,10 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(crate) fn run(top: &Top, json: bool) -> Result<Code, Failure> {
     let interrupt = Interrupt::watch()?;
     let inspector = RegionOptions::new().inspector(&top.name)?;
-    let mut screen = Screen::new(&top.name, json);
+    let is_endless = top.times().is_none();
+    let mut screen = Screen::new(&top.name, is_endless, json);
     let outcome = watch(top, &inspector, &interrupt, &mut screen);
     drop(screen);
-    let is_endless = top.times().is_none();
     match outcome {
         Ok(()) => Ok(Code::Done),
         // Without a count these are how it ends.

@@ -23,8 +23,9 @@ const CLEAR_LINE: &str = "\x1b[K";
 const CLEAR_BELOW: &str = "\x1b[J";
 
 impl<'a> Screen<'a> {
-    pub(crate) fn new(region: &'a str, json: bool) -> Self {
-        Self { region, json, is_live: !json && stdout().is_terminal(), is_drawn: false }
+    /// For who sits before it until it is ended, or for one who wants to read all that was shown.
+    pub(crate) fn new(region: &'a str, is_endless: bool, json: bool) -> Self {
+        Self { region, json, is_live: is_endless && !json && stdout().is_terminal(), is_drawn: false }
     }
 
     /// Whether it is drawn over itself.

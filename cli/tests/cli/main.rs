@@ -4,6 +4,7 @@
 //! for what when it is reached.
 #![cfg(not(loom))]
 
+mod channels;
 mod death;
 mod doctor;
 mod inspection;

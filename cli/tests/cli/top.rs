@@ -133,6 +133,14 @@ fn on_a_terminal_it_is_drawn_over_itself_until_somebody_ends_it() {
     assert!(shown.contains("cli     stream      4   2097152       0           0"), "{shown:?}");
     top.signal(Signal::INT);
     top.end().silent();
+    // What has an end is read afterwards.
+    let (mut master, slave) = terminal();
+    let errors = File::create(place.path("errors")).expect("a file");
+    let line = place.selvedge(&["top", "--count", "2", "--interval", "0.01", "s"]);
+    let top = line.start_with(slave, place.path("unused"), errors, place.path("errors"));
+    let shown = until_shown(&mut master, "two tables", |shown| shown.matches("\ncli     stream").count() == 2, || {});
+    assert!(!shown.contains('\x1b'), "{shown:?}");
+    top.end().silent();
 }
 
 #[test]
