@@ -90,3 +90,38 @@ fn a_second_sender_goes_on_where_the_first_was_killed() {
     ];
     assert_eq!(run("ring").lines().collect::<Vec<_>>(), told);
 }
+
+#[test]
+fn a_job_whose_worker_is_killed_goes_to_another() {
+    let told = run("work_queue");
+    let lines: Vec<&str> = told.lines().collect();
+    let [half_done, killed, came_back, all] = lines.as_slice() else { panic!("four lines, not {told}") };
+    assert_eq!(*half_done, "worker 1 is in the middle of job 1");
+    assert_eq!(*killed, "8 others are done; worker 1: signal: 9 (SIGKILL)");
+    let of_others = (2..=4).map(|worker| format!("job 1 came back, marked as redelivered, and worker {worker} did it"));
+    assert!(of_others.into_iter().any(|line| line == *came_back), "{came_back}");
+    assert_eq!(*all, "24 jobs, 24 results, each once");
+}
+
+#[test]
+fn a_reader_that_stops_or_is_killed_holds_nobody_up() {
+    let told = run("price_board");
+    let lines: Vec<&str> = told.lines().collect();
+    let expected = [
+        "reader 1 is in the middle of a page",
+        "the writer has written 10000 more",
+        "reader 1: signal: 9 (SIGKILL)",
+        "the writer has written 10000 more",
+        "5 readers have come to the last page, and have seen no torn one",
+    ];
+    assert_eq!(lines.get(..expected.len()), Some(expected.as_slice()), "{told}");
+}
+
+/// The counts; how long they took is not asked.
+#[test]
+fn two_processes_count_what_one_does() {
+    let told = run("cooperation");
+    let starts = ["one process counted 78498 primes in ", "two processes counted 78498 primes in ", "ratio "];
+    assert_eq!(told.lines().count(), starts.len(), "{told}");
+    assert!(told.lines().zip(starts).all(|(line, start)| line.starts_with(start)), "{told}");
+}

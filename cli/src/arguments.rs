@@ -1,8 +1,11 @@
 //! The command line.
 
+use crate::post::Piece;
 use clap::{Args, Parser, Subcommand};
-use selvedge::primitives::RawRing;
+use selvedge::message::Capacity;
+use selvedge::primitives::{RawQueue, RawRing};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Move data between processes through shared memory, and look at the regions there are.
 #[derive(Debug, Parser)]
@@ -37,14 +40,18 @@ pub(crate) enum Command {
 The receiver may come before or after. What was sent stays in the region until somebody receives it, also when this
 command has ended. If the receiver dies or is interrupted, this waits for another one, which goes on from there.
 If this command dies, is interrupted or fails, the receiver is told; it has got whole lines (without --raw), and the
-next sender goes on. Senders of one name take turns.")]
+next sender goes on. Senders of one name take turns.
+With --capacity senders send at once, each line (of up to 4088 bytes; with --raw, as many bytes at once) goes to one of the
+receivers, and if all receivers have gone this waits for another one before it sends more.")]
     Send(Send),
     /// Receive what is sent to NAME, and print it.
     #[command(after_help = "\
 Ends when the sender has sent everything and no other sender has taken its turn by then. If the sender dies, this says
 so and waits for another one. Receivers of one name take turns.
 What was printed is out of the region; what was not is there for the next receiver. If this command is killed, the
-next receiver prints the last piece again (256 KiB at most) if it was printed but not yet taken out: at least once.")]
+next receiver prints the last piece again (256 KiB at most) if it was printed but not yet taken out: at least once.
+With --capacity receivers receive at once, and each line goes to one of them: at most once, for what this command had received
+when it was killed is gone with it. It ends when no sender is left, all of them were done and everything was received.")]
     Recv(Recv),
     /// List the regions: name, bytes, state.
     Ls,
@@ -71,6 +78,16 @@ the region is stopped, or when all of them are gone. `stat` attaches, and whoeve
         /// The object.
         object: String,
     },
+    /// Show, again and again, how fast the objects of a region move, how full they are, and who waits for what.
+    #[command(after_help = "\
+Only looks, as `doctor` does. On a terminal what is shown is drawn over itself until Ctrl-C, or until the region is removed;
+elsewhere, and with --count or --once, one below the other. Rates are of what the objects' own words count: messages (of a
+stream bytes) sent and received, exchanges of a rendezvous, buffers taken, notifications, rounds of a barrier, writes under a
+readers-writer lock. A mutex or semaphore counts nothing. The positions of a ring or stream come round after twice its
+capacity: \u{2265} before a number says that more may have passed than could be seen. DEPTH is what is in it or taken of it, of
+CAPACITY.
+Exit code 0 when all is shown; without --count also on Ctrl-C and when the region is removed, which otherwise are 130 and 3.")]
+    Top(Top),
     /// Remove regions. Processes that have one attached keep it; the memory goes with the last of them.
     Rm {
         /// The regions.
@@ -90,6 +107,28 @@ when: two runs with one seed are alike and not the same.
 Prints at the end where the workers were when they were killed. Exit code 1: a promise was not kept; standard error
 says which, who was where, and what happened before.")]
     Torture(Torture),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Top {
+    /// The region.
+    pub(crate) name: String,
+    /// Over how many seconds rates are measured, and after how many it is shown anew: 0.01 to 3600.
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
+    pub(crate) interval: Duration,
+    /// End when it was shown so many times, each after an interval.
+    #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// As `--count 1`.
+    #[arg(long, conflicts_with = "count")]
+    once: bool,
+}
+
+impl Top {
+    /// How often it is shown before it ends.
+    pub(crate) fn times(&self) -> Option<u64> {
+        if self.once { Some(1) } else { self.count }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -126,6 +165,8 @@ pub(crate) struct Send {
     pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) buffer: Buffer,
+    #[command(flatten)]
+    pub(crate) line: Line,
     /// Return once everything was received, not already when it was sent.
     #[arg(long)]
     pub(crate) wait: bool,
@@ -144,7 +185,9 @@ pub(crate) struct Recv {
     pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) buffer: Buffer,
-    /// Go on with the next sender when one is done.
+    #[command(flatten)]
+    pub(crate) line: Line,
+    /// Go on with the next sender when one is done; with a channel, when none is left.
     #[arg(long)]
     pub(crate) follow: bool,
     /// End, with exit code 4, when a sender dies, instead of waiting for its successor.
@@ -155,9 +198,55 @@ pub(crate) struct Recv {
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Buffer {
     /// How far sender and receiver can be apart, in bytes or with K, M, G; counts if this command makes the region. A
-    /// line can be as long.
+    /// line can be as long. With `--capacity unbounded`, how much memory there is for lines: 4 KiB for each.
     #[arg(long = "buffer", value_name = "SIZE", default_value = "2M", value_parser = size)]
     pub(crate) bytes: u32,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Line {
+    /// Use a channel of this capacity in lines instead of a stream: any number of senders and receivers at once. 0: a line
+    /// passes from hand to hand. `unbounded`: sending never waits while a receiver is there or may come, and fails when all memory
+    /// is in use. Counts if this command makes the region: others of its name do as it does.
+    #[arg(long, value_name = "LINES", value_parser = capacity)]
+    capacity: Option<Lines>,
+}
+
+/// A capacity in lines, as it is written.
+#[derive(Clone, Copy, Debug)]
+enum Lines {
+    AtMost(usize),
+    Unbounded,
+}
+
+impl Line {
+    /// The channel that is asked for, if one is: with so much memory, if it is unbounded.
+    pub(crate) fn capacity(&self, buffer: Buffer) -> Option<Capacity> {
+        Some(match self.capacity? {
+            Lines::AtMost(0) => Capacity::Zero,
+            Lines::AtMost(lines) => Capacity::Bounded(lines),
+            Lines::Unbounded => {
+                let quota = usize::try_from(buffer.bytes).unwrap_or(usize::MAX) / size_of::<Piece>();
+                Capacity::Unbounded { quota: quota.max(1) }
+            }
+        })
+    }
+}
+
+/// A capacity such as `0`, `64`, `unbounded`.
+fn capacity(text: &str) -> Result<Lines, String> {
+    if text == "unbounded" {
+        return Ok(Lines::Unbounded);
+    }
+    let most = RawQueue::MAX;
+    let lines = text.parse().ok().filter(|lines| (0..=most).contains(lines));
+    lines.map(Lines::AtMost).ok_or_else(|| format!("0 to {most} and `unbounded` are possible"))
+}
+
+/// Seconds such as `1`, `0.25`.
+fn interval(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.01..=3600.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "between 0.01 and 3600 seconds are possible".to_owned())
 }
 
 /// A size such as `65536`, `64K`, `4M`.

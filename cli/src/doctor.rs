@@ -94,7 +94,7 @@ impl Lines {
     }
 }
 
-fn who(holder: &Holder) -> String {
+pub(crate) fn who(holder: &Holder) -> String {
     holder.thread.map_or_else(|| "somebody whom the region cannot have".to_owned(), |thread| thread.to_string())
 }
 
@@ -230,7 +230,7 @@ fn report(name: &str, inspection: &Inspection, findings: &[Finding], repaired: &
     })
 }
 
-fn object_json(object: &ObjectSeen) -> Value {
+pub(crate) fn object_json(object: &ObjectSeen) -> Value {
     let holder = |Holder { role, thread }: &Holder| json!({ "role": role, "thread": thread.as_ref().map(thread_json) });
     json!({
         "name": object.name,
@@ -242,11 +242,11 @@ fn object_json(object: &ObjectSeen) -> Value {
     })
 }
 
-fn thread_json(thread: &ThreadSeen) -> Value {
+pub(crate) fn thread_json(thread: &ThreadSeen) -> Value {
     json!({ "pid": thread.pid, "place": thread.place, "tid": thread.tid, "life": word(thread.life) })
 }
 
-fn word(life: Life) -> &'static str {
+pub(crate) fn word(life: Life) -> &'static str {
     match life {
         Life::Alive => "alive",
         Life::Stopped => "stopped",

@@ -72,11 +72,25 @@ pub(crate) enum Failure {
     Removed {
         region: String,
     },
+    /// It was looked at, and has no name any more.
+    Gone {
+        region: String,
+    },
     Stream {
         region: String,
         error: io::Error,
     },
+    /// What a channel or its door says.
+    Channel {
+        region: String,
+        error: String,
+    },
     LineTooLong {
+        begins_at: u64,
+        most: usize,
+    },
+    /// A line that is longer than what a channel carries at once.
+    LineTooLongForChannel {
         begins_at: u64,
         most: usize,
     },
@@ -97,7 +111,7 @@ impl Failure {
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::Region(error) if *error.kind() == RegionErrorKind::NotFound => Code::NoSuchRegion,
-            Self::Removed { .. } => Code::NoSuchRegion,
+            Self::Removed { .. } | Self::Gone { .. } => Code::NoSuchRegion,
             _ => Code::Failed,
         }
     }
@@ -112,11 +126,18 @@ impl fmt::Display for Failure {
             Self::Removed { region } => {
                 write!(f, "region `{region}`: was removed, and nobody is at the other end")
             }
+            Self::Channel { region, error } => write!(f, "region `{region}`: {error}"),
+            Self::Gone { region } => write!(f, "region `{region}`: was removed"),
             Self::Stream { region, error } => write!(f, "region `{region}`: {error}"),
             Self::LineTooLong { begins_at, most } => write!(
                 f,
                 "the line that begins at byte {begins_at} does not fit the buffer of {most} bytes; \
                  send it with --raw, or make the region with a larger --buffer"
+            ),
+            Self::LineTooLongForChannel { begins_at, most } => write!(
+                f,
+                "the line that begins at byte {begins_at} is longer than the {most} bytes that a channel carries at once; \
+                 send it with --raw, or without --capacity"
             ),
             Self::File { path, error } => write!(f, "{}: {error}", path.display()),
             Self::Input(error) => write!(f, "standard input: {error}"),

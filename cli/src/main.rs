@@ -17,6 +17,8 @@ mod lines;
 #[cfg(not(loom))]
 mod pipe;
 #[cfg(not(loom))]
+mod post;
+#[cfg(not(loom))]
 mod progress;
 #[cfg(not(loom))]
 mod receive;
@@ -24,6 +26,8 @@ mod receive;
 mod report;
 #[cfg(not(loom))]
 mod send;
+#[cfg(not(loom))]
+mod top;
 #[cfg(not(loom))]
 mod torture;
 
@@ -50,6 +54,7 @@ fn run(arguments: &arguments::Arguments) -> Result<failure::Code, failure::Failu
         Command::Stat { name } => inspect::stat(name, arguments.json),
         Command::Doctor { name, repair } => doctor::doctor(name, *repair, arguments.json),
         Command::Why { name, object } => doctor::why(name, object, arguments.json),
+        Command::Top(top) => top::run(top, arguments.json),
         Command::Torture(torture) => torture::run(torture, arguments.json),
         Command::Rm { names, force } => Ok(inspect::remove(names, *force, arguments.json)),
     }

@@ -5,6 +5,7 @@ use crate::channel::{self, Channel};
 use crate::failure::{Code, Failure, Stop};
 use crate::interrupt::Interrupt;
 use crate::pipe;
+use crate::post;
 use crate::progress::Progress;
 use crate::report::{Direction, Transfer};
 use selvedge::region::{ByteReader, ByteStream, Departure, IfGone, Peer, StreamError};
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 const CHUNK: usize = 256 << 10;
 
 /// Where it goes.
-struct Sink {
+pub(crate) struct Sink {
     file: File,
     /// `None` is standard output.
     path: Option<PathBuf>,
@@ -26,7 +27,7 @@ struct Sink {
 }
 
 impl Sink {
-    fn open(path: Option<PathBuf>) -> Result<Self, Failure> {
+    pub(crate) fn open(path: Option<PathBuf>) -> Result<Self, Failure> {
         let file = match &path {
             Some(path) => File::create(path).map_err(|error| Failure::File { path: path.clone(), error })?,
             None => {
@@ -38,7 +39,7 @@ impl Sink {
         Ok(Self { file, path, failed: false })
     }
 
-    fn failure(&self, error: io::Error) -> Failure {
+    pub(crate) fn failure(&self, error: io::Error) -> Failure {
         match &self.path {
             Some(path) => Failure::File { path: path.clone(), error },
             None => Failure::Output(error),
@@ -76,7 +77,10 @@ pub(crate) fn run(receive: &Recv, json: bool) -> Result<Code, Failure> {
     let interrupt = Interrupt::watch()?;
     let progress = Progress::new(None, json);
     let mut transfer = Transfer::new(Direction::Recv, &receive.name, json);
-    let outcome = attempt(receive, &interrupt, &progress, &mut transfer);
+    let outcome = match post::capacity_of(&receive.name, receive.line.capacity(receive.buffer)) {
+        Some(capacity) => post::receive(receive, capacity, &interrupt, &progress, &mut transfer),
+        None => attempt(receive, &interrupt, &progress, &mut transfer),
+    };
     drop(progress);
     Ok(transfer.end(outcome))
 }

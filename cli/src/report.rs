@@ -34,6 +34,9 @@ pub(crate) struct Transfer<'a> {
     /// Bytes that are in the region for the next receiver.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pending: Option<u64>,
+    /// Messages that are in the region for whoever receives: of a channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) waiting: Option<u64>,
     /// Bytes that were read and could not be sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unsent: Option<u64>,
@@ -47,7 +50,18 @@ pub(crate) struct Transfer<'a> {
 
 impl<'a> Transfer<'a> {
     pub(crate) fn new(command: Direction, region: &'a str, json: bool) -> Self {
-        Self { command, region, ended: None, bytes: 0, pending: None, unsent: None, deaths: 0, error: None, json }
+        Self {
+            command,
+            region,
+            ended: None,
+            bytes: 0,
+            pending: None,
+            waiting: None,
+            unsent: None,
+            deaths: 0,
+            error: None,
+            json,
+        }
     }
 
     fn peer(&self) -> &'static str {
@@ -72,6 +86,17 @@ impl<'a> Transfer<'a> {
             (false, Direction::Recv) => format!(
                 "selvedge: region `{region}`: the sender died before it was done; {bytes} bytes received so far, \
                  waiting for another {peer}"
+            ),
+        });
+    }
+
+    /// Says that a sender waits since all receivers of its channel have gone.
+    pub(crate) fn is_alone(&self, progress: &Progress) {
+        let Self { region, bytes, json, .. } = self;
+        progress.say(&match json {
+            true => json_line(self),
+            false => format!(
+                "selvedge: region `{region}`: no receiver is left; {bytes} bytes sent so far, waiting for another receiver"
             ),
         });
     }
@@ -107,7 +132,12 @@ impl<'a> Transfer<'a> {
             Err(Stop::Failed(failure)) => eprintln!("selvedge: {failure}"),
         }
         // Known as soon as an end of the channel was taken.
-        let Some(pending) = self.pending else { return };
+        let pending = match (self.pending, self.waiting) {
+            (Some(bytes), _) => bytes.to_string(),
+            (None, Some(1)) => "1 message".to_owned(),
+            (None, Some(messages)) => format!("{messages} messages"),
+            (None, None) => return,
+        };
         let (bytes, more) = (self.bytes, self.unsent.filter(|unsent| *unsent > 0));
         let more = more.map_or_else(String::new, |unsent| format!("; {unsent} bytes were read and not sent"));
         match self.command {

@@ -6,6 +6,7 @@ use crate::failure::{Code, Failure, Stop};
 use crate::interrupt::Interrupt;
 use crate::lines::{Lines, TooLong};
 use crate::pipe;
+use crate::post;
 use crate::progress::Progress;
 use crate::report::{Direction, Transfer};
 use selvedge::region::{ByteStream, ByteWriter, Departure, IfGone, StreamError};
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 const CHUNK: usize = 256 << 10;
 
 /// What is sent.
-struct Source {
+pub(crate) struct Source {
     file: File,
     /// `None` is standard input.
     path: Option<PathBuf>,
@@ -45,7 +46,7 @@ impl Source {
         Ok(Self { file, path: Some(path), size, failed: false })
     }
 
-    fn failure(&self, error: io::Error) -> Failure {
+    pub(crate) fn failure(&self, error: io::Error) -> Failure {
         match &self.path {
             Some(path) => Failure::File { path: path.clone(), error },
             None => Failure::Input(error),
@@ -80,7 +81,10 @@ pub(crate) fn run(send: &Send, json: bool) -> Result<Code, Failure> {
     let interrupt = Interrupt::watch()?;
     let progress = Progress::new(source.size, json);
     let mut transfer = Transfer::new(Direction::Send, &send.name, json);
-    let outcome = attempt(send, source, &interrupt, &progress, &mut transfer);
+    let outcome = match post::capacity_of(&send.name, send.line.capacity(send.buffer)) {
+        Some(capacity) => post::send(send, capacity, source, &interrupt, &progress, &mut transfer),
+        None => attempt(send, source, &interrupt, &progress, &mut transfer),
+    };
     drop(progress);
     Ok(transfer.end(outcome))
 }

@@ -174,7 +174,7 @@ impl<T: Shared> Receiver<T> {
 
 /// What both ends have.
 macro_rules! both_ends {
-    ($handle:ident, $what:literal, $other:expr, $others:literal) => {
+    ($handle:ident, $what:literal, $own:expr, $other:expr, $others:literal) => {
         impl<T: Shared> $handle<T> {
             /// How many messages are waiting, as of a moment ago; none with capacity zero.
             #[must_use]
@@ -204,6 +204,12 @@ macro_rules! both_ends {
             #[must_use]
             pub fn peers(&self) -> usize {
                 self.way.standing($other)
+            }
+
+            #[doc = concat!("How many processes have a ", $what, ", this one included, as of a moment ago.")]
+            #[must_use]
+            pub fn fellows(&self) -> usize {
+                self.way.standing($own)
             }
 
             #[doc = concat!("The same ", $what, " with another way to wait.")]
@@ -240,4 +246,4 @@ macro_rules! both_ends {
 
 pub(super) use both_ends;
 
-both_ends!(Receiver, "receiver", End::Senders, "senders");
+both_ends!(Receiver, "receiver", End::Receivers, End::Senders, "senders");

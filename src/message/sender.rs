@@ -159,4 +159,4 @@ impl<T: Shared> Sender<T> {
     }
 }
 
-super::receiver::both_ends!(Sender, "sender", End::Receivers, "receivers");
+super::receiver::both_ends!(Sender, "sender", End::Senders, End::Receivers, "receivers");

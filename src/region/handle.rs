@@ -213,9 +213,10 @@ impl RegionOptions {
         }
     }
 
-    /// Maps the region `name` to read it only.
-    pub(super) fn open_to_look(&self, name: &str) -> Result<RegionFile, RegionError> {
-        self.store().open_to_look(&Self::name(name)?)
+    /// Maps the region `name` to read it only; and where it was found.
+    pub(super) fn open_to_look(&self, name: &str) -> Result<(RegionFile, Store, RegionName), RegionError> {
+        let (store, valid) = (self.store(), Self::name(name)?);
+        Ok((store.open_to_look(&valid)?, store, valid))
     }
 
     /// Removes the name of a region, of another version or boot too. Who is attached stays so; the memory goes with the

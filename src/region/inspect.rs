@@ -13,14 +13,18 @@
 //! against the file's size, every loop is bounded by the limits in the header. What contradicts itself is a [`Finding`].
 //! Whoever cuts the file off while it is being read ends the reader (SIGBUS), as it does everybody who has it mapped.
 //!
-//! All that is known of each kind of object is in `inspect/kinds.rs`.
+//! All that is known of each kind of object is in `inspect/kinds.rs`, and what its words count in `inspect/counters.rs`.
 
+mod counters;
+mod inspector;
 mod kinds;
 mod processes;
 
+pub use counters::Counter;
+pub use inspector::Inspector;
 pub use processes::{Life, ProcessSeen, ThreadSeen};
 
-use super::error::{RegionError, RegionErrorKind};
+use super::error::RegionError;
 use super::handle::{Region, RegionOptions};
 use super::header::RegionId;
 use super::kind::Kind;
@@ -97,6 +101,13 @@ pub struct ObjectSeen {
     pub kind: Option<Kind>,
     /// Its state, in words.
     pub state: String,
+    /// How much is in it or taken of it: messages or bytes that were sent and not received, those that came back included;
+    /// buffers, permits; members of a barrier that have arrived. `None` where there is nothing of the kind.
+    pub depth: Option<u64>,
+    /// How much `depth` can be; 0 where messages pass from hand to hand. Of an unbounded queue its quota.
+    pub capacity: Option<u64>,
+    /// What has gone through it, as far as its own words count that.
+    pub counters: Vec<Counter>,
     /// Which calls would wait now, and for what: sentences.
     pub waits: Vec<String>,
     /// Who holds something of it.
@@ -107,6 +118,8 @@ pub struct ObjectSeen {
     reset: Option<&'static str>,
     is_damaged: bool,
     is_nameless: bool,
+    /// Its entry of the registry, and what that said.
+    entry: Option<(usize, EntrySeen)>,
 }
 
 /// Who holds something of an object.
@@ -190,6 +203,7 @@ impl fmt::Display for Finding {
 
 impl ObjectSeen {
     fn new(seen: &Seen, object: ObjectId, name: &Name, kind: Option<Kind>, says: &Says) -> Self {
+        let entry = None;
         let is_nameless = matches!(name, Name::Removed(_));
         let name = match name {
             Name::Known(name) => name.clone(),
@@ -197,11 +211,32 @@ impl ObjectSeen {
             Name::Removed(index) => format!("(removed, entry {index})"),
             Name::Directory => "(directory)".to_owned(),
         };
-        let Says { state, waits, held, repair, reset, is_damaged } = says.clone();
+        let Says { state, depth, capacity, waits, held, repair, reset, is_damaged, counters } = says.clone();
         let holder = |(role, slot): (_, Option<_>)| Holder { role, thread: slot.and_then(|slot| seen.thread(slot)) };
         let holders = held.into_iter().map(holder).collect();
         let waiters = seen.waiters(|waiting| waiting == Waiting::Object(object));
-        Self { name, kind, state, waits, holders, waiters, repair, reset, is_damaged, is_nameless }
+        Self {
+            name,
+            kind,
+            state,
+            depth,
+            capacity,
+            counters,
+            waits,
+            holders,
+            waiters,
+            repair,
+            reset,
+            is_damaged,
+            is_nameless,
+            entry,
+        }
+    }
+
+    /// Whether it is the same object as the one of an earlier look, which was not removed and made anew meanwhile.
+    #[must_use]
+    pub fn is(&self, earlier: &Self) -> bool {
+        (self.entry, self.kind) == (earlier.entry, earlier.kind)
     }
 
     /// What it is and its name, as messages show it.
@@ -296,7 +331,16 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 struct Look {
     words: Words,
     directory: Says,
-    objects: Vec<(ObjectId, Name, Option<Kind>, Says)>,
+    objects: Vec<Found>,
+}
+
+/// What was read of an object.
+struct Found {
+    id: ObjectId,
+    name: Name,
+    kind: Option<Kind>,
+    says: Says,
+    entry: (usize, EntrySeen),
 }
 
 impl Look {
@@ -310,7 +354,7 @@ impl Look {
     /// Whether somebody came or went meanwhile; or something is held by nobody, which somebody holds who came after the
     /// participants were looked at, or the memory is damaged.
     fn contradicts_itself(&self, table: Participants<'_>) -> bool {
-        let all = self.objects.iter().map(|(_, _, _, says)| says).chain([&self.directory]);
+        let all = self.objects.iter().map(|found| &found.says).chain([&self.directory]);
         let by_nobody = |slot: Option<ThreadSlot>| slot.is_none_or(|slot| !self.words.has(slot));
         let is_odd = |says: &Says| says.is_damaged || says.held.iter().any(|(_, slot)| by_nobody(*slot));
         !self.words.are_still(table) || all.into_iter().any(is_odd)
@@ -318,7 +362,10 @@ impl Look {
 
     fn judged(&self, memory: &Memory) -> Inspection {
         let (file, seen) = (memory.file(), self.words.judged());
-        let objects = self.objects.iter().map(|(id, name, kind, says)| ObjectSeen::new(&seen, *id, name, *kind, says));
+        let objects = self.objects.iter().map(|Found { id, name, kind, says, entry }| ObjectSeen {
+            entry: Some(*entry),
+            ..ObjectSeen::new(&seen, *id, name, *kind, says)
+        });
         // What is left in the memory of an object that was removed is of interest to those who still have it alone.
         let is_used =
             |object: &ObjectSeen| !object.is_nameless || !object.holders.is_empty() || !object.waiters.is_empty();
@@ -336,18 +383,22 @@ impl Look {
 }
 
 /// What an entry of the registry holds; `None` if it was never used.
-fn object(memory: &Memory, index: usize) -> Option<(ObjectId, Name, Option<Kind>, Says)> {
+fn object(memory: &Memory, index: usize) -> Option<Found> {
     let registry = memory.registry();
     let name = name_of(memory, index)?;
+    let entry = (index, registry.seen(index));
     let extent = registry.extent(index)?;
     let state = "damaged: its entry says what none says".to_owned();
     let damaged = || Says { state, is_damaged: true, ..Says::default() };
-    let says = match registry.seen(index) {
+    let says = match entry.1 {
         EntrySeen::Corrupt => None,
         _ => kinds::says(memory, extent),
     };
-    let says = says.unwrap_or_else(damaged);
-    Some((registry::object_of(index), name, Kind::from_number(extent.shape.kind), says))
+    let mut says = says.unwrap_or_else(damaged);
+    if !says.is_damaged {
+        says.counters = counters::of(memory, extent);
+    }
+    Some(Found { id: registry::object_of(index), name, kind: Kind::from_number(extent.shape.kind), says, entry })
 }
 
 /// What an object is called.
@@ -402,12 +453,7 @@ impl RegionOptions {
     /// # Ok::<(), selvedge::region::RegionError>(())
     /// ```
     pub fn inspect(&self, name: &str) -> Result<Inspection, RegionError> {
-        let file = self.open_to_look(name)?;
-        let size = file.mapping().size() as u64;
-        let too_small = || RegionError::new(name, RegionErrorKind::TooSmall { needed: u64::MAX, given: size });
-        let memory = Memory::new(file).ok_or_else(too_small)?;
-        let table = memory.participants().ok_or_else(too_small)?;
-        Ok(Inspection::of(&memory, table))
+        self.inspector(name)?.inspect()
     }
 }
 

@@ -21,6 +21,7 @@ use crate::primitives::{
     Objects, Participants, RawBarrier, RawChannel, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool,
     RawQueue, RawRendezvous, RawRing, RawRwLock, RawSemaphore, RawUnbounded, Repair,
 };
+use crate::sync::AtomicU32;
 use core::ptr::NonNull;
 use core::slice;
 
@@ -176,6 +177,27 @@ impl Memory {
         // SAFETY: and that many words, which lie in the extent (`find`).
         let words = unsafe { words.as_ref() };
         Some((control, words))
+    }
+
+    /// Where the word lies that begins so many bytes from the beginning of an object.
+    fn place_of(&self, extent: Extent, at: usize, bytes: usize) -> Option<usize> {
+        // As in `find`: the extent is believed only as far as it stays within the arena.
+        let fits = at.checked_add(bytes)? <= usize::try_from(extent.shape.bytes).ok()?
+            && extent.offset.checked_add(extent.shape.bytes)? <= self.offsets.arena_bytes;
+        fits.then_some(())?;
+        self.offsets.arena.checked_add(usize::try_from(extent.offset).ok()?)?.checked_add(at)
+    }
+
+    /// The `u64` that lies `at` bytes from the beginning of an object's control block, as of a moment ago.
+    pub(crate) fn long_in_passing(&self, extent: Extent, at: usize) -> Option<u64> {
+        Some(self.file.mapping().word(self.place_of(extent, at, size_of::<u64>())?)?.peek())
+    }
+
+    /// The `u32` that lies `at` bytes from the beginning of an object's control block, as of a moment ago.
+    pub(crate) fn word_in_passing(&self, extent: Extent, at: usize) -> Option<u32> {
+        let word = self.file.mapping().at::<AtomicU32>(self.place_of(extent, at, size_of::<u32>())?)?;
+        // SAFETY: in the mapping and aligned (`at`), which lives as long as `self` (I3); control blocks consist of such words.
+        Some(unsafe { word.as_ref() }.peek())
     }
 
     /// Calls `visit` with what there is to repair of an object.

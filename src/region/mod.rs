@@ -89,7 +89,7 @@ pub use event::{Event, EventError};
 pub use handle::{ObjectEntry, Region, RegionOptions};
 pub use header::RegionId;
 #[cfg(not(loom))]
-pub use inspect::{Finding, Holder, Inspection, Life, ObjectSeen, ProcessSeen, Remedy, ThreadSeen};
+pub use inspect::{Counter, Finding, Holder, Inspection, Inspector, Life, ObjectSeen, ProcessSeen, Remedy, ThreadSeen};
 pub use kind::Kind;
 pub use limits::Limits;
 pub use messages::{QueueLoan, QueueRecvError, QueueSendError};

@@ -52,6 +52,9 @@ fn the_last_handle_of_a_process_counts() {
     drop(one);
     drop(other);
     assert_eq!((receiver.peers(), receiver.try_recv()), (1, Err(RecvError::Empty)), "there is the clone");
+    assert_eq!((receiver.fellows(), clone.fellows(), clone.peers()), (1, 1, 1), "a process counts once");
+    let only_receivers = region.receiver::<[u64; 2]>("of receivers", CAPACITIES[1]).expect("a channel");
+    assert_eq!((only_receivers.fellows(), only_receivers.peers()), (1, 0));
     // In another thread, where it is the first use of the region.
     thread::spawn(move || drop(clone)).join().expect("no panic");
     assert_eq!((receiver.peers(), receiver.try_recv()), (0, Err(RecvError::Disconnected)));

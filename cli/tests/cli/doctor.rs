@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 /// What a command printed, with process and thread ids replaced by who they are.
-fn said(place: &Place, line: &[&str], code: i32, named: &[(u32, &str)]) -> String {
+pub(crate) fn said(place: &Place, line: &[&str], code: i32, named: &[(u32, &str)]) -> String {
     let finished = place.run(line).code(code);
     assert_eq!(finished.stderr, "");
     let text = String::from_utf8(finished.stdout).expect("text");
@@ -34,7 +34,7 @@ fn said_of_the_still(place: &Place, line: &[&str], code: i32, named: &[(u32, &st
 }
 
 #[track_caller]
-fn stop(running: &mut Running) {
+pub(crate) fn stop(running: &mut Running) {
     running.signal(Signal::STOP);
     let stat = format!("/proc/{}/task", running.pid());
     let stopped = |path: std::path::PathBuf| {
@@ -47,7 +47,7 @@ fn stop(running: &mut Running) {
 }
 
 /// A sender and a receiver of region `s` that both have nothing to do.
-fn idle_pair(place: &Place) -> (Running, Running) {
+pub(crate) fn idle_pair(place: &Place) -> (Running, Running) {
     let mut sender = place.selvedge(&["send", "--buffer", "64K", "s"]).piped().start();
     sender.write(b"one\n");
     // First come, first shown; and it makes the region. Asked without attaching, which would take the first place.

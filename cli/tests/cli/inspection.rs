@@ -219,7 +219,7 @@ fn output_that_nobody_reads_is_an_error_and_no_panic() {
 }
 
 /// The other side of a terminal on which a command speaks.
-fn terminal() -> (File, File) {
+pub(crate) fn terminal() -> (File, File) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
     grantpt(&master).expect("a terminal");
     unlockpt(&master).expect("a terminal");
@@ -255,7 +255,12 @@ fn a_progress_bar_is_shown_on_a_terminal_only() {
 
 /// Reads what a terminal shows until it `is_right`, and does something every few milliseconds `meanwhile`.
 #[track_caller]
-fn until_shown(master: &mut File, what: &str, is_right: impl Fn(&str) -> bool, mut meanwhile: impl FnMut()) -> String {
+pub(crate) fn until_shown(
+    master: &mut File,
+    what: &str,
+    is_right: impl Fn(&str) -> bool,
+    mut meanwhile: impl FnMut(),
+) -> String {
     let deadline = Deadline::after(PATIENCE);
     let mut shown = String::new();
     let mut buffer = [0; 4096];

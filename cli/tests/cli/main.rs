@@ -4,12 +4,14 @@
 //! for what when it is reached.
 #![cfg(not(loom))]
 
+mod channels;
 mod death;
 mod doctor;
 mod inspection;
 mod interruption;
 mod pipes;
 mod support;
+mod top;
 mod torture;
 mod transfer;
 mod turns;

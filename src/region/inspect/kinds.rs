@@ -5,6 +5,7 @@
 
 use super::super::kind::Kind;
 use super::super::memory::Memory;
+use super::counters::Counter;
 use crate::primitives::ends::End;
 use crate::primitives::mutex::MutexSeen;
 use crate::primitives::once::OnceSeen;
@@ -29,6 +30,9 @@ use std::collections::HashSet;
 pub(super) struct Says {
     /// Its state, in words.
     pub(super) state: String,
+    /// How much is in it, or taken of it, and how much at most.
+    pub(super) depth: Option<u64>,
+    pub(super) capacity: Option<u64>,
     /// Which calls would wait now, and for what.
     pub(super) waits: Vec<String>,
     /// Who holds something of it, as what; `None` for somebody whom no region has.
@@ -39,6 +43,8 @@ pub(super) struct Says {
     pub(super) reset: Option<&'static str>,
     /// It holds what nobody writes.
     pub(super) is_damaged: bool,
+    /// What has gone through it.
+    pub(super) counters: Vec<Counter>,
 }
 
 impl Says {
@@ -48,6 +54,10 @@ impl Says {
 
     fn damaged() -> Self {
         Self { is_damaged: true, ..Self::state("damaged: it holds what nobody writes") }
+    }
+
+    fn holding(self, depth: u64, capacity: u64) -> Self {
+        Self { depth: Some(depth), capacity: Some(capacity), ..self }
     }
 
     fn waiting(mut self, why: impl Into<String>) -> Self {
@@ -153,6 +163,7 @@ fn owned_semaphore(semaphore: OwnedSemaphore<'_>) -> Says {
         repair: "its permits come home",
         ..Says::state(format!("{available} of {permits} permits are there"))
     };
+    let says = says.holding(u64::from(permits.saturating_sub(available)), permits.into());
     match available {
         0 => says.waiting("`acquire` waits until a holder gives permits back"),
         _ => says,
@@ -197,6 +208,7 @@ fn pool(pool: Pool<'_>) -> Says {
     let in_use = pool.in_use();
     let state = format!("{in_use} of {buffers} buffers are taken");
     let says = Says { held, repair: "its buffers come home", ..Says::state(state) };
+    let says = says.holding(in_use as u64, buffers as u64);
     if in_use < buffers { says } else { says.waiting("`take` waits until a holder gives a buffer back") }
 }
 
@@ -215,13 +227,14 @@ fn unbounded(queue: Unbounded<'_>, quota: u64) -> Says {
         repair: "its memory is free again",
         ..Says::state(format!("memory for {in_use} of {quota} messages is in use"))
     };
+    let says = says.holding(queue.len() as u64, quota);
     if queue.is_empty() { says.waiting("Who receives waits until somebody sends") } else { says }
 }
 
 fn rendezvous(rendezvous: Rendezvous<'_>) -> Says {
     let mut held = Vec::new();
     let waiting = rendezvous.seen();
-    match waiting {
+    let says = match waiting {
         Seen::Nobody => {
             Says::state("nobody waits at it").waiting("`send` waits for a receiver, and `recv` for a sender")
         }
@@ -235,7 +248,8 @@ fn rendezvous(rendezvous: Rendezvous<'_>) -> Says {
             let says = Says { held, repair: "its request is withdrawn", ..Says::state("a receiver waits") };
             says.waiting("`recv` waits for its turn and for a sender")
         }
-    }
+    };
+    says.holding(0, 0)
 }
 
 fn queue(queue: Queue<'_>, kind: Kind, capacity: u64) -> Says {
@@ -261,6 +275,7 @@ fn queue(queue: Queue<'_>, kind: Kind, capacity: u64) -> Says {
         _ => "what it was sending or had received is gone, and its buffers come home",
     };
     let says = Says { held, repair, ..Says::state(format!("{length} of {capacity} messages{came_back}")) };
+    let says = says.holding((length + returned) as u64, capacity);
     let says = match queue.pool().in_use() < queue.pool().buffers() {
         _ if is_full => says.waiting("Who sends waits until somebody receives"),
         true => says,
@@ -307,7 +322,8 @@ fn barrier(control: &RawBarrier, places: &[AtomicU32]) -> Says {
     let joined = held.len();
     let state = format!("{arrived} of {members} have arrived, {joined} are members");
     let waits = format!("`wait` waits until all {members} have arrived");
-    Says { held, repair: "the barrier breaks, and the other members are told", ..Says::state(state).waiting(waits) }
+    let says = Says::state(state).waiting(waits).holding(arrived.into(), members as u64);
+    Says { held, repair: "the barrier breaks, and the other members are told", ..says }
 }
 
 fn once(control: &RawOnce) -> Says {
@@ -337,7 +353,7 @@ fn ring(control: &RawRing, capacity: u64, what: &str) -> Says {
     let Some(filled) = filled else { return Says::damaged() };
     let mut says = Says {
         repair: "the role becomes vacant, and the other side is told",
-        ..Says::state(format!("{filled} of {capacity} {what}"))
+        ..Says::state(format!("{filled} of {capacity} {what}")).holding(filled.into(), capacity)
     };
     for (role, name) in [(control.role::<PRODUCER>(), "sender"), (control.role::<CONSUMER>(), "receiver")] {
         side(&mut says, role, name);
