@@ -15,9 +15,12 @@ mod shared;
 use actors::fork;
 use alone::alone;
 use patience::patience;
+use selvedge::message::{Capacity, Select};
+use selvedge::primitives::waiting::Wait;
 use selvedge::region::{LockError, RegionOptions};
 use selvedge::sync::{has_waitv, steps};
 use shared::{Mark, Shared};
+use std::thread;
 use std::time::Duration;
 
 /// Regions whose sleepers leave every repair to the keepers.
@@ -53,6 +56,40 @@ fn keepers_that_poll_notice_every_death() {
                 other => panic!("the owner died, and the lock says {other:?}"),
             }
             owner.await_death();
+        }
+    });
+}
+
+#[test]
+fn who_selects_and_who_waits_for_futures_looks_now_and_then() {
+    alone(Duration::from_secs(120), || {
+        steps::forbid_waitv();
+        let region = options().anonymous().expect("a region");
+        let (sender, receiver) = region.channel::<u64>("channel", Capacity::Bounded(4)).expect("a channel");
+        let event = region.event("event").expect("an event");
+        for round in 0..10 {
+            let sends = thread::scope(|scope| {
+                let waits = scope.spawn(|| {
+                    let mut select = Select::new().with_wait(Wait::Block);
+                    // The second word is the one that no wait is on.
+                    select.event(&event);
+                    select.recv(&receiver);
+                    select.select_deadline(patience()).expect("in time").recv(&receiver)
+                });
+                sender.send(round).expect("there is space");
+                waits.join().expect("it ends")
+            });
+            assert_eq!(sends, Ok(round));
+            thread::scope(|scope| {
+                let waits = scope.spawn(|| pollster::block_on(receiver.recv_async()));
+                sender.send(round).expect("there is space");
+                let deadline = patience();
+                while !waits.is_finished() {
+                    assert!(!deadline.has_passed(), "the future waits in vain for a message");
+                    thread::yield_now();
+                }
+                assert_eq!(waits.join().expect("it ends"), Ok(round));
+            });
         }
     });
 }

@@ -57,6 +57,7 @@ pub const ALL: &[Property] = &[
         "P2",
         "when nobody is left to send, what was sent is received, and then it is told; so is a sender when nobody is left to receive",
     ),
+    property("X1", "a select does one of its operations, no other, and knows which; and leaves no trace at the others"),
     property("F1", "a death is seen, once, by everybody who waits for what the dead held or would have done"),
     property("F2", "nothing is taken from a thread that can still run"),
     property("F3", "a slot is used again only when every word that names it is clear and nobody works on it still"),

@@ -34,7 +34,11 @@ mod on_loom {
     const SCHEDULES: u64 = 60;
 
     /// Models that are too large to gate a change on loom, even without preemptions: there they run in `ci/deep`.
-    const NOT_ON_LOOM: [&str; 2] = ["owned_semaphore/four_share_one_permit", "owned_semaphore/two_die_all_comes_home"];
+    const NOT_ON_LOOM: [&str; 3] = [
+        "owned_semaphore/four_share_one_permit",
+        "owned_semaphore/two_die_all_comes_home",
+        "select/wake_is_passed_on_past_a_larger_one",
+    ];
 
     /// Set in the process that runs one trial itself: the file to which it writes its row of the ledger.
     const ALONE: &str = "SELVEDGE_TRIAL_ALONE";

@@ -1,7 +1,7 @@
 //! Why a message was not sent, or none was received.
 
 use crate::region::channel::Refusal;
-use crate::region::{ObjectName, Unusable};
+use crate::region::{ObjectName, OsError, Unusable};
 use core::fmt;
 
 /// Why a message was not sent; it comes back, or the loan in which it lies.
@@ -22,6 +22,8 @@ pub enum SendError<T> {
     TooManyThreads(T, u32),
     /// The region of the channel of this name can be used no longer.
     Unusable(T, Unusable, ObjectName),
+    /// The system has no thread to wait for the future (futures only).
+    Os(T, OsError),
 }
 
 impl<T> SendError<T> {
@@ -34,6 +36,7 @@ impl<T> SendError<T> {
             Refusal::Corrupt => Self::Corrupt(message, name.clone()),
             Refusal::TooManyThreads(limit) => Self::TooManyThreads(message, limit),
             Refusal::Unusable(why) => Self::Unusable(message, why, name.clone()),
+            Refusal::Os(error) => Self::Os(message, error),
         }
     }
 
@@ -47,6 +50,7 @@ impl<T> SendError<T> {
             Self::Corrupt(_, name) => SendError::Corrupt(message, name),
             Self::TooManyThreads(_, limit) => SendError::TooManyThreads(message, limit),
             Self::Unusable(_, why, name) => SendError::Unusable(message, why, name),
+            Self::Os(_, error) => SendError::Os(message, error),
         }
     }
 
@@ -59,6 +63,7 @@ impl<T> SendError<T> {
             | Self::OutOfMemory(message, _)
             | Self::Corrupt(message, _)
             | Self::TooManyThreads(message, _)
+            | Self::Os(message, _)
             | Self::Unusable(message, ..) => message,
         }
     }
@@ -79,6 +84,7 @@ impl<T> fmt::Debug for SendError<T> {
             Self::Corrupt(_, name) => write!(f, "Corrupt(.., {name:?})"),
             Self::TooManyThreads(_, limit) => write!(f, "TooManyThreads(.., {limit})"),
             Self::Unusable(_, why, name) => write!(f, "Unusable(.., {why:?}, {name:?})"),
+            Self::Os(_, error) => write!(f, "Os(.., {error:?})"),
         }
     }
 }
@@ -95,6 +101,7 @@ impl<T> fmt::Display for SendError<T> {
                 write!(f, "the region's {limit} places for threads of this process are taken")
             }
             Self::Unusable(_, why, name) => write!(f, "channel {name}: {why}"),
+            Self::Os(_, error) => error.fmt(f),
         }
     }
 }
@@ -120,6 +127,8 @@ pub enum RecvError {
     },
     /// The region of the channel of this name can be used no longer.
     Unusable(Unusable, ObjectName),
+    /// The system has no thread to wait for the future, or no descriptor (futures and descriptors only).
+    Os(OsError),
 }
 
 impl RecvError {
@@ -132,6 +141,7 @@ impl RecvError {
             Refusal::Corrupt => Self::Corrupt(name.clone()),
             Refusal::TooManyThreads(limit) => Self::TooManyThreads { limit },
             Refusal::Unusable(why) => Self::Unusable(why, name.clone()),
+            Refusal::Os(error) => Self::Os(error),
         }
     }
 }
@@ -147,6 +157,7 @@ impl fmt::Display for RecvError {
                 write!(f, "the region's {limit} places for threads of this process are taken")
             }
             Self::Unusable(why, name) => write!(f, "channel {name}: {why}"),
+            Self::Os(error) => error.fmt(f),
         }
     }
 }

@@ -172,7 +172,13 @@ pub struct Received<'a, T: Shared> {
 impl<'a, T: Shared> Received<'a, T> {
     #[inline]
     pub(super) fn of(way: &'a dyn Way<T>, patience: Patience) -> Result<Self, Refusal> {
-        Ok(Self { held: Held::of(way, way.receive(patience)?)? })
+        Self::in_buffer(way, way.receive(patience)?)
+    }
+
+    /// The message that was received in this buffer.
+    #[inline]
+    pub(super) fn in_buffer(way: &'a dyn Way<T>, buffer: usize) -> Result<Self, Refusal> {
+        Ok(Self { held: Held::of(way, buffer)? })
     }
 }
 

@@ -7,14 +7,20 @@
 
 mod capacity;
 mod error;
+#[cfg(not(loom))]
+mod future;
 mod iter;
 mod loan;
 mod receiver;
+mod select;
 mod sender;
 
 pub use capacity::Capacity;
 pub use error::{RecvError, SendError};
+#[cfg(not(loom))]
+pub use future::{ReceiverFd, Receiving, Sending};
 pub use iter::{Iter, TryIter};
 pub use loan::{Loan, Received};
 pub use receiver::Receiver;
+pub use select::{Select, SelectError, Selected};
 pub use sender::Sender;

@@ -49,6 +49,10 @@ impl<T: Shared> Receiver<T> {
         Self { way, capacity }
     }
 
+    pub(super) fn way(&self) -> &(dyn Way<T> + 'static) {
+        &*self.way
+    }
+
     /// Receives, waiting as long as it takes.
     ///
     /// # Errors

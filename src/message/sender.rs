@@ -59,6 +59,10 @@ impl<T: Shared> Sender<T> {
         Self { way, capacity }
     }
 
+    pub(super) fn way(&self) -> &(dyn Way<T> + 'static) {
+        &*self.way
+    }
+
     /// Sends, waiting as long as it takes.
     ///
     /// # Errors

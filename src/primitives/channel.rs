@@ -18,7 +18,8 @@
 //! **Invariants.**
 //! - I1: what a process has sent was sent before it left; so whoever sees it gone, and looks after that, sees all of it.
 //! - I2: whoever waits looks for its counterpart after it has set the gate's `SLEEPERS`, and whoever leaves signals after
-//!   that: one of the two sees the other (gate, I1).
+//!   that: one of the two sees the other (gate, I1). To be gone is worth a wake given on: the signal to all may have found the
+//!   flag cleared, for a wake that one of them has had.
 //!
 //! A message that is sent while the last receiver leaves may stay in a queue, for whoever comes next.
 //!
@@ -30,6 +31,7 @@
 //! **Models.** `channel/*`.
 
 use super::ends::{End, Gone, RawEnds};
+use super::gate::Refusal;
 use super::participants::{Participants, ThreadSlot};
 use super::pool::Pool;
 use super::queue::Taken;
@@ -38,8 +40,10 @@ use super::waiting::{Caller, ObjectId};
 use crate::sync::{AtomicU64, Deadline};
 
 mod line;
+mod operation;
 
 pub use line::{Line, RawLine};
+pub use operation::{Receiving, Sending};
 
 /// The control block of a channel.
 #[derive(Debug, Default)]
@@ -67,6 +71,11 @@ pub enum ChannelError {
     Disconnected,
     /// The words contradict each other: somebody has written there who should not.
     Corrupt,
+}
+
+impl Refusal for ChannelError {
+    const WOULD_BLOCK: Self = Self::WouldBlock;
+    const TIMED_OUT: Self = Self::TimedOut;
 }
 
 impl<L> RawChannel<L> {
@@ -139,7 +148,8 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
         object: ObjectId,
         deadline: Option<Deadline>,
     ) -> Result<usize, ChannelError> {
-        attempted(|| self.try_buffer(caller.slot), |attempt| self.pool().wait(caller, object, deadline, attempt))
+        // As in the pool itself.
+        self.pool().gate().until(caller, object, deadline, || self.try_buffer(caller.slot), || true)
     }
 
     /// Sends the message in a buffer that the caller has filled, if it can be sent now. Never blocks.
@@ -151,7 +161,7 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
         if self.is_gone(End::Receivers) {
             return Err(ChannelError::Disconnected);
         }
-        self.line.try_send(table, buffer)
+        self.line.try_send_above(table, buffer, None)
     }
 
     /// Sends the message in a buffer that the caller has filled, waiting as long as it takes or until `deadline`, and as
@@ -177,8 +187,17 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
     /// # Errors
     /// `WouldBlock`, `Disconnected`, `Corrupt`.
     #[inline]
-    pub fn try_receive(&self, slot: ThreadSlot) -> Result<Taken, ChannelError> {
-        drained(|| self.line.try_receive(slot), &|| self.ends.gone(End::Senders))
+    pub fn try_receive(&self, table: Participants<'_>, slot: ThreadSlot) -> Result<Taken, ChannelError> {
+        self.try_receive_above(table, slot, None)
+    }
+
+    fn try_receive_above(
+        &self,
+        table: Participants<'_>,
+        slot: ThreadSlot,
+        above: Option<ThreadSlot>,
+    ) -> Result<Taken, ChannelError> {
+        drained(|| self.line.try_receive_above(table, slot, above), &|| self.ends.gone(End::Senders))
     }
 
     /// Receives a message, in its buffer, waiting as long as it takes or until `deadline`, and as long as there are senders.
@@ -258,16 +277,4 @@ fn drained<R>(
             return Err(ChannelError::Disconnected);
         }
     }
-}
-
-/// An attempt, and if it would block, as many more as it takes while waiting.
-fn attempted<R>(
-    attempt: impl Fn() -> Result<R, ChannelError>,
-    wait: impl FnOnce(&dyn Fn() -> Option<Result<R, ChannelError>>) -> Option<Result<R, ChannelError>>,
-) -> Result<R, ChannelError> {
-    let once = || match attempt() {
-        Err(ChannelError::WouldBlock) => None,
-        answer => Some(answer),
-    };
-    once().or_else(|| wait(&once)).unwrap_or(Err(ChannelError::TimedOut))
 }

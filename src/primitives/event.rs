@@ -44,7 +44,7 @@
 
 use super::undertaker::{Dead, Repair};
 use super::waiting::{Caller, ObjectId};
-use crate::sync::{AtomicU32, Deadline, Ordering, WaitOutcome, futex_wake, spin_loop};
+use crate::sync::{AtomicU32, Deadline, Ordering, WaitOn, WaitOutcome, futex_wake, spin_loop};
 
 const WAITERS: u32 = 1 << 31;
 const SET: u32 = 1 << 30;
@@ -56,6 +56,10 @@ const COUNT: u32 = SET - 1;
 pub struct RawEvent {
     word: AtomicU32,
 }
+
+/// A moment in the life of an event: since when somebody waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment(u32);
 
 /// The deadline passed, and it had not happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +108,29 @@ impl RawEvent {
     pub fn is_set(&self) -> bool {
         // Acquire: pairs with the Release in set.
         self.word.load(Ordering::Acquire) & SET != 0
+    }
+
+    /// The present moment. Never blocks.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        // Relaxed: it says nothing of what happened.
+        Moment(self.word.load(Ordering::Relaxed) & COUNT)
+    }
+
+    /// Whether it has happened, or had since that moment. Never blocks; if so, what the setter did happens before the return.
+    #[must_use]
+    pub fn has_happened_since(&self, moment: Moment) -> bool {
+        // Acquire: pairs with the Release in set.
+        let found = self.word.load(Ordering::Acquire);
+        found & SET != 0 || found & COUNT != moment.0
+    }
+
+    /// Announces somebody who will look once more and then sleep; and on what. Never blocks.
+    #[must_use]
+    pub fn arm(&self) -> WaitOn<'_> {
+        // Relaxed: says only that somebody sleeps.
+        let found = self.word.fetch_or(WAITERS, Ordering::Relaxed);
+        WaitOn { word: &self.word, expected: found | WAITERS }
     }
 
     /// Whether somebody may wait for it, as of a moment ago; for people and tests.

@@ -34,7 +34,7 @@
 //! **References.** Eventcounts: Reed and Kanodia, "Synchronization with eventcounts and sequencers", CACM 1979.
 
 use super::waiting::{Caller, ObjectId};
-use crate::sync::{AtomicU32, Deadline, Ordering, WaitOutcome, fence, futex_wake, spin_loop};
+use crate::sync::{AtomicU32, Deadline, Ordering, WaitOn, WaitOutcome, fence, futex_wake, spin_loop};
 
 const SLEEPERS: u32 = 1;
 const CHANGE: u32 = 2;
@@ -44,6 +44,14 @@ const CHANGE: u32 = 2;
 #[repr(transparent)]
 pub struct RawGate {
     word: AtomicU32,
+}
+
+/// Why there is no answer: not now, or not in time; or for some other reason.
+pub trait Refusal: PartialEq {
+    /// Not without waiting.
+    const WOULD_BLOCK: Self;
+    /// Not in time.
+    const TIMED_OUT: Self;
 }
 
 impl RawGate {
@@ -75,9 +83,7 @@ impl RawGate {
             spin_loop();
         }
         loop {
-            // Relaxed: before the fence. A write in any case: a wake orders nothing, and a load after it might find the flag
-            // that the signal has cleared (I2).
-            let found = self.word.fetch_or(SLEEPERS, Ordering::Relaxed);
+            let armed = self.arm();
             // SeqCst: pairs with the fence in signal (I1): whoever was refused the flag by a change sees what that is about.
             fence(Ordering::SeqCst);
             if let Some(done) = attempt() {
@@ -90,9 +96,46 @@ impl RawGate {
             if timed_out {
                 return None;
             }
-            timed_out = caller.sleep(object, &self.word, found | SLEEPERS, deadline) == WaitOutcome::TimedOut;
+            timed_out = caller.sleep(object, armed.word, armed.expected, deadline) == WaitOutcome::TimedOut;
             slept = true;
         }
+    }
+
+    /// Announces somebody who will try once more, after a fence, and then sleep; and on what. Never blocks.
+    #[must_use]
+    pub fn arm(&self) -> WaitOn<'_> {
+        // Relaxed: before the fence. A write in any case: a wake orders nothing, and a load after it might find the flag
+        // that the signal has cleared (I2).
+        let found = self.word.fetch_or(SLEEPERS, Ordering::Relaxed);
+        WaitOn { word: &self.word, expected: found | SLEEPERS }
+    }
+
+    /// Announces somebody who waits here already, and whom a wake may have missed. A fence, and a signal if there is something to
+    /// wait for no more, follow. Never blocks.
+    pub fn announce(&self) {
+        let _ = self.arm();
+    }
+
+    /// An attempt, and if it would block, as many more as it takes while waiting, as long as that takes or until `deadline`.
+    ///
+    /// `more` says whether somebody else who waits here could go on.
+    ///
+    /// # Errors
+    /// Those of the attempt, but "timed out" for "would block".
+    #[inline]
+    pub fn until<R, E: Refusal>(
+        &self,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        deadline: Option<Deadline>,
+        attempt: impl Fn() -> Result<R, E>,
+        more: impl Fn() -> bool,
+    ) -> Result<R, E> {
+        let once = || match attempt() {
+            Err(error) if error == E::WOULD_BLOCK => None,
+            answer => Some(answer),
+        };
+        once().or_else(|| self.wait(caller, object, deadline, once, more)).unwrap_or(Err(E::TIMED_OUT))
     }
 
     /// Wakes one of those who wait, if there are any, after something that one of them waits for. Never blocks.

@@ -6,6 +6,7 @@
 
 pub mod barrier;
 pub mod channel;
+pub mod choice;
 pub mod condvar;
 pub mod ends;
 pub mod event;
@@ -21,6 +22,7 @@ pub mod rendezvous;
 pub mod ring;
 pub mod role;
 pub mod rwlock;
+pub mod select;
 pub mod semaphore;
 pub mod stream;
 pub mod unbounded;
@@ -29,6 +31,7 @@ pub mod waiting;
 
 pub use barrier::RawBarrier;
 pub use channel::RawChannel;
+pub use choice::RawChoice;
 pub use condvar::RawCondvar;
 pub use ends::RawEnds;
 pub use event::RawEvent;

@@ -58,6 +58,7 @@
 //! **References.** Kernel documents `locking/robust-futexes` and `locking/robust-futex-ABI`; hazards after Michael,
 //! "Hazard Pointers", IEEE TPDS 2004.
 
+use super::choice::RawChoice;
 use crate::sync::{LIFE_DIED, LIFE_ID_MASK, LIFE_WAITERS, LifeWord, Ordering, fence, futex_wake};
 
 mod entries;
@@ -156,6 +157,11 @@ impl<'a> Participants<'a> {
     #[must_use]
     pub fn thread(&self, slot: ThreadSlot) -> Option<&'a ThreadEntry> {
         self.threads.get(usize::from(slot.0))
+    }
+
+    /// The choice of the thread that has a slot.
+    pub(super) fn choice(&self, slot: ThreadSlot) -> Option<&'a RawChoice> {
+        Some(&self.thread(slot)?.choice)
     }
 
     /// Whether the thread that has a slot has stopped for good, as far as what the caller has seen before goes. A slot that

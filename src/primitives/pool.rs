@@ -43,7 +43,7 @@ use super::gate::RawGate;
 use super::participants::ThreadSlot;
 use super::undertaker::{Dead, Repair};
 use super::waiting::{Caller, ObjectId};
-use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering, fence};
 
 mod buffer;
 
@@ -141,19 +141,26 @@ impl<'a> Pool<'a> {
 
     /// Takes a buffer, by index, waiting as long as it takes or until `deadline`; then there is none.
     pub fn take(&self, caller: &Caller<'_>, object: ObjectId, deadline: Option<Deadline>) -> Option<usize> {
-        self.try_take(caller.slot).or_else(|| self.wait(caller, object, deadline, || self.try_take(caller.slot)))
+        let attempt = || self.try_take(caller.slot);
+        // Whether there is more can be seen only by looking at all: who is woken in vain sleeps again.
+        attempt().or_else(|| self.control.gate.wait(caller, object, deadline, attempt, || true))
     }
 
-    /// Attempts at the gate until one of them is done.
-    pub(super) fn wait<R>(
-        &self,
-        caller: &Caller<'_>,
-        object: ObjectId,
-        deadline: Option<Deadline>,
-        attempt: impl FnMut() -> Option<R>,
-    ) -> Option<R> {
-        // Whether there is more can be seen only by looking at all: who is woken in vain sleeps again.
-        self.control.gate.wait(caller, object, deadline, attempt, || true)
+    /// Whether a buffer may be free: it was at some moment of the look. Never blocks.
+    #[must_use]
+    pub fn may_have_one(&self) -> bool {
+        // Relaxed: it is worth another attempt, that is all.
+        self.buffers.iter().any(|word| Buffer::from_bits(word.load(Ordering::Relaxed)).state == State::Free)
+    }
+
+    /// Gives a wake on that who waited at the gate may have had, and waits there no more. Never blocks.
+    pub(super) fn pass_on(&self) {
+        self.control.gate.announce();
+        // SeqCst: pairs with the fence in signal, in the name of those who wait still.
+        fence(Ordering::SeqCst);
+        if self.may_have_one() {
+            self.control.gate.signal();
+        }
     }
 
     /// Gives a buffer back that the calling thread has. Never blocks.

@@ -20,11 +20,11 @@
 //!
 //! **Protocol.**
 //! 1. *publish b*: at the tail's position, swing the slot from `EMPTY` to `FULL` with `b`: here it takes effect. Then swing
-//!    the tail on. A slot that is `FULL` since the turn before, after a fence still: the queue is full, at that load. `TAKEN` since then: finish
-//!    it (3). One that has been published already: swing the tail on.
+//!    the tail on. A slot that is `FULL` since the turn before, after a fence still: the queue is full, at that load. `TAKEN`
+//!    since then: finish it (3). One that has been published already: swing the tail on.
 //! 2. *take*: at the head's position, swing the slot from `FULL` to `TAKEN` with the own name: here it takes effect. Swing
-//!    the head on, and finish it. A slot that has not been published, after a fence still: the queue is empty, at that load. One that was taken
-//!    already: swing the head on.
+//!    the head on, and finish it. A slot that has not been published, after a fence still: the queue is empty, at that load.
+//!    One that was taken already: swing the head on.
 //! 3. *finish*, by whoever finds a slot `TAKEN`: read the buffer's word; if the slot is still the same, swing that to `HELD`
 //!    by the taker; then swing the slot to `EMPTY` at the next turn.
 //! 4. *return*, at least once: swing the buffer to `RETURNED`, note that there is one. Whoever takes looks for those first.
@@ -65,7 +65,7 @@
 //! **References.** Helping and positions that lag: Michael and Scott, "Simple, fast, and practical non-blocking and blocking
 //! concurrent queue algorithms", PODC 1996; turns: Vyukov's bounded MPMC queue, in which a stalled sender blocks receivers.
 
-use super::gate::RawGate;
+use super::gate::{RawGate, Refusal};
 use super::participants::ThreadSlot;
 use super::pool::{Buffer, Pool, RawPool, State};
 use super::waiting::{Caller, ObjectId};
@@ -131,6 +131,11 @@ pub enum QueueError {
     TimedOut,
     /// The words contradict each other: somebody has written there who should not.
     Corrupt,
+}
+
+impl Refusal for QueueError {
+    const WOULD_BLOCK: Self = Self::WouldBlock;
+    const TIMED_OUT: Self = Self::TimedOut;
 }
 
 impl RawQueue {
@@ -414,8 +419,7 @@ impl<'a> Queue<'a> {
         buffer: usize,
         deadline: Option<Deadline>,
     ) -> Result<(), QueueError> {
-        let attempt = || self.try_publish(buffer);
-        attempted(attempt, |attempt| self.wait_for_space(caller, object, deadline, attempt))
+        self.control.space.until(caller, object, deadline, || self.try_publish(buffer), || self.has_space())
     }
 
     /// Takes the first message, waiting for one as long as it takes or until `deadline`.
@@ -424,30 +428,7 @@ impl<'a> Queue<'a> {
     /// `TimedOut`, `Corrupt`.
     #[inline]
     pub fn take(&self, caller: &Caller<'_>, object: ObjectId, deadline: Option<Deadline>) -> Result<Taken, QueueError> {
-        let attempt = || self.try_take(caller.slot);
-        attempted(attempt, |attempt| self.wait_for_message(caller, object, deadline, attempt))
-    }
-
-    /// Attempts at the gate for space until one of them is done.
-    pub(super) fn wait_for_space<R>(
-        &self,
-        caller: &Caller<'_>,
-        object: ObjectId,
-        deadline: Option<Deadline>,
-        attempt: impl FnMut() -> Option<R>,
-    ) -> Option<R> {
-        self.control.space.wait(caller, object, deadline, attempt, || self.has_space())
-    }
-
-    /// Attempts at the gate for messages until one of them is done.
-    pub(super) fn wait_for_message<R>(
-        &self,
-        caller: &Caller<'_>,
-        object: ObjectId,
-        deadline: Option<Deadline>,
-        attempt: impl FnMut() -> Option<R>,
-    ) -> Option<R> {
-        self.control.messages.wait(caller, object, deadline, attempt, || self.has_message())
+        self.control.messages.until(caller, object, deadline, || self.try_take(caller.slot), || self.has_message())
     }
 
     /// Where those wait who wait for space, and who wait for messages.
@@ -455,11 +436,11 @@ impl<'a> Queue<'a> {
         (&self.control.space, &self.control.messages)
     }
 
-    fn has_space(&self) -> bool {
+    pub(super) fn has_space(&self) -> bool {
         matches!(self.look_for_space(), Ok(Look::Ready(..)))
     }
 
-    fn has_message(&self) -> bool {
+    pub(super) fn has_message(&self) -> bool {
         // Relaxed: who reads an older one is about to be told.
         let returned = self.control.returned.load(Ordering::Relaxed) & 1 != 0;
         returned || matches!(self.look_for_message(), Ok(Look::Ready(..)))
@@ -489,16 +470,4 @@ impl<'a> Queue<'a> {
 fn position(end: &AtomicU64) -> u64 {
     // Acquire: pairs with the swing of it; each slot that was passed is seen as it was then, at least.
     end.load(Ordering::Acquire)
-}
-
-/// An attempt, and if it would block, as many more as it takes while waiting.
-fn attempted<R, A: Fn() -> Result<R, QueueError>>(
-    attempt: A,
-    wait: impl FnOnce(&dyn Fn() -> Option<Result<R, QueueError>>) -> Option<Result<R, QueueError>>,
-) -> Result<R, QueueError> {
-    let once = || match attempt() {
-        Err(QueueError::WouldBlock) => None,
-        answer => Some(answer),
-    };
-    once().or_else(|| wait(&once)).unwrap_or(Err(QueueError::TimedOut))
 }

@@ -38,7 +38,7 @@
 //!   not withdraw it, knows that it was taken. So with requests, which a sender may withdraw, too, after a death.
 //! - I2: the word is not `IDLE` again before the buffer is `HELD` by whom it passed to.
 //! - I3: where those wait who have offered or requested there is one whose word stands, and there may be others who have
-//!   not looked since theirs was answered: all are woken.
+//!   not looked since theirs was answered, or who only watch: all are woken.
 //!
 //! **Orderings.**
 //!
@@ -61,11 +61,14 @@
 use super::gate::RawGate;
 use super::participants::{Participants, ThreadSlot};
 use super::pool::{Buffer, Pool, RawPool, State};
-use super::undertaker::{Dead, Repair};
 use super::waiting::{Caller, ObjectId};
 use crate::sync::{AtomicU64, Deadline, Ordering};
 
 mod exchange;
+mod open;
+mod repair;
+
+pub use open::{Post, Posting, Side};
 
 use exchange::{Exchange, What};
 
@@ -77,7 +80,7 @@ pub struct RawRendezvous {
     /// Where senders wait that can neither offer nor give, and receivers that can neither take nor request.
     senders: RawGate,
     receivers: RawGate,
-    /// Where the sender waits who offers, and the receiver who requests.
+    /// Where the sender waits who offers, and the receiver who requests; and who would send or receive, and posts nothing.
     offer: RawGate,
     request: RawGate,
     pool: RawPool,
@@ -165,7 +168,20 @@ impl<'a> Rendezvous<'a> {
     /// # Errors
     /// `WouldBlock`: nobody waits, and the caller has the buffer still.
     pub fn try_send(&self, table: Participants<'_>, buffer: usize) -> Result<(), RendezvousError> {
-        match self.begin_to_send(table, buffer, false) {
+        self.try_send_above(table, buffer, None)
+    }
+
+    /// As [`try_send`](Self::try_send), but not to one who has requests elsewhere, too, unless its slot is above this one.
+    ///
+    /// # Errors
+    /// `WouldBlock`.
+    pub fn try_send_above(
+        &self,
+        table: Participants<'_>,
+        buffer: usize,
+        above: Option<ThreadSlot>,
+    ) -> Result<(), RendezvousError> {
+        match self.begin_to_send(table, buffer, false, above) {
             Some(_) => Ok(()),
             None => Err(RendezvousError::WouldBlock),
         }
@@ -198,7 +214,7 @@ impl<'a> Rendezvous<'a> {
         deadline: Option<Deadline>,
         over: impl Fn() -> bool,
     ) -> Result<(), RendezvousError> {
-        let begin = || self.begin_to_send(caller.table, buffer, true);
+        let begin = || self.begin_to_send(caller.table, buffer, true, None);
         let more = || self.is_for_senders();
         match begun(&self.control.senders, caller, object, deadline, begin, &over, more)? {
             Begun::Passed(_) => Ok(()),
@@ -207,7 +223,13 @@ impl<'a> Rendezvous<'a> {
         }
     }
 
-    fn begin_to_send(&self, table: Participants<'_>, buffer: usize, may_wait: bool) -> Option<Begun> {
+    fn begin_to_send(
+        &self,
+        table: Participants<'_>,
+        buffer: usize,
+        may_wait: bool,
+        above: Option<ThreadSlot>,
+    ) -> Option<Begun> {
         loop {
             let (found, now) = self.look();
             match now.what {
@@ -231,8 +253,19 @@ impl<'a> Rendezvous<'a> {
                 What::Idle if may_wait => {
                     let offered = now.next(What::Offered, None, buffer);
                     if self.swing(found, offered) {
-                        self.control.receivers.signal();
+                        self.tell_of_a_post(Side::Send(buffer));
                         return Some(Begun::Waits(offered.to_bits()));
+                    }
+                }
+                What::OpenRequest | What::OpenOffer => {
+                    let Some(standing) = self.standing(&table, found, now) else { continue };
+                    if now.what == What::OpenOffer || !standing.is_above(above) {
+                        return None;
+                    }
+                    if let Some(given) = self.choose(&standing, found, now, number(buffer)) {
+                        self.hold(given);
+                        self.control.request.signal_all();
+                        return Some(Begun::Passed(buffer));
                     }
                 }
                 What::Taken => self.end(now),
@@ -245,8 +278,21 @@ impl<'a> Rendezvous<'a> {
     ///
     /// # Errors
     /// `WouldBlock`: nobody waits.
-    pub fn try_receive(&self, slot: ThreadSlot) -> Result<usize, RendezvousError> {
-        match self.begin_to_receive(slot, false) {
+    pub fn try_receive(&self, table: Participants<'_>, slot: ThreadSlot) -> Result<usize, RendezvousError> {
+        self.try_receive_above(table, slot, None)
+    }
+
+    /// As [`try_receive`](Self::try_receive), but not from one who has offers elsewhere, too, unless its slot is above this one.
+    ///
+    /// # Errors
+    /// `WouldBlock`.
+    pub fn try_receive_above(
+        &self,
+        table: Participants<'_>,
+        slot: ThreadSlot,
+        above: Option<ThreadSlot>,
+    ) -> Result<usize, RendezvousError> {
+        match self.begin_to_receive(table, slot, false, above) {
             Some(Begun::Passed(buffer)) => Ok(buffer),
             Some(Begun::Waits(_)) | None => Err(RendezvousError::WouldBlock),
         }
@@ -276,7 +322,7 @@ impl<'a> Rendezvous<'a> {
         deadline: Option<Deadline>,
         over: impl Fn() -> bool,
     ) -> Result<usize, RendezvousError> {
-        let begin = || self.begin_to_receive(caller.slot, true);
+        let begin = || self.begin_to_receive(caller.table, caller.slot, true, None);
         let more = || self.is_for_receivers();
         let request = match begun(&self.control.receivers, caller, object, deadline, begin, &over, more)? {
             Begun::Passed(buffer) => return Ok(buffer),
@@ -290,7 +336,13 @@ impl<'a> Rendezvous<'a> {
         Ok(given.buffer)
     }
 
-    fn begin_to_receive(&self, slot: ThreadSlot, may_wait: bool) -> Option<Begun> {
+    fn begin_to_receive(
+        &self,
+        table: Participants<'_>,
+        slot: ThreadSlot,
+        may_wait: bool,
+        above: Option<ThreadSlot>,
+    ) -> Option<Begun> {
         loop {
             let (found, now) = self.look();
             match now.what {
@@ -307,8 +359,20 @@ impl<'a> Rendezvous<'a> {
                 What::Idle if may_wait => {
                     let requested = now.next(What::Requested, Some(slot), 0);
                     if self.swing(found, requested) {
-                        self.control.senders.signal();
+                        self.tell_of_a_post(Side::Receive);
                         return Some(Begun::Waits(requested.to_bits()));
+                    }
+                }
+                What::OpenOffer | What::OpenRequest => {
+                    let Some(standing) = self.standing(&table, found, now) else { continue };
+                    if now.what == What::OpenRequest || !standing.is_above(above) {
+                        return None;
+                    }
+                    if let Some(taken) = self.choose(&standing, found, now, slot.0) {
+                        self.end(taken);
+                        self.control.offer.signal_all();
+                        self.tell_all();
+                        return Some(Begun::Passed(now.buffer));
                     }
                 }
                 What::Taken => self.end(now),
@@ -397,6 +461,14 @@ impl<'a> Rendezvous<'a> {
         [&control.senders, &control.offer, &control.receivers, &control.request]
     }
 
+    /// Tells those of the other side that something was offered or requested: one who waits for its turn, and all who only
+    /// watch.
+    fn tell_of_a_post(&self, side: Side) {
+        // dead here: the undertaker changes all gates.
+        self.turn_gate(side.other()).signal();
+        self.post_gate(side.other()).signal_all();
+    }
+
     /// Tells those who wait for their turn.
     fn tell_all(&self) {
         self.control.senders.signal();
@@ -404,11 +476,11 @@ impl<'a> Rendezvous<'a> {
     }
 
     fn is_for_senders(&self) -> bool {
-        matches!(self.look().1.what, What::Idle | What::Requested | What::Taken)
+        matches!(self.look().1.what, What::Idle | What::Requested | What::OpenRequest | What::Taken)
     }
 
     fn is_for_receivers(&self) -> bool {
-        matches!(self.look().1.what, What::Idle | What::Offered | What::Taken)
+        matches!(self.look().1.what, What::Idle | What::Offered | What::OpenOffer | What::Taken)
     }
 
     /// Who waits for a counterpart, as of a moment ago; for people and tests.
@@ -417,37 +489,14 @@ impl<'a> Rendezvous<'a> {
         let now = Exchange::from_bits(self.control.word.peek());
         match now.what {
             What::Idle => Seen::Nobody,
-            What::Offered => Seen::Sender(self.pool.owner(now.buffer)),
-            What::Taken | What::Requested | What::Given => Seen::Receiver(now.party),
+            What::Offered | What::OpenOffer => Seen::Sender(self.pool.owner(now.buffer)),
+            What::Taken | What::Requested | What::OpenRequest | What::Given => Seen::Receiver(now.party),
         }
     }
+}
 
-    /// Withdraws what the dead have posted, and ends what has passed to them.
-    fn bury_exchange(&self, dead: &Dead<'_>) {
-        loop {
-            let (found, now) = self.look();
-            let is_dead = |slot: Option<ThreadSlot>| slot.is_some_and(|slot| dead.includes(slot));
-            let is_over = match now.what {
-                What::Idle => return,
-                What::Offered => is_dead(self.pool.owner_of(now.buffer)),
-                What::Requested => is_dead(now.party),
-                What::Taken => true,
-                What::Given => {
-                    self.hold(now);
-                    is_dead(now.party)
-                }
-            };
-            if !is_over {
-                return;
-            }
-            if now.what == What::Taken || now.what == What::Given {
-                self.hold(now);
-            }
-            if self.swing(found, now.over()) {
-                return;
-            }
-        }
-    }
+fn number(buffer: usize) -> u16 {
+    u16::try_from(buffer).unwrap_or(u16::MAX)
 }
 
 /// How a sender or receiver has begun, after having waited for its turn, unless it is over before.
@@ -466,18 +515,4 @@ fn begun(
     };
     let waited = || gate.wait(caller, object, deadline, attempt, more);
     attempt().or_else(waited).unwrap_or(Err(RendezvousError::TimedOut))
-}
-
-impl Repair for Rendezvous<'_> {
-    fn bury(&self, dead: &Dead<'_>) {
-        self.bury_exchange(dead);
-        // dead here: buffers of the dead are not free yet; the next walker frees them.
-        self.pool.bury(dead);
-        self.gates().into_iter().for_each(RawGate::change);
-    }
-
-    fn wake_all(&self) {
-        self.gates().into_iter().for_each(RawGate::wake_all);
-        self.pool.wake_all();
-    }
 }

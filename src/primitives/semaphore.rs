@@ -46,7 +46,7 @@
 
 use super::undertaker::{Dead, Repair};
 use super::waiting::{Caller, ObjectId};
-use crate::sync::{AtomicU32, Deadline, Ordering, WaitOutcome, futex_wake, spin_loop};
+use crate::sync::{AtomicU32, Deadline, Ordering, WaitOn, WaitOutcome, futex_wake, spin_loop};
 
 const WAITERS: u32 = 1 << 31;
 const MANY: u32 = 1 << 30;
@@ -188,6 +188,28 @@ impl RawSemaphore {
             keep = WAITERS;
             // Relaxed: as above.
             found = self.word.load(Ordering::Relaxed);
+        }
+    }
+
+    /// Announces somebody who will try once more to take `n` permits and then sleep; and on what. Never blocks.
+    #[must_use]
+    pub fn arm(&self, n: u32) -> WaitOn<'_> {
+        let flags = if n > 1 { WAITERS | MANY } else { WAITERS };
+        // Relaxed: says only that somebody sleeps.
+        let found = self.word.fetch_or(flags, Ordering::Relaxed);
+        // dead here: as in acquire.
+        if found & flags != flags && found & COUNT > 0 {
+            self.make_good();
+        }
+        WaitOn { word: &self.word, expected: found | flags }
+    }
+
+    /// Gives a wake on that whoever has armed it may have taken and made no use of. Never blocks.
+    pub fn pass_wake_on(&self) {
+        // Relaxed: not older than the own arming, which comes before.
+        let left = self.word.load(Ordering::Relaxed);
+        if left & COUNT > 0 {
+            self.pass_on(left);
         }
     }
 

@@ -55,7 +55,7 @@
 //! **References.** Michael and Scott, "Simple, fast, and practical non-blocking and blocking concurrent queue algorithms",
 //! PODC 1996.
 
-use super::gate::RawGate;
+use super::gate::{RawGate, Refusal};
 use super::participants::ThreadSlot;
 use super::pool::{Buffer, Pool, RawPool, State};
 use super::undertaker::{Dead, Repair};
@@ -99,6 +99,11 @@ pub enum TakeError {
 /// The words contradict each other: somebody has written there who should not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corrupt;
+
+impl Refusal for TakeError {
+    const WOULD_BLOCK: Self = Self::WouldBlock;
+    const TIMED_OUT: Self = Self::TimedOut;
+}
 
 impl From<Corrupt> for TakeError {
     fn from(_: Corrupt) -> Self {
@@ -297,31 +302,15 @@ impl<'a> Unbounded<'a> {
     /// # Errors
     /// `TimedOut`, `Corrupt`.
     pub fn take(&self, caller: &Caller<'_>, object: ObjectId, deadline: Option<Deadline>) -> Result<usize, TakeError> {
-        let attempt = || match self.try_take(caller.slot) {
-            Err(TakeError::WouldBlock) => None,
-            answer => Some(answer),
-        };
-        let waited = || self.wait_for_message(caller, object, deadline, attempt);
-        attempt().or_else(waited).unwrap_or(Err(TakeError::TimedOut))
-    }
-
-    /// Attempts at the gate for messages until one of them is done.
-    pub(super) fn wait_for_message<R>(
-        &self,
-        caller: &Caller<'_>,
-        object: ObjectId,
-        deadline: Option<Deadline>,
-        attempt: impl FnMut() -> Option<R>,
-    ) -> Option<R> {
-        self.control.messages.wait(caller, object, deadline, attempt, || self.has_message())
+        self.control.messages.until(caller, object, deadline, || self.try_take(caller.slot), || self.has_message())
     }
 
     /// Where those wait who wait for messages.
-    pub(super) fn gate(&self) -> &'a RawGate {
+    pub(super) fn messages(&self) -> &'a RawGate {
         &self.control.messages
     }
 
-    fn has_message(&self) -> bool {
+    pub(super) fn has_message(&self) -> bool {
         let (_, first) = self.head();
         // Relaxed: who is woken in vain sleeps again, and who reads an older one is about to be told.
         self.link(first.node).is_ok_and(|link| Link::from_bits(link.load(Ordering::Relaxed)).next().is_some())

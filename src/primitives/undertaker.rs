@@ -72,6 +72,12 @@ impl<'a> Dead<'a> {
         Self { table, who: Who::Thread(slot) }
     }
 
+    /// The participants.
+    #[must_use]
+    pub fn table(&self) -> &Participants<'a> {
+        &self.table
+    }
+
     /// The process, if all of it is dead.
     #[must_use]
     pub fn whole_process(&self) -> Option<usize> {

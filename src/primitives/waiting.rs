@@ -4,7 +4,8 @@
 //! names the object in its thread slot first, so that an undertaker who changed the object wakes it.
 //!
 //! **Protocol** of [`Caller::sleep`]: store the object in the slot; fence; let the kernel compare the word and sleep;
-//! clear the slot. An undertaker changes the word, fences, reads the slots, wakes. Every wait is cut into slices; one
+//! clear the slot. Who sleeps on several objects says just that, and sleeps on its own bell besides: a word of its slot,
+//! which an undertaker changes. An undertaker changes the word, fences, reads the slots, wakes. Every wait is cut into slices; one
 //! that takes long looks for the dead by itself (the backstop, which models switch off).
 //!
 //! **Invariants.** I1: while a thread sleeps on an object's word with the value that it compared, its slot names the
@@ -17,6 +18,7 @@
 //! | operation | ordering | pairs with | publishes |
 //! |---|---|---|---|
 //! | `waiting`, fence, the kernel's look at the word | SeqCst fence | repair, fence, loads of `waiting` in the walk | one of the two sees the other |
+//! | bell read, fence | SeqCst fence | repair, fence, change of the bell | the repairs: a change that is counted already hides none |
 //! | `waiting` cleared | Relaxed | | who reads the old value wakes once too often |
 //!
 //! **Death.** Killed at any step: the slot's `waiting` is of no consequence any more; a wake that the dead thread took
@@ -26,9 +28,9 @@
 //!
 //! **References.** `futex(2)`.
 
-use super::participants::{Participants, ThreadSlot};
+use super::participants::{Participants, ThreadEntry, ThreadSlot};
 use super::undertaker::{Objects, Undertaker};
-use crate::sync::{AtomicU32, Deadline, Ordering, WaitOutcome, fence, futex_wait};
+use crate::sync::{AtomicU32, Deadline, Ordering, WaitOn, WaitOutcome, fence, futex_wait, futex_waitv};
 use core::time::Duration;
 
 /// An object of a region, as sleepers name it.
@@ -106,6 +108,22 @@ pub struct Backstop<'a> {
     pub has_exited: &'a dyn Fn(usize) -> bool,
 }
 
+/// A sleep that is cut short, for other words have to be waited for, too.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slice {
+    /// How long it is.
+    pub(super) long: Duration,
+    /// Whether it looks for the dead if it took as long.
+    pub(super) looks: bool,
+}
+
+/// A thread that is about to sleep on several objects.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Listening<'a> {
+    me: &'a ThreadEntry,
+    bell: WaitOn<'a>,
+}
+
 /// A thread that calls an operation.
 #[derive(Clone, Copy)]
 pub struct Caller<'a> {
@@ -119,6 +137,14 @@ pub struct Caller<'a> {
     pub wait: Wait,
     /// What it does when a wait takes long; `None` leaves every repair to the keepers.
     pub backstop: Option<Backstop<'a>>,
+}
+
+impl Listening<'_> {
+    /// It does not sleep after all.
+    pub(super) fn ends(self) {
+        // Relaxed: see the table.
+        self.me.waiting.store(0, Ordering::Relaxed);
+    }
 }
 
 impl core::fmt::Debug for Backstop<'_> {
@@ -154,6 +180,11 @@ impl Caller<'_> {
         let outcome = futex_wait(word, expected, Deadline::earliest(deadline, slice));
         // Relaxed: see the table.
         me.waiting.store(0, Ordering::Relaxed);
+        self.after(outcome, deadline, me)
+    }
+
+    /// What a sleep came to that was cut into slices; one that took long looks for the dead.
+    fn after(&self, outcome: WaitOutcome, deadline: Option<Deadline>, me: &ThreadEntry) -> WaitOutcome {
         match (outcome, self.backstop) {
             (WaitOutcome::TimedOut, Some(backstop)) if !deadline.is_some_and(Deadline::has_passed) => {
                 let undertaker = Undertaker::new(self.table, self.objects, &me.hazard, backstop.has_exited);
@@ -162,6 +193,52 @@ impl Caller<'_> {
                 WaitOutcome::Woken
             }
             (outcome, _) => outcome,
+        }
+    }
+
+    /// Announces that the thread will look at several objects, each of which it has to be asked to tell it, after a fence; and
+    /// then sleep on all of them.
+    pub(super) fn listen(&self) -> Option<Listening<'_>> {
+        let me = self.table.thread(self.slot)?;
+        // Relaxed, both: the fence orders them. A ring that is counted already came from somebody whose repairs are seen.
+        me.waiting.store(Waiting::Several.to_bits(), Ordering::Relaxed);
+        let bell = WaitOn { word: &me.bell, expected: me.bell.load(Ordering::Relaxed) };
+        Some(Listening { me, bell })
+    }
+
+    /// Sleeps on the words and the own bell while all hold what they are expected to; or, if `slice` is given, not longer than
+    /// that. Spurious returns happen; the caller looks again.
+    ///
+    /// `TimedOut` means that `deadline` has passed, nothing else.
+    pub(super) fn sleep_on<'w>(
+        &self,
+        listening: Listening<'w>,
+        mut words: Vec<WaitOn<'w>>,
+        deadline: Option<Deadline>,
+        slice: Option<Slice>,
+    ) -> WaitOutcome {
+        let Listening { me, bell } = listening;
+        if self.wait == Wait::Spin {
+            listening.ends();
+            crate::sync::yield_now();
+            return match deadline {
+                Some(deadline) if deadline.has_passed() => WaitOutcome::TimedOut,
+                _ => WaitOutcome::Woken,
+            };
+        }
+        words.push(bell);
+        let every = self.backstop.map(|backstop| backstop.every);
+        let until = slice.map(|slice| slice.long).into_iter().chain(every).min();
+        let outcome = futex_waitv(&words, Deadline::earliest(deadline, until.map(Deadline::after)));
+        listening.ends();
+        match (outcome, slice) {
+            (WaitOutcome::TimedOut, Some(slice)) if !deadline.is_some_and(Deadline::has_passed) => {
+                if slice.looks {
+                    self.after(outcome, deadline, me);
+                }
+                WaitOutcome::Woken
+            }
+            _ => self.after(outcome, deadline, me),
         }
     }
 

@@ -1,19 +1,23 @@
 //! One end of a channel, open in this process: where its messages lie, and that the process stands there.
 
-use super::core::NoCaller;
-use super::error::{ObjectError, ObjectErrorKind, Unusable};
+use super::candidate::Candidate;
+use super::core::{Core, NoCaller};
+use super::error::{ObjectError, ObjectErrorKind, OsError, Unusable};
 use super::handle::Region;
 use super::kind::Kind;
 use super::object::{ObjectName, Placed, Request, Shared, obtain_with};
 use super::patience::Patience;
-use crate::primitives::channel::{Channel, ChannelError, Line, RawLine};
+use crate::primitives::channel::{Channel, ChannelError, Line, RawLine, Receiving, Sending};
 use crate::primitives::ends::End;
 use crate::primitives::queue::Delivery;
 use crate::primitives::registry::Mode;
+#[cfg(not(loom))]
+use crate::primitives::select::Watching;
 use crate::primitives::waiting::{Caller, Wait};
 use crate::primitives::{RawChannel, RawQueue, RawRendezvous, RawUnbounded, ThreadSlot};
 use crate::sync::{AtomicU64, Cell};
 use core::ptr::NonNull;
+use std::sync::Arc;
 
 /// Why a message was not sent or received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +29,7 @@ pub(crate) enum Refusal {
     Corrupt,
     TooManyThreads(u32),
     Unusable(Unusable),
+    Os(OsError),
 }
 
 impl From<ChannelError> for Refusal {
@@ -35,6 +40,12 @@ impl From<ChannelError> for Refusal {
             ChannelError::Disconnected => Self::Disconnected,
             ChannelError::Corrupt => Self::Corrupt,
         }
+    }
+}
+
+impl From<OsError> for Refusal {
+    fn from(error: OsError) -> Self {
+        Self::Os(error)
     }
 }
 
@@ -62,6 +73,24 @@ pub(crate) trait Way<T: Shared>: Send + Sync {
     /// Receives a message in its buffer.
     fn receive(&self, patience: Patience) -> Result<usize, Refusal>;
 
+    /// To receive a message, as one of several operations.
+    fn receiving(&self, slot: ThreadSlot) -> Result<Box<dyn Candidate<'_> + '_>, Refusal>;
+
+    /// That there may be a message, as one of several operations.
+    #[cfg(not(loom))]
+    fn watching(&self, slot: ThreadSlot) -> Result<Box<dyn Candidate<'_> + '_>, Refusal>;
+
+    /// To send a message, as one of several operations.
+    fn sending(&self, slot: ThreadSlot, message: T) -> Result<Box<dyn Candidate<'_> + '_>, Refusal>;
+
+    fn core(&self) -> &Arc<Core>;
+
+    /// Whether this process can use it.
+    #[cfg(not(loom))]
+    fn check(&self) -> Result<(), Refusal> {
+        self.core().attachment().check().map_err(Refusal::Unusable)
+    }
+
     /// Where the message in a buffer lies.
     fn cell(&self, buffer: usize) -> Result<&Cell<T>, Refusal>;
 
@@ -80,8 +109,13 @@ pub(crate) trait Way<T: Shared>: Send + Sync {
     /// How many processes stand at that end.
     fn standing(&self, end: End) -> usize;
 
-    /// Which object of the region it is, and which region.
-    fn place(&self) -> (*const (), usize);
+    /// Which object of the region it is.
+    fn index(&self) -> usize;
+
+    /// Which region, and which object there.
+    fn place(&self) -> (*const Core, usize) {
+        (Arc::as_ptr(self.core()), self.index())
+    }
 
     fn name(&self) -> &ObjectName;
 
@@ -268,7 +302,7 @@ impl<L: Kinded, T: Shared> Way<T> for AtEnd<L, T> {
     fn receive(&self, patience: Patience) -> Result<usize, Refusal> {
         let slot = self.slot()?;
         let channel = self.channel()?;
-        let taken = match (channel.try_receive(slot), patience) {
+        let taken = match (channel.try_receive(self.placed.core().participants(), slot), patience) {
             (Err(ChannelError::WouldBlock), Patience::None) => return Err(Refusal::WouldBlock),
             (Err(ChannelError::WouldBlock), patience) => {
                 channel.receive(&self.caller(slot), self.placed.id(), patience.deadline())?
@@ -276,6 +310,31 @@ impl<L: Kinded, T: Shared> Way<T> for AtEnd<L, T> {
             (answer, _) => answer?,
         };
         Ok(taken.buffer)
+    }
+
+    fn receiving(&self, slot: ThreadSlot) -> Result<Box<dyn Candidate<'_> + '_>, Refusal> {
+        Ok(Box::new(Receiving::new(self.channel()?, self.placed.core().participants(), slot)))
+    }
+
+    #[cfg(not(loom))]
+    fn watching(&self, slot: ThreadSlot) -> Result<Box<dyn Candidate<'_> + '_>, Refusal> {
+        let receiving = Receiving::new(self.channel()?, self.placed.core().participants(), slot);
+        Ok(Box::new(Watching::new(receiving)))
+    }
+
+    fn sending(&self, slot: ThreadSlot, message: T) -> Result<Box<dyn Candidate<'_> + '_>, Refusal> {
+        let fill = move |buffer: usize| {
+            if let Some(cell) = self.placed.slots().get(buffer) {
+                // SAFETY: mapped and aligned, and the buffer is the calling thread's alone (pool, I1).
+                cell.with_mut(|place| unsafe { *place = message });
+            }
+        };
+        let participants = self.placed.core().participants();
+        Ok(Box::new(Sending::new(self.channel()?, participants, slot, L::IS_MEMORY, fill)))
+    }
+
+    fn core(&self) -> &Arc<Core> {
+        self.placed.core()
     }
 
     #[inline]
@@ -310,8 +369,8 @@ impl<L: Kinded, T: Shared> Way<T> for AtEnd<L, T> {
         self.placed.control().ends().present(end).count()
     }
 
-    fn place(&self) -> (*const (), usize) {
-        (std::sync::Arc::as_ptr(self.placed.core()).cast(), self.placed.index())
+    fn index(&self) -> usize {
+        self.placed.index()
     }
 
     fn name(&self) -> &ObjectName {

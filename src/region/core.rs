@@ -5,6 +5,8 @@ use super::error::{ObjectErrorKind, RegionErrorKind, Unusable};
 use super::limits::Limits;
 use super::memory::Memory;
 use super::threads;
+#[cfg(not(loom))]
+use super::waiter::Waiter;
 use crate::primitives::ends::End;
 use crate::primitives::mutex::Leaves;
 use crate::primitives::registry::{Extent, Found, LOCK, Mode, Name, RegistryError, Shape};
@@ -28,6 +30,10 @@ pub(crate) struct Core {
     limits: Limits,
     backstop: Option<Duration>,
     name: Option<Box<str>>,
+    #[cfg(not(loom))]
+    waiter: Waiter,
+    #[cfg(not(loom))]
+    sender: Waiter,
     /// Given back last.
     _place: Place,
     /// Makes the count of an object's handles and its opener bit change together; private to this process.
@@ -104,7 +110,20 @@ impl Core {
         let attachment = Attachment::new(&memory, limits)?;
         let (counting, handles) = (RawMutex::new(), Mutex::default());
         let name = name.map(Into::into);
-        Ok(Arc::new(Self { attachment, memory, limits, backstop, name, _place: place, counting, handles }))
+        Ok(Arc::new(Self {
+            attachment,
+            memory,
+            limits,
+            backstop,
+            name,
+            #[cfg(not(loom))]
+            waiter: Waiter::new("selvedge-waiter"),
+            #[cfg(not(loom))]
+            sender: Waiter::new("selvedge-sender"),
+            _place: place,
+            counting,
+            handles,
+        }))
     }
 
     fn handles(&self) -> MutexGuard<'_, Handles> {
@@ -127,6 +146,18 @@ impl Core {
     #[cfg(not(loom))]
     pub(super) fn backstop(&self) -> Option<Duration> {
         self.backstop
+    }
+
+    /// Who waits for what this process's futures wait for, but to send.
+    #[cfg(not(loom))]
+    pub(crate) fn waiter(&self) -> &Waiter {
+        &self.waiter
+    }
+
+    /// Who sends what this process's futures send.
+    #[cfg(not(loom))]
+    pub(crate) fn sender(&self) -> &Waiter {
+        &self.sender
     }
 
     pub(crate) fn name(&self) -> Option<&str> {

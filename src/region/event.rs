@@ -1,7 +1,7 @@
 //! The event as its users hold it.
 
 use super::core::NoCaller;
-use super::error::{ObjectError, Unusable};
+use super::error::{ObjectError, OsError, Unusable};
 use super::handle::Region;
 use super::kind::Kind;
 use super::object::{ObjectName, Placed, Request, named_and_waiting, obtain};
@@ -50,6 +50,8 @@ pub enum EventError {
     },
     /// The region of the event can be used no longer.
     Unusable(Unusable, ObjectName),
+    /// The system has no thread to wait for the future (futures only).
+    Os(OsError),
 }
 
 impl fmt::Display for EventError {
@@ -60,6 +62,7 @@ impl fmt::Display for EventError {
                 write!(f, "the region's {limit} places for threads of this process are taken")
             }
             Self::Unusable(why, event) => write!(f, "event {event}: {why}"),
+            Self::Os(error) => error.fmt(f),
         }
     }
 }
@@ -69,6 +72,10 @@ impl std::error::Error for EventError {}
 named_and_waiting!(Event; "event");
 
 impl Event {
+    pub(super) fn placed(&self) -> &Placed<RawEvent, ()> {
+        &self.placed
+    }
+
     #[inline]
     fn check(&self) -> Result<(), EventError> {
         let usable = self.placed.core().attachment().check();

@@ -105,6 +105,8 @@ pub(crate) fn layout_of(limits: &Limits) -> Result<Layout, RegionErrorKind> {
         size_of::<ProcessEntry>(),
         offset_of!(ProcessEntry, left),
         size_of::<ThreadEntry>(),
+        // Who does not know it takes what is offered under it for nothing.
+        offset_of!(ThreadEntry, choice),
         size_of::<RegistryEntry>(),
         size_of::<RawMutex>(),
         size_of::<RawSemaphore>(),

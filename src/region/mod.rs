@@ -15,9 +15,10 @@
 //! that an embedder's own model can use them.
 
 mod barrier;
+pub(crate) mod candidate;
 pub(crate) mod channel;
 mod condvar;
-mod core;
+pub(crate) mod core;
 #[cfg_attr(loom, expect(dead_code, reason = "some errors are of files only"))]
 mod error;
 mod event;
@@ -52,6 +53,8 @@ mod attachment;
 mod attachment;
 #[cfg(not(loom))]
 mod file;
+#[cfg(not(loom))]
+mod future;
 #[cfg_attr(loom, expect(dead_code, reason = "no files under loom"))]
 mod header;
 #[cfg(not(loom))]
@@ -75,6 +78,8 @@ mod threads;
 #[cfg(not(loom))]
 mod uuid;
 #[cfg(not(loom))]
+pub(crate) mod waiter;
+#[cfg(not(loom))]
 mod watch;
 #[cfg(not(loom))]
 mod watcher;
@@ -86,6 +91,8 @@ pub use error::{
     Unusable,
 };
 pub use event::{Event, EventError};
+#[cfg(not(loom))]
+pub use future::{Acquiring, Waiting};
 pub use handle::{ObjectEntry, Region, RegionOptions};
 pub use header::RegionId;
 #[cfg(not(loom))]

@@ -157,7 +157,7 @@ impl<T: Shared> Rendezvous<T> {
             let slot = self.placed.core().slot()?;
             let rendezvous = self.control();
             let buffer = match patience {
-                Patience::None => rendezvous.try_receive(slot)?,
+                Patience::None => rendezvous.try_receive(self.placed.core().participants(), slot)?,
                 patience => rendezvous.receive(&self.caller(slot), self.placed.id(), patience.deadline())?,
             };
             let cell = self.placed.slots().get(buffer).ok_or(Obstacle::Corrupt)?;

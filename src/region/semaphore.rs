@@ -1,7 +1,7 @@
 //! The counting semaphore as its users hold it.
 
 use super::core::NoCaller;
-use super::error::{ObjectError, ObjectErrorKind, Unusable};
+use super::error::{ObjectError, ObjectErrorKind, OsError, Unusable};
 use super::handle::Region;
 use super::kind::Kind;
 use super::object::{ObjectName, Placed, Request, named_and_waiting, obtain};
@@ -59,6 +59,8 @@ pub enum AcquireError {
     },
     /// The region of the semaphore can be used no longer.
     Unusable(Unusable, ObjectName),
+    /// The system has no thread to wait for the future (futures only).
+    Os(OsError),
 }
 
 impl fmt::Display for AcquireError {
@@ -77,6 +79,7 @@ impl fmt::Display for AcquireError {
                 write!(f, "the region's {limit} places for threads of this process are taken")
             }
             Self::Unusable(why, semaphore) => write!(f, "semaphore {semaphore}: {why}"),
+            Self::Os(error) => error.fmt(f),
         }
     }
 }
@@ -84,7 +87,7 @@ impl fmt::Display for AcquireError {
 impl std::error::Error for AcquireError {}
 
 impl AcquireError {
-    fn no_caller(error: NoCaller, semaphore: &ObjectName) -> Self {
+    pub(super) fn no_caller(error: NoCaller, semaphore: &ObjectName) -> Self {
         match error {
             NoCaller::Unusable(why) => Self::Unusable(why, semaphore.clone()),
             NoCaller::TooManyThreads(limit) => Self::TooManyThreads { limit },
@@ -123,6 +126,10 @@ impl std::error::Error for ReleaseError {}
 named_and_waiting!(Semaphore; "semaphore");
 
 impl Semaphore {
+    pub(super) fn placed(&self) -> &Placed<RawSemaphore, ()> {
+        &self.placed
+    }
+
     /// The most permits that a semaphore holds.
     pub const MAX: u32 = RawSemaphore::MAX;
 

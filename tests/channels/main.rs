@@ -16,6 +16,7 @@ mod support {
 mod ends;
 mod killed;
 mod parity;
+mod select;
 mod stress;
 
 use selvedge::Region;
@@ -69,6 +70,7 @@ struct Board {
     ready: Mark,
     waits: Mark,
     go_on: Mark,
+    over: Mark,
 }
 
 impl Board {

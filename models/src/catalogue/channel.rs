@@ -39,6 +39,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(1), faulty: Some(0) },
     },
     Model {
+        name: "channel/two_who_receive_are_both_told_of_the_end",
+        properties: "P2 G2",
+        client: "1 process × (send, leave), 2 × receive until told, 1 × try_receive",
+        build: both_told,
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: None },
+    },
+    Model {
         name: "channel/two_leave_at_once",
         properties: "P2 G2",
         client: "2 processes × leave, 1 receives until it is told, capacity 1",
@@ -148,7 +156,7 @@ pub(super) const MODELS: &[Model] = &[
 const FAR: usize = 70;
 
 /// A channel with its words and buffers.
-struct Way<L> {
+pub(super) struct Way<L> {
     control: RawChannel<L>,
     words: Vec<AtomicU64>,
     content: Vec<Cell<u32>>,
@@ -157,20 +165,20 @@ struct Way<L> {
 const BUFFERS: usize = 3;
 
 impl Way<RawQueue> {
-    fn bounded(capacity: usize) -> Self {
+    pub(super) fn bounded(capacity: usize) -> Self {
         let words = (0..capacity + BUFFERS).map(|_| RawQueue::word()).collect();
         Self::over(RawQueue::new(u32::try_from(capacity).expect("small"), Delivery::AtMostOnce), words)
     }
 }
 
 impl Way<RawUnbounded> {
-    fn unbounded() -> Self {
+    pub(super) fn unbounded() -> Self {
         Self::over(RawUnbounded::new(), (0..BUFFERS * RawUnbounded::WORDS).map(RawUnbounded::word).collect())
     }
 }
 
 impl Way<RawRendezvous> {
-    fn rendezvous() -> Self {
+    pub(super) fn rendezvous() -> Self {
         Self::over(RawRendezvous::new(), (0..BUFFERS).map(|_| AtomicU64::new(0)).collect())
     }
 }
@@ -180,15 +188,20 @@ impl<L: RawLine + Send + Sync + 'static> Way<L> {
         Self { control: RawChannel::new(line), words, content: (0..BUFFERS).map(|_| Cell::new(0)).collect() }
     }
 
-    fn channel(&self) -> Channel<'_, L::Line<'_>> {
+    pub(super) fn channel(&self) -> Channel<'_, L::Line<'_>> {
         self.control.with(&self.words)
     }
 
     fn fill(&self, scene: &Scene<Self>, lane: usize, message: u32) -> usize {
         let buffer = self.channel().try_buffer(scene.slot(lane)).expect("there are enough, and receivers");
+        self.put(buffer, message);
+        buffer
+    }
+
+    /// Fills a buffer of the calling lane's.
+    pub(super) fn put(&self, buffer: usize, message: u32) {
         // SAFETY: the lane has the buffer; the engine reports it if somebody else has it, too.
         self.content[buffer].with_mut(|content| unsafe { *content = message });
-        buffer
     }
 
     /// Sends what is in a buffer, and gives it back if that cannot be.
@@ -203,8 +216,8 @@ impl<L: RawLine + Send + Sync + 'static> Way<L> {
         sent.inspect_err(|_| self.channel().pool().give_back(buffer))
     }
 
-    fn finish(&self, taken: Taken) -> u32 {
-        // SAFETY: as in fill.
+    pub(super) fn finish(&self, taken: Taken) -> u32 {
+        // SAFETY: as in put.
         let message = self.content[taken.buffer].with(|content| unsafe { *content });
         self.channel().give_back(taken.buffer);
         message
@@ -215,7 +228,7 @@ impl<L: RawLine + Send + Sync + 'static> Way<L> {
     }
 
     fn try_receive(&self, scene: &Scene<Self>, lane: usize) -> Result<u32, ChannelError> {
-        self.channel().try_receive(scene.slot(lane)).map(|taken| self.finish(taken))
+        self.channel().try_receive(scene.table(), scene.slot(lane)).map(|taken| self.finish(taken))
     }
 }
 
@@ -275,6 +288,29 @@ fn drained<L: RawLine + Send + Sync + 'static>(world: &mut World, way: Way<L>, c
         verify!(got.lock().len() >= sent.lock().len(), "a message was lost: the receiver was told too early");
         verify_eq!(left(&scene), Vec::<u32>::new());
     });
+}
+
+/// One may have had the wake for a message that another took, when the end is told to all whom the flag announces.
+fn both_told(world: &mut World) {
+    let scene = Scene::in_world(world, 4, Way::bounded(1));
+    scene.object.channel().join(Senders, 0);
+    let filled = scene.object.fill(&scene, 0, message(0, 0));
+    let sends = Arc::clone(&scene);
+    world.thread("sends", move || {
+        verify_eq!(sends.object.channel().try_send(sends.table(), filled), Ok(()));
+        sends.object.channel().leave(Senders, 0);
+    });
+    for lane in 1..=2 {
+        let scene = Arc::clone(&scene);
+        world.thread(["", "one", "other"][lane], move || {
+            let mut answer = scene.object.receive(&scene, lane, None);
+            if answer.is_ok() {
+                answer = scene.object.receive(&scene, lane, None);
+            }
+            verify_eq!(answer, Err(ChannelError::Disconnected));
+        });
+    }
+    world.thread("tries", move || _ = scene.object.try_receive(&scene, 3));
 }
 
 fn two_leave(world: &mut World) {

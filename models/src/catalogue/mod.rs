@@ -2,6 +2,7 @@
 
 mod barrier;
 mod channel;
+mod choice;
 mod condvar;
 mod deviations;
 mod ends;
@@ -19,6 +20,7 @@ mod rendezvous;
 mod ring;
 mod role;
 mod rwlock;
+mod select;
 pub(crate) mod semaphore;
 mod stream;
 mod unbounded;
@@ -35,6 +37,7 @@ pub fn all() -> Vec<Model> {
     [
         barrier::MODELS,
         channel::MODELS,
+        choice::MODELS,
         condvar::MODELS,
         ends::MODELS,
         event::MODELS,
@@ -50,6 +53,7 @@ pub fn all() -> Vec<Model> {
         ring::MODELS,
         role::MODELS,
         rwlock::MODELS,
+        select::MODELS,
         semaphore::MODELS,
         stream::MODELS,
         unbounded::MODELS,

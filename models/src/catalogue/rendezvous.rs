@@ -224,7 +224,11 @@ impl Repair for Place {
 fn nothing_is_left(scene: &Scene<Place>) {
     let rendezvous = scene.object.rendezvous();
     verify_eq!(rendezvous.seen(), Seen::Nobody, "somebody stands in the way who is gone");
-    verify_eq!(rendezvous.try_receive(scene.slot(0)), Err(RendezvousError::WouldBlock), "a message was left behind");
+    verify_eq!(
+        rendezvous.try_receive(scene.table(), scene.slot(0)),
+        Err(RendezvousError::WouldBlock),
+        "a message was left behind"
+    );
     verify_eq!(rendezvous.pool().in_use(), 0, "a buffer was lost");
     let buffer = scene.object.fill(scene, 0, 0);
     verify_eq!(
@@ -296,7 +300,7 @@ fn nobody_receives(world: &mut World) {
     let passing = Arc::clone(&scene);
     world.thread("passer-by", move || {
         passing.object.begun.fetch_add(1, Ordering::Relaxed);
-        if let Ok(buffer) = passing.object.rendezvous().try_receive(passing.slot(1)) {
+        if let Ok(buffer) = passing.object.rendezvous().try_receive(passing.table(), passing.slot(1)) {
             verify_eq!(passing.object.finish(buffer, passing.slot(1)), message(0, 0));
         }
     });
@@ -391,7 +395,7 @@ fn alone(world: &mut World) {
             rendezvous.pool().give_back(buffer);
         }
         scene.object.begun.fetch_add(1, Ordering::Relaxed);
-        if let Ok(buffer) = rendezvous.try_receive(scene.slot(2)) {
+        if let Ok(buffer) = rendezvous.try_receive(scene.table(), scene.slot(2)) {
             verify_eq!(scene.object.finish(buffer, scene.slot(2)), message(0, 0));
         }
     });
@@ -411,7 +415,7 @@ fn late_helper(world: &mut World) {
         let scene = Arc::clone(&scene);
         world.thread(["", "receiver", "passer-by"][lane], move || {
             scene.object.begun.fetch_add(1, Ordering::Relaxed);
-            if let Ok(buffer) = scene.object.rendezvous().try_receive(scene.slot(lane)) {
+            if let Ok(buffer) = scene.object.rendezvous().try_receive(scene.table(), scene.slot(lane)) {
                 verify_eq!(scene.object.finish(buffer, scene.slot(lane)), message(0, 0));
             }
         });

@@ -165,7 +165,7 @@ impl<L: Capacity> Object for Way<L> {
             QueueOperation::Send(message) => channel.send(&caller, OBJECT, buffers.fill(message), None).map(|()| None),
             QueueOperation::TrySend(message) => channel.try_send(scene.table(), buffers.fill(message)).map(|()| None),
             QueueOperation::Receive => channel.receive(&caller, OBJECT, None).map(Some),
-            QueueOperation::TryReceive => channel.try_receive(slot).map(Some),
+            QueueOperation::TryReceive => channel.try_receive(scene.table(), slot).map(Some),
         };
         match answer {
             Ok(None) => ChannelOutcome::Line(QueueOutcome::Sent),

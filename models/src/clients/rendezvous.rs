@@ -63,7 +63,7 @@ impl Object for Place {
             let taken = if waits {
                 place.receive(&scene.caller(lane), OBJECT, None)
             } else {
-                place.try_receive(scene.slot(lane))
+                place.try_receive(scene.table(), scene.slot(lane))
             };
             let buffer = taken.map_err(blocks).ok()?;
             let message = buffers.read(buffer);

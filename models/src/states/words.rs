@@ -60,6 +60,12 @@ pub(super) const ALL: &[Word] = &[
     word("barrier", "place of a member", &[changed("src/primitives/barrier.rs", "place", &[])], |value| {
         one_of(if value >> 31 == 1 { 2 } else { value.min(1) }, &["free", "member", "dead member"])
     }),
+    Word {
+        models: &["choice/", "select/"],
+        ..word("choice", "word", &[changed("src/primitives/choice.rs", "word", &[])], |value| {
+            one_of((value & 3).min(2), &["closed", "open", "chosen"])
+        })
+    },
     word("condvar", "word", &[changed("src/primitives/condvar.rs", "word", &[])], |value| {
         one_of(value >> 31, &["nobody waits", "waiters"])
     }),
@@ -145,9 +151,18 @@ pub(super) const ALL: &[Word] = &[
     word("registry", "who has an entry open", &[changed("src/primitives/registry.rs", "bits", &[])], |value| {
         Some(format!("{} open", number(value.count_ones().into())))
     }),
-    word("rendezvous", "word", &[changed("src/primitives/rendezvous.rs", "word", &["swing", "wait_for"])], |value| {
-        one_of(value & 7, &["idle", "offered", "taken", "requested", "given"])
-    }),
+    Word {
+        models: &["rendezvous/", "select/"],
+        ..word(
+            "rendezvous",
+            "word",
+            &[changed("src/primitives/rendezvous.rs", "word", &["swing", "wait_for"])],
+            |value| {
+                let states = ["idle", "offered", "taken", "requested", "given", "open offer", "open request"];
+                one_of((value & 7).min(6), &states)
+            },
+        )
+    },
     word("ring", "index of a side", &[changed("src/primitives/ring.rs", "index", &[])], |value| {
         flags("position", value, &[(31, "waiters"), (30, "bell")])
     }),

@@ -1,12 +1,12 @@
 //! What a channel needs of its line, whichever of the three it is.
 
-use super::{ChannelError, attempted, drained};
+use super::{ChannelError, drained};
 use crate::primitives::ends::Gone;
 use crate::primitives::gate::RawGate;
 use crate::primitives::participants::{Participants, ThreadSlot};
 use crate::primitives::pool::Pool;
 use crate::primitives::queue::{Queue, QueueError, Taken};
-use crate::primitives::rendezvous::{Rendezvous, RendezvousError};
+use crate::primitives::rendezvous::{Post, Posting, Rendezvous, RendezvousError, Side};
 use crate::primitives::unbounded::{Corrupt, TakeError, Unbounded};
 use crate::primitives::undertaker::Repair;
 use crate::primitives::waiting::{Caller, ObjectId};
@@ -48,11 +48,17 @@ pub trait Line<'a>: Repair + Copy {
     /// The pool of its buffers.
     fn pool(&self) -> Pool<'a>;
 
-    /// Sends the message in a buffer of the caller's. Never blocks.
+    /// Sends the message in a buffer of the caller's. Never blocks. Of receivers that have posted requests elsewhere, too, only
+    /// those in slots above this one count.
     ///
     /// # Errors
     /// `WouldBlock`, `Corrupt`: the caller has the buffer still.
-    fn try_send(&self, table: Participants<'_>, buffer: usize) -> Result<(), ChannelError>;
+    fn try_send_above(
+        &self,
+        table: Participants<'_>,
+        buffer: usize,
+        above: Option<ThreadSlot>,
+    ) -> Result<(), ChannelError>;
 
     /// Sends the message in a buffer of the caller's, waiting until `deadline`, and as long as it is not `over`.
     ///
@@ -65,13 +71,28 @@ pub trait Line<'a>: Repair + Copy {
         buffer: usize,
         deadline: Option<Deadline>,
         over: &impl Fn() -> bool,
-    ) -> Result<(), ChannelError>;
+    ) -> Result<(), ChannelError> {
+        let (side, me) = (Side::Send(buffer), caller.slot);
+        let attempt = || match self.try_send_above(caller.table, buffer, None) {
+            Err(ChannelError::WouldBlock) if over() => Err(ChannelError::Disconnected),
+            answer => answer,
+        };
+        // That it is over may have been told while the flag was cleared for us: then others do not know.
+        let more = || over() || self.is_worth_a_look(&caller.table, me, side, Posting::May);
+        self.gate(side, Posting::May).until(caller, object, deadline, attempt, more)
+    }
 
-    /// Receives the next message. Never blocks.
+    /// Receives the next message. Never blocks. Of senders that have posted offers elsewhere, too, only those in slots above this
+    /// one count.
     ///
     /// # Errors
     /// `WouldBlock`, `Corrupt`.
-    fn try_receive(&self, slot: ThreadSlot) -> Result<Taken, ChannelError>;
+    fn try_receive_above(
+        &self,
+        table: Participants<'_>,
+        slot: ThreadSlot,
+        above: Option<ThreadSlot>,
+    ) -> Result<Taken, ChannelError>;
 
     /// Receives the next message, waiting until `deadline`, and as long as those who send are not `gone`.
     ///
@@ -83,7 +104,13 @@ pub trait Line<'a>: Repair + Copy {
         object: ObjectId,
         deadline: Option<Deadline>,
         gone: &impl Fn() -> Option<Gone>,
-    ) -> Result<Taken, ChannelError>;
+    ) -> Result<Taken, ChannelError> {
+        let (side, me) = (Side::Receive, caller.slot);
+        let attempt = || drained(|| self.try_receive_above(caller.table, me, None), gone);
+        // As in send.
+        let more = || gone().is_some() || self.is_worth_a_look(&caller.table, me, side, Posting::May);
+        self.gate(side, Posting::May).until(caller, object, deadline, attempt, more)
+    }
 
     /// Gives a buffer back whose message was received.
     fn give_back(&self, buffer: usize);
@@ -93,6 +120,23 @@ pub trait Line<'a>: Repair + Copy {
 
     /// How many messages it holds at most; nothing: as many as there is memory for.
     fn capacity(&self) -> Option<usize>;
+
+    /// Where a thread waits on this side.
+    fn gate(&self, side: Side, posting: Posting) -> &'a RawGate;
+
+    /// Whether it is worth another attempt on this side, or to post something. Never blocks.
+    fn is_worth_a_look(&self, table: &Participants<'_>, me: ThreadSlot, side: Side, posting: Posting) -> bool;
+
+    /// Posts an offer or a request, where that is how messages pass. Never blocks.
+    fn post(&self, _table: &Participants<'_>, _me: ThreadSlot, _index: u16, _side: Side) -> Option<Post> {
+        None
+    }
+
+    /// Takes a post away, or ends it, if it was chosen. Never blocks.
+    fn unpost(&self, _table: &Participants<'_>, _post: Post) {}
+
+    /// Does the rest after a post was chosen. Never blocks.
+    fn settle(&self, _post: Post, _with: u16) {}
 
     /// Wakes all who wait to send.
     fn tell_senders(&self);
@@ -140,53 +184,29 @@ impl From<RendezvousError> for ChannelError {
     }
 }
 
-/// `attempt`, unless it would block and it is over.
-fn unless<R>(
-    attempt: impl Fn() -> Result<R, ChannelError>,
-    over: &impl Fn() -> bool,
-) -> impl Fn() -> Result<R, ChannelError> {
-    move || match attempt() {
-        Err(ChannelError::WouldBlock) if over() => Err(ChannelError::Disconnected),
-        answer => answer,
-    }
-}
-
 impl<'a> Line<'a> for Queue<'a> {
     fn pool(&self) -> Pool<'a> {
         Queue::pool(self)
     }
 
     #[inline]
-    fn try_send(&self, _table: Participants<'_>, buffer: usize) -> Result<(), ChannelError> {
+    fn try_send_above(
+        &self,
+        _table: Participants<'_>,
+        buffer: usize,
+        _above: Option<ThreadSlot>,
+    ) -> Result<(), ChannelError> {
         Ok(self.try_publish(buffer)?)
     }
 
-    fn send(
-        &self,
-        caller: &Caller<'_>,
-        object: ObjectId,
-        buffer: usize,
-        deadline: Option<Deadline>,
-        over: &impl Fn() -> bool,
-    ) -> Result<(), ChannelError> {
-        let publish = unless(|| Ok(self.try_publish(buffer)?), over);
-        attempted(publish, |attempt| self.wait_for_space(caller, object, deadline, attempt))
-    }
-
     #[inline]
-    fn try_receive(&self, slot: ThreadSlot) -> Result<Taken, ChannelError> {
-        Ok(self.try_take(slot)?)
-    }
-
-    fn receive(
+    fn try_receive_above(
         &self,
-        caller: &Caller<'_>,
-        object: ObjectId,
-        deadline: Option<Deadline>,
-        gone: &impl Fn() -> Option<Gone>,
+        _table: Participants<'_>,
+        slot: ThreadSlot,
+        _above: Option<ThreadSlot>,
     ) -> Result<Taken, ChannelError> {
-        let take = || drained(|| self.try_receive(caller.slot), gone);
-        attempted(take, |attempt| self.wait_for_message(caller, object, deadline, attempt))
+        Ok(self.try_take(slot)?)
     }
 
     fn give_back(&self, buffer: usize) {
@@ -199,6 +219,15 @@ impl<'a> Line<'a> for Queue<'a> {
 
     fn capacity(&self) -> Option<usize> {
         Some(Queue::capacity(self))
+    }
+
+    fn gate(&self, side: Side, _posting: Posting) -> &'a RawGate {
+        let (space, messages) = self.gates();
+        if side == Side::Receive { messages } else { space }
+    }
+
+    fn is_worth_a_look(&self, _table: &Participants<'_>, _me: ThreadSlot, side: Side, _posting: Posting) -> bool {
+        if side == Side::Receive { self.has_message() } else { self.has_space() }
     }
 
     fn tell_senders(&self) {
@@ -222,35 +251,23 @@ impl<'a> Line<'a> for Unbounded<'a> {
     }
 
     #[inline]
-    fn try_send(&self, _table: Participants<'_>, buffer: usize) -> Result<(), ChannelError> {
+    fn try_send_above(
+        &self,
+        _table: Participants<'_>,
+        buffer: usize,
+        _above: Option<ThreadSlot>,
+    ) -> Result<(), ChannelError> {
         Ok(self.publish(buffer)?)
     }
 
-    fn send(
-        &self,
-        caller: &Caller<'_>,
-        _object: ObjectId,
-        buffer: usize,
-        _deadline: Option<Deadline>,
-        _over: &impl Fn() -> bool,
-    ) -> Result<(), ChannelError> {
-        self.try_send(caller.table, buffer)
-    }
-
     #[inline]
-    fn try_receive(&self, slot: ThreadSlot) -> Result<Taken, ChannelError> {
-        Ok(Taken { buffer: self.try_take(slot)?, redelivered: false })
-    }
-
-    fn receive(
+    fn try_receive_above(
         &self,
-        caller: &Caller<'_>,
-        object: ObjectId,
-        deadline: Option<Deadline>,
-        gone: &impl Fn() -> Option<Gone>,
+        _table: Participants<'_>,
+        slot: ThreadSlot,
+        _above: Option<ThreadSlot>,
     ) -> Result<Taken, ChannelError> {
-        let take = || drained(|| self.try_receive(caller.slot), gone);
-        attempted(take, |attempt| self.wait_for_message(caller, object, deadline, attempt))
+        Ok(Taken { buffer: self.try_take(slot)?, redelivered: false })
     }
 
     fn give_back(&self, buffer: usize) {
@@ -265,15 +282,24 @@ impl<'a> Line<'a> for Unbounded<'a> {
         None
     }
 
+    /// Who sends waits for memory only.
+    fn gate(&self, side: Side, _posting: Posting) -> &'a RawGate {
+        if side == Side::Receive { self.messages() } else { Unbounded::pool(self).gate() }
+    }
+
+    fn is_worth_a_look(&self, _table: &Participants<'_>, _me: ThreadSlot, side: Side, _posting: Posting) -> bool {
+        side != Side::Receive || self.has_message()
+    }
+
     /// They do not wait, but for memory.
     fn tell_senders(&self) {}
 
     fn tell_receivers(&self) {
-        self.gate().signal_all();
+        self.messages().signal_all();
     }
 
     fn change_gates(&self) {
-        self.gate().change();
+        self.messages().change();
     }
 }
 
@@ -283,8 +309,13 @@ impl<'a> Line<'a> for Rendezvous<'a> {
     }
 
     #[inline]
-    fn try_send(&self, table: Participants<'_>, buffer: usize) -> Result<(), ChannelError> {
-        Ok(Rendezvous::try_send(self, table, buffer)?)
+    fn try_send_above(
+        &self,
+        table: Participants<'_>,
+        buffer: usize,
+        above: Option<ThreadSlot>,
+    ) -> Result<(), ChannelError> {
+        Ok(Rendezvous::try_send_above(self, table, buffer, above)?)
     }
 
     fn send(
@@ -299,8 +330,13 @@ impl<'a> Line<'a> for Rendezvous<'a> {
     }
 
     #[inline]
-    fn try_receive(&self, slot: ThreadSlot) -> Result<Taken, ChannelError> {
-        Ok(Taken { buffer: Rendezvous::try_receive(self, slot)?, redelivered: false })
+    fn try_receive_above(
+        &self,
+        table: Participants<'_>,
+        slot: ThreadSlot,
+        above: Option<ThreadSlot>,
+    ) -> Result<Taken, ChannelError> {
+        Ok(Taken { buffer: Rendezvous::try_receive_above(self, table, slot, above)?, redelivered: false })
     }
 
     fn receive(
@@ -326,6 +362,26 @@ impl<'a> Line<'a> for Rendezvous<'a> {
 
     fn capacity(&self) -> Option<usize> {
         Some(0)
+    }
+
+    fn gate(&self, side: Side, posting: Posting) -> &'a RawGate {
+        if posting == Posting::May { self.turn_gate(side) } else { self.post_gate(side) }
+    }
+
+    fn is_worth_a_look(&self, table: &Participants<'_>, me: ThreadSlot, side: Side, posting: Posting) -> bool {
+        Rendezvous::is_worth_a_look(self, table, me, side, posting)
+    }
+
+    fn post(&self, table: &Participants<'_>, me: ThreadSlot, index: u16, side: Side) -> Option<Post> {
+        Rendezvous::post(self, table, me, index, side)
+    }
+
+    fn unpost(&self, table: &Participants<'_>, post: Post) {
+        Rendezvous::unpost(self, table, post);
+    }
+
+    fn settle(&self, post: Post, with: u16) {
+        Rendezvous::settle(self, post, with);
     }
 
     fn tell_senders(&self) {

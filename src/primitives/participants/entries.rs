@@ -1,5 +1,6 @@
 //! The entries in which participants stand: their words, and what these mean.
 
+use crate::primitives::choice::RawChoice;
 use crate::sync::{AtomicU32, AtomicU64, LifeWord, Ordering};
 
 const STATE_BITS: u32 = 3;
@@ -180,8 +181,8 @@ pub struct ThreadEntry {
     pub hazard: AtomicU32,
     /// Whether what the marked thread left has been repaired already: a hint that saves walks.
     pub walked: AtomicU32,
-    /// As in [`ProcessEntry`].
-    reserved: [u32; 2],
+    /// Which of several exchanges that the thread has posted is done.
+    pub choice: RawChoice,
 }
 
 impl ThreadEntry {
@@ -195,7 +196,7 @@ impl ThreadEntry {
             bell: AtomicU32::new(0),
             hazard: AtomicU32::new(0),
             walked: AtomicU32::new(0),
-            reserved: [0; 2],
+            choice: RawChoice::new(),
         }
     }
 }

@@ -15,6 +15,10 @@ pub(super) enum What {
     Taken,
     Requested,
     Given,
+    /// As offered, by somebody who has posts elsewhere: where it says who else, it says which of those this is.
+    OpenOffer,
+    /// As requested, by somebody who has posts elsewhere: where it says which buffer, it says which of those this is.
+    OpenRequest,
 }
 
 /// The word of a rendezvous.
@@ -36,6 +40,8 @@ impl Exchange {
             2 => What::Taken,
             3 => What::Requested,
             4 => What::Given,
+            5 => What::OpenOffer,
+            6 => What::OpenRequest,
             // Garbage is taken for nothing.
             _ => What::Idle,
         };
@@ -56,6 +62,8 @@ impl Exchange {
             What::Taken => 2,
             What::Requested => 3,
             What::Given => 4,
+            What::OpenOffer => 5,
+            What::OpenRequest => 6,
         };
         let party = self.party.map_or(0, |slot| u64::from(slot.0) + 1);
         what | party << WHAT | (self.buffer as u64) << (WHAT + PARTY) | self.turn << TURN_SHIFT
@@ -64,6 +72,30 @@ impl Exchange {
     /// The exchange one step on.
     pub(super) fn next(self, what: What, party: Option<ThreadSlot>, buffer: usize) -> Self {
         Self { what, party, buffer, turn: self.turn }
+    }
+
+    /// An open offer or request, the post `index` of its thread.
+    pub(super) fn open(self, what: What, party: Option<ThreadSlot>, buffer: usize, index: u16) -> Self {
+        match what {
+            What::OpenOffer => self.next(what, Some(ThreadSlot(index)), buffer),
+            _ => self.next(what, party, index.into()),
+        }
+    }
+
+    /// Which of the posts of its thread an open offer or request is.
+    pub(super) fn index(self) -> u16 {
+        match self.what {
+            What::OpenOffer => self.party.map_or(0, |index| index.0),
+            _ => u16::try_from(self.buffer).unwrap_or(0),
+        }
+    }
+
+    /// What an open offer or request comes to with what was chosen for it.
+    pub(super) fn chosen(self, with: u16) -> Self {
+        match self.what {
+            What::OpenOffer => self.next(What::Taken, Some(ThreadSlot(with)), self.buffer),
+            _ => self.next(What::Given, self.party, with.into()),
+        }
     }
 
     /// Nothing any more; the next exchange has another turn.

@@ -10,7 +10,7 @@
 use super::failed;
 use crate::region::error::OsError;
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::io::{Errno, retry_on_intr, write};
+use rustix::io::{Errno, read, retry_on_intr, write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A descriptor that can be told.
@@ -31,6 +31,14 @@ impl EventFd {
         let told = retry_on_intr(|| write(&self.0, &1_u64.to_ne_bytes()));
         // It is refused only where it was told 2⁶⁴ - 2 times before: then it is readable.
         debug_assert!(matches!(told, Ok(_) | Err(Errno::AGAIN)), "write to an eventfd: {told:?}");
+    }
+}
+
+impl EventFd {
+    /// Makes it unreadable, until it is told again.
+    pub(crate) fn clear(&self) {
+        let cleared = retry_on_intr(|| read(&self.0, &mut [0; 8]));
+        debug_assert!(matches!(cleared, Ok(_) | Err(Errno::AGAIN)), "read of an eventfd: {cleared:?}");
     }
 }
 

@@ -1,0 +1,241 @@
+//! To send and to receive as futures, and by a descriptor; whatever runs them.
+
+use super::error::{RecvError, SendError};
+use super::select::ToSend;
+use super::{Receiver, Sender};
+use crate::primitives::ThreadSlot;
+use crate::region::Shared;
+use crate::region::candidate::{Candidate, Wish};
+use crate::region::channel::{Refusal, Way};
+use crate::region::core::Core;
+use crate::region::waiter::{EventFd, Order, Ordered, Tell};
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::Arc;
+
+/// That there may be something to receive.
+struct Readable<T: Shared>(Box<dyn Way<T>>);
+
+impl<T: Shared> Wish for Readable<T> {
+    fn core(&self) -> &Arc<Core> {
+        self.0.core()
+    }
+
+    fn index(&self) -> usize {
+        self.0.index()
+    }
+
+    fn candidate(&self, slot: ThreadSlot) -> Result<Box<dyn Candidate<'_> + '_>, Refusal> {
+        self.0.watching(slot)
+    }
+}
+
+/// A receive, as [`Receiver::recv_async`] makes it. Dropping it receives nothing, and loses nothing.
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct Receiving<'a, T: Shared> {
+    receiver: &'a Receiver<T>,
+    order: Option<Order>,
+}
+
+/// A send, as [`Sender::send_async`] makes it. One that is dropped before it has answered has sent its message or not.
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct Sending<'a, T: Shared> {
+    sender: &'a Sender<T>,
+    message: T,
+    order: Option<Order>,
+}
+
+impl<T: Shared> Unpin for Sending<'_, T> {}
+
+impl<T: Shared> Receiver<T> {
+    /// Receives, waiting as long as it takes. The thread that polls never waits; one other does, for all futures of this region
+    /// in this process but those that send, and takes one of the region's places for threads. It can be polled by any runtime.
+    ///
+    /// With capacity zero a pending one meets those who wait to send, whether they select or not, and the futures that
+    /// send; to a [`try_send`](Sender::try_send) it is nobody who waits.
+    ///
+    /// # Errors
+    /// Those of the future: as of [`recv`](Self::recv). `Os`: there is no thread.
+    ///
+    /// ```
+    /// use selvedge::Region;
+    /// use selvedge::message::Capacity;
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let region = Region::anonymous()?;
+    /// let (sender, receiver) = region.channel::<u64>("orders", Capacity::Bounded(8))?;
+    /// sender.send_async(7).await?;
+    /// assert_eq!(receiver.recv_async().await, Ok(7));
+    /// # Ok(())
+    /// # }
+    /// # pollster::block_on(example()).expect("it is sent and received");
+    /// ```
+    pub fn recv_async(&self) -> Receiving<'_, T> {
+        Receiving { receiver: self, order: None }
+    }
+
+    /// A descriptor that becomes readable when there may be something to receive: for `epoll`, or a runtime's reactor. It takes
+    /// one of the region's places for threads, as futures do.
+    ///
+    /// # Errors
+    /// `Os`: there is no descriptor, or no thread. `Unusable`.
+    ///
+    /// ```
+    /// use rustix::event::{PollFd, PollFlags, poll};
+    /// use selvedge::Region;
+    /// use selvedge::message::Capacity;
+    ///
+    /// let region = Region::anonymous()?;
+    /// let (sender, receiver) = region.channel::<u64>("orders", Capacity::Bounded(8))?;
+    /// let mut readable = receiver.descriptor()?;
+    /// sender.send(7)?;
+    /// poll(&mut [PollFd::new(&readable, PollFlags::IN)], None)?;
+    /// // First this, then all that there is: what comes after that makes it readable again.
+    /// readable.rearm()?;
+    /// assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [7]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn descriptor(&self) -> Result<ReceiverFd<T>, RecvError> {
+        let refused = |refusal| RecvError::new(refusal, self.way().name());
+        self.way().check().map_err(refused)?;
+        let fd = Arc::new(EventFd::new().map_err(RecvError::Os)?);
+        let receiver = self.clone();
+        let mut descriptor = ReceiverFd { receiver, fd, order: None };
+        descriptor.order()?;
+        Ok(descriptor)
+    }
+}
+
+impl<T: Shared> Sender<T> {
+    /// Sends, waiting as long as it takes. The thread that polls never waits; one other does, for all futures of this region in
+    /// this process that send, and takes one of the region's places for threads. It can be polled by any runtime.
+    ///
+    /// Of several futures of one sender that are pending at once no order is promised.
+    ///
+    /// # Errors
+    /// Those of the future: as of [`send`](Self::send). `Os`: there is no thread.
+    pub fn send_async(&self, message: T) -> Sending<'_, T> {
+        Sending { sender: self, message, order: None }
+    }
+}
+
+impl<T: Shared> Future for Receiving<'_, T> {
+    type Output = Result<T, RecvError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        loop {
+            match this.receiver.try_recv() {
+                Err(RecvError::Empty) => {}
+                answer => {
+                    this.order = None;
+                    return Poll::Ready(answer);
+                }
+            }
+            let Some(order) = &this.order else {
+                let way = this.receiver.way();
+                let wish: Ordered = Arc::new(Readable(way.again()));
+                let tell = Tell::Waker(context.waker().clone());
+                this.order = Some(way.core().waiter().order(wish, tell).map_err(RecvError::Os)?);
+                return Poll::Pending;
+            };
+            match order.poll(context) {
+                Poll::Pending => return Poll::Pending,
+                // There may be something.
+                Poll::Ready(Ok(_)) => this.order = None,
+                Poll::Ready(Err(refusal)) => {
+                    this.order = None;
+                    return Poll::Ready(Err(RecvError::new(refusal, this.receiver.way().name())));
+                }
+            }
+        }
+    }
+}
+
+impl<T: Shared> Future for Sending<'_, T> {
+    type Output = Result<(), SendError<T>>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let (way, message) = (this.sender.way(), this.message);
+        let Some(order) = &this.order else {
+            match this.sender.try_send(message) {
+                Err(SendError::Full(_)) => {}
+                answer => return Poll::Ready(answer),
+            }
+            let wish: Ordered = Arc::new(ToSend(way.again(), message));
+            let tell = Tell::Waker(context.waker().clone());
+            let order = way.core().sender().order(wish, tell).map_err(|error| SendError::Os(message, error))?;
+            this.order = Some(order);
+            return Poll::Pending;
+        };
+        order
+            .poll(context)
+            .map(|outcome| outcome.map(drop).map_err(|refusal| SendError::new(message, refusal, way.name())))
+    }
+}
+
+/// A descriptor that becomes readable when there may be something to receive, or the channel is disconnected:
+/// [`Receiver::descriptor`] makes it.
+///
+/// It stays readable until [`rearm`](Self::rearm) is called, and becomes so again at once, if there is something still. That another
+/// receiver may be faster is in the nature of the thing.
+pub struct ReceiverFd<T: Shared> {
+    receiver: Receiver<T>,
+    fd: Arc<EventFd>,
+    order: Option<Order>,
+}
+
+impl<T: Shared> ReceiverFd<T> {
+    fn order(&mut self) -> Result<(), RecvError> {
+        let way = self.receiver.way();
+        let wish: Ordered = Arc::new(Readable(way.again()));
+        let order = way.core().waiter().order(wish, Tell::Descriptor(Arc::clone(&self.fd))).map_err(RecvError::Os)?;
+        self.order = Some(order);
+        Ok(())
+    }
+
+    /// Lets it be unreadable until there may be something again. Call it before all is received, not after.
+    ///
+    /// # Errors
+    /// `Os`: there is no thread.
+    pub fn rearm(&mut self) -> Result<(), RecvError> {
+        // Not told any more, from here on.
+        self.order = None;
+        self.fd.clear();
+        self.order()
+    }
+}
+
+impl<T: Shared> AsFd for ReceiverFd<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl<T: Shared> AsRawFd for ReceiverFd<T> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl<T: Shared> fmt::Debug for Receiving<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiving").field("receiver", self.receiver).finish_non_exhaustive()
+    }
+}
+
+impl<T: Shared> fmt::Debug for Sending<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sending").field("sender", self.sender).finish_non_exhaustive()
+    }
+}
+
+impl<T: Shared> fmt::Debug for ReceiverFd<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceiverFd").field("receiver", &self.receiver).finish_non_exhaustive()
+    }
+}
