@@ -8,7 +8,7 @@
 //!
 //! | bits | content |
 //! |---|---|
-//! | 0 to 2 | `IDLE`, `OFFERED`, `TAKEN`, `REQUESTED`, `GIVEN` |
+//! | 0 to 2 | `IDLE`, `OFFERED`, `TAKEN`, `REQUESTED`, `GIVEN`; open offers and requests: see `rendezvous/open.rs` |
 //! | 3 to 17 | thread slot + 1 of the receiver (`TAKEN`, `REQUESTED`, `GIVEN`) |
 //! | 18 to 27 | index of the buffer (`OFFERED`, `TAKEN`, `GIVEN`) |
 //! | 28 to 63 | turn: another one for each exchange |
