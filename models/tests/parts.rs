@@ -97,7 +97,8 @@ fn a_shard_that_is_missing_or_foreign_or_there_twice_is_refused() {
     let file = folder.path().join("merged.json");
     let foreign = folder.path().join("foreign.json");
     let (before, after) = text(&parts[1]).split_once("\"sources\":\"").map(own).expect("sources");
-    std::fs::write(&foreign, format!("{before}\"sources\":\"0{}", &after[1..])).expect("a part");
+    let digit = if after.starts_with('0') { '1' } else { '0' };
+    std::fs::write(&foreign, format!("{before}\"sources\":\"{digit}{}", &after[1..])).expect("a part");
     let cases = [
         (vec![&parts[0], &parts[2]], "shard 2/3 is missing"),
         (vec![&parts[0], &parts[1], &parts[2], &parts[1]], "overlap: both are shard 2/3"),
