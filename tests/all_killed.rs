@@ -45,7 +45,7 @@ const BUSY: usize = 3;
 const TURNS: u32 = 20;
 
 fn options() -> RegionOptions {
-    RegionOptions::new().processes(PROCESSES).threads(THREADS).objects(64).arena(64 << 10).backstop(None)
+    RegionOptions::new().processes(PROCESSES).threads(THREADS).objects(64).arena(128 << 10).backstop(None)
 }
 
 fn rounds() -> u32 {

@@ -12,8 +12,8 @@ use selvedge::primitives::participants::{Membership, ProcessEntry, ProcessState,
 use selvedge::primitives::registry::{self, Extent, RegistryEntry, Shape};
 use selvedge::primitives::waiting::Waiting;
 use selvedge::primitives::{
-    ObjectId, RawBarrier, RawChannel, RawCondvar, RawEnds, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool,
-    RawQueue, RawRendezvous, RawRing, RawRole, RawRwLock, RawSemaphore, RawUnbounded, participants,
+    ObjectId, RawBarrier, RawChannel, RawCondvar, RawEnds, RawEvent, RawMailbox, RawMutex, RawOnce, RawOwnedSemaphore,
+    RawPool, RawQueue, RawRendezvous, RawRight, RawRing, RawRole, RawRwLock, RawSemaphore, RawUnbounded, participants,
 };
 use selvedge::region::{LockError, ObjectErrorKind, Region, RegionOptions, Shared};
 use selvedge::sync::{LIFE_DIED, LIFE_ID_MASK, LIFE_WAITERS, LifeWord};
@@ -61,6 +61,10 @@ fn control_blocks() {
             RawChannel<RawQueue> {}
             RawChannel<RawUnbounded> {}
             RawChannel<RawRendezvous> {}
+            RawRight {}
+            RawMailbox<RawQueue> {}
+            RawMailbox<RawUnbounded> {}
+            RawMailbox<RawRendezvous> {}
             RawRole {}
             RawRing {}
             RawEvent {}

@@ -57,6 +57,11 @@ pub const ALL: &[Property] = &[
         "P2",
         "when nobody is left to send, what was sent is received, and then it is told; so is a sender when nobody is left to receive",
     ),
+    property("P3", "what names a dead process is never taken for a later one in its place"),
+    property(
+        "P5",
+        "at most one process at a time has the right to receive; it passes on when it is given, left, or its holder dies, or is closed then by choice, and those who wait are told",
+    ),
     property("X1", "a select does one of its operations, no other, and knows which; and leaves no trace at the others"),
     property("F1", "a death is seen, once, by everybody who waits for what the dead held or would have done"),
     property("F2", "nothing is taken from a thread that can still run"),

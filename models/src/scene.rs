@@ -1,7 +1,9 @@
 //! A region in miniature: participants, one object, and what kernel and undertaker do when somebody is killed.
 
 use crate::world::{Death, World};
-use selvedge::primitives::participants::{Membership, ProcessEntry, RobustList, ThreadEntry};
+use selvedge::primitives::participants::{
+    Membership, ProcessClaim, ProcessEntry, ProcessWord, RobustList, ThreadEntry,
+};
 use selvedge::primitives::undertaker::{Objects, Undertaker};
 use selvedge::primitives::waiting::{Caller, ObjectId, Wait};
 use selvedge::primitives::{Participants, ThreadSlot};
@@ -92,6 +94,13 @@ impl<O: Repair + Send + Sync + 'static> Scene<O> {
     #[must_use]
     pub fn caller(&self, lane: usize) -> Caller<'_> {
         Caller { table: self.table(), objects: self, slot: self.slot(lane), wait: Wait::Block, backstop: None }
+    }
+
+    /// The process of a lane.
+    #[must_use]
+    pub fn process(&self, lane: usize) -> ProcessClaim {
+        let word = ProcessWord::from_bits(self.processes[lane].word.peek());
+        ProcessClaim { index: lane, generation: word.generation }
     }
 
     /// The kernel's part in a lane's death: the keeper of its process has stopped, and so has its thread.

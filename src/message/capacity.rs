@@ -3,7 +3,7 @@
 use super::{Receiver, Sender};
 use crate::Region;
 use crate::primitives::ends::End;
-use crate::region::channel::{self, Way};
+use crate::region::channel::{self, Size, Way};
 use crate::region::{ObjectError, Shared};
 
 /// How many messages a channel holds.
@@ -28,6 +28,24 @@ impl Capacity {
             Self::Zero => channel::rendezvous(region, name, end),
             Self::Bounded(capacity) => channel::bounded(region, name, capacity, end),
             Self::Unbounded { quota } => channel::unbounded(region, name, quota, end),
+        }
+    }
+
+    /// The same, as the region has it.
+    pub(super) fn size(self) -> Size {
+        match self {
+            Self::Zero => Size::Zero,
+            Self::Bounded(capacity) => Size::Bounded(capacity),
+            Self::Unbounded { quota } => Size::Unbounded(quota),
+        }
+    }
+
+    /// The same, as users have it.
+    pub(super) fn of(size: Size) -> Self {
+        match size {
+            Size::Zero => Self::Zero,
+            Size::Bounded(capacity) => Self::Bounded(capacity),
+            Size::Unbounded(quota) => Self::Unbounded { quota },
         }
     }
 

@@ -11,7 +11,7 @@ use crate::region::channel::{Refusal, Way};
 use crate::region::core::{Core, NoCaller};
 use crate::region::patience::Patience;
 use crate::region::{Event, Semaphore, Shared, Unusable};
-use crate::sync::Deadline;
+use crate::sync::{Cell as Shell, Deadline};
 use core::cell::Cell;
 use core::fmt;
 use core::ops::Deref;
@@ -153,7 +153,14 @@ impl<T: Shared, W: Deref<Target = dyn Way<T>>> Wish for ToSend<W, T> {
     }
 
     fn candidate(&self, slot: ThreadSlot) -> Result<Box<dyn Candidate<'_> + '_>, Refusal> {
-        self.0.sending(slot, self.1)
+        let message = self.1;
+        let fill = move |cells: &[Shell<T>]| {
+            if let Some(cell) = cells.first() {
+                // SAFETY: mapped and aligned, and the buffer is the calling thread's alone (pool, I1).
+                cell.with_mut(|place| unsafe { place.write(message) });
+            }
+        };
+        self.0.sending(slot, Box::new(fill))
     }
 
     fn is_once(&self) -> bool {

@@ -23,6 +23,8 @@
 //!
 //! A message that is sent while the last receiver leaves may stay in a queue, for whoever comes next.
 //!
+//! A channel that is a [mailbox](super::mailbox)'s is over when the mailbox's right is closed, for both sides, whoever is at its ends.
+//!
 //! **Orderings.** Those of the ends, of the gates and of the line.
 //!
 //! **Death.** As of the line. A process that died is gone when its undertaker has come so far, which then wakes all whom a
@@ -35,6 +37,7 @@ use super::gate::Refusal;
 use super::participants::{Participants, ThreadSlot};
 use super::pool::Pool;
 use super::queue::Taken;
+use super::right::{RawRight, Succession};
 use super::undertaker::{Dead, Repair};
 use super::waiting::{Caller, ObjectId};
 use crate::sync::{AtomicU64, Deadline};
@@ -57,6 +60,8 @@ pub struct RawChannel<L> {
 #[derive(Clone, Copy, Debug)]
 pub struct Channel<'a, L> {
     ends: &'a RawEnds,
+    /// The right to receive, of a mailbox.
+    right: Option<&'a RawRight>,
     line: L,
 }
 
@@ -98,7 +103,7 @@ impl<L: RawLine> RawChannel<L> {
     #[inline]
     #[must_use]
     pub fn with<'a>(&'a self, words: &'a [AtomicU64]) -> Channel<'a, L::Line<'a>> {
-        Channel { ends: &self.ends, line: self.line.with(words) }
+        Channel { ends: &self.ends, right: None, line: self.line.with(words) }
     }
 }
 
@@ -121,9 +126,28 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
         self.line.pool()
     }
 
+    /// The same, of a mailbox, to receive from which takes this right.
+    #[inline]
+    #[must_use]
+    pub(super) fn under(self, right: &'a RawRight) -> Self {
+        Self { right: Some(right), ..self }
+    }
+
+    /// Whether nobody at that end matters to the other any more, and since when.
+    #[inline]
+    fn gone(&self, end: End) -> Option<Gone> {
+        let Some(right) = self.right else { return self.ends.gone(end) };
+        if right.is_closed() {
+            return Some(Gone::FOR_GOOD);
+        }
+        // Who has the right does not stand at the end: it is told by the right.
+        let ends_with_them = end == End::Receivers && right.succession() == Succession::Close;
+        if ends_with_them { self.ends.gone(end) } else { None }
+    }
+
     #[inline]
     fn is_gone(&self, end: End) -> bool {
-        self.ends.gone(end).is_some()
+        self.gone(end).is_some()
     }
 
     /// Takes a buffer, by index, unless the receivers are gone. Never blocks.
@@ -197,7 +221,7 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
         slot: ThreadSlot,
         above: Option<ThreadSlot>,
     ) -> Result<Taken, ChannelError> {
-        drained(|| self.line.try_receive_above(table, slot, above), &|| self.ends.gone(End::Senders))
+        drained(|| self.line.try_receive_above(table, slot, above), &|| self.gone(End::Senders))
     }
 
     /// Receives a message, in its buffer, waiting as long as it takes or until `deadline`, and as long as there are senders.
@@ -210,7 +234,7 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
         object: ObjectId,
         deadline: Option<Deadline>,
     ) -> Result<Taken, ChannelError> {
-        self.line.receive(caller, object, deadline, &|| self.ends.gone(End::Senders))
+        self.line.receive(caller, object, deadline, &|| self.gone(End::Senders))
     }
 
     /// Gives a buffer back whose message the calling thread has received. Never blocks.
@@ -230,11 +254,19 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
         // dead here: nobody on the other side is told; the undertaker wakes all whom a slot names.
         match end {
             End::Senders => self.line.tell_receivers(),
-            End::Receivers => {
-                self.line.tell_senders();
-                self.pool().gate().signal_all();
-            }
+            End::Receivers => self.tell_senders(),
         }
+    }
+
+    /// Wakes all who wait, to send, for a buffer or to receive, when it is over for both sides. Never blocks.
+    pub(super) fn tell_all(&self) {
+        self.line.tell_receivers();
+        self.tell_senders();
+    }
+
+    fn tell_senders(&self) {
+        self.line.tell_senders();
+        self.pool().gate().signal_all();
     }
 }
 

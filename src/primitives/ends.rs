@@ -57,6 +57,11 @@ pub enum End {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gone(u64);
 
+impl Gone {
+    /// What was closed: nobody comes any more.
+    pub(super) const FOR_GOOD: Self = Self(u64::MAX);
+}
+
 /// Who is at one end.
 #[derive(Debug)]
 #[repr(C)]

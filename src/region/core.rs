@@ -12,7 +12,7 @@ use crate::primitives::mutex::Leaves;
 use crate::primitives::registry::{Extent, Found, LOCK, Mode, Name, RegistryError, Shape};
 use crate::primitives::waiting::{Backstop, Caller, Wait};
 use crate::primitives::{Participants, RawMutex, ThreadSlot};
-use crate::sync::Deadline;
+use crate::sync::{AtomicU64, Deadline, Ordering};
 use core::time::Duration;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -38,6 +38,8 @@ pub(crate) struct Core {
     _place: Place,
     /// Makes the count of an object's handles and its opener bit change together; private to this process.
     counting: RawMutex,
+    /// How many messages this process has begun to send to mailboxes.
+    sequence: AtomicU64,
     /// Handles of this process: in all, and for each object. Never locked across a step of the sync layer.
     handles: Mutex<Handles>,
 }
@@ -108,7 +110,7 @@ impl Core {
     ) -> Result<Arc<Self>, RegionErrorKind> {
         let memory = Arc::new(memory);
         let attachment = Attachment::new(&memory, limits)?;
-        let (counting, handles) = (RawMutex::new(), Mutex::default());
+        let (counting, handles, sequence) = (RawMutex::new(), Mutex::default(), AtomicU64::new(0));
         let name = name.map(Into::into);
         Ok(Arc::new(Self {
             attachment,
@@ -122,6 +124,7 @@ impl Core {
             sender: Waiter::new("selvedge-sender"),
             _place: place,
             counting,
+            sequence,
             handles,
         }))
     }
@@ -213,6 +216,12 @@ impl Core {
             self.counting.unlock(Leaves::Consistent);
         }
         Ok(found)
+    }
+
+    /// The number of the next message to a mailbox.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        // Relaxed: each has another number, and that is all.
+        self.sequence.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
     }
 
     /// One handle more of an object that this process has open.

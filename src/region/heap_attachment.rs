@@ -53,7 +53,7 @@ impl Attachment {
         self.claim.index
     }
 
-    pub(super) fn claim(&self) -> ProcessClaim {
+    pub(crate) fn claim(&self) -> ProcessClaim {
         self.claim
     }
 

@@ -61,6 +61,9 @@ kinds! {
     17 Channel "channel" "A channel that holds messages up to its capacity.",
     18 UnboundedChannel "unbounded channel" "A channel into which sending never waits.",
     19 RendezvousChannel "rendezvous channel" "A channel that holds nothing: messages pass from hand to hand.",
+    20 Mailbox "mailbox" "A mailbox that holds messages up to its capacity.",
+    21 UnboundedMailbox "unbounded mailbox" "A mailbox into which sending never waits.",
+    22 RendezvousMailbox "rendezvous mailbox" "A mailbox that holds nothing: messages pass from hand to hand.",
 }
 
 /// The most buffers that a queue has beyond its capacity: as many messages may be being written or read at once while it
@@ -74,16 +77,18 @@ impl Kind {
         let (words, slots) = match self {
             Self::Barrier | Self::Pool => (capacity, capacity),
             Self::OwnedSemaphore | Self::RwLock => (threads, capacity),
-            Self::Queue | Self::WorkQueue | Self::Channel => {
+            Self::Queue | Self::WorkQueue | Self::Channel | Self::Mailbox => {
                 let buffers = capacity.checked_add(threads.min(SPARE))?;
                 (capacity.checked_add(buffers)?, buffers)
             }
-            Self::Unbounded | Self::UnboundedChannel => {
+            Self::Unbounded | Self::UnboundedChannel | Self::UnboundedMailbox => {
                 // One node more than messages: the list begins with one whose message has been taken.
                 let nodes = capacity.checked_add(1)?;
                 (nodes.checked_mul(RawUnbounded::WORDS)?, nodes)
             }
-            Self::Rendezvous | Self::RendezvousChannel => (threads.min(SPARE), threads.min(SPARE)),
+            Self::Rendezvous | Self::RendezvousChannel | Self::RendezvousMailbox => {
+                (threads.min(SPARE), threads.min(SPARE))
+            }
             _ => (0, capacity),
         };
         Some(Counts { words, slots })

@@ -18,8 +18,8 @@ use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
 use crate::primitives::registry::{self, Extent, NAME_MAX, Name, Registry, RegistryEntry};
 use crate::primitives::waiting::{ObjectId, awaited};
 use crate::primitives::{
-    Objects, Participants, RawBarrier, RawChannel, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool,
-    RawQueue, RawRendezvous, RawRing, RawRwLock, RawSemaphore, RawUnbounded, Repair,
+    Objects, Participants, RawBarrier, RawChannel, RawCondvar, RawEvent, RawMailbox, RawMutex, RawOnce,
+    RawOwnedSemaphore, RawPool, RawQueue, RawRendezvous, RawRing, RawRwLock, RawSemaphore, RawUnbounded, Repair,
 };
 use crate::sync::AtomicU32;
 use core::ptr::NonNull;
@@ -220,6 +220,9 @@ impl Memory {
             Kind::Channel => self.repair_as::<RawChannel<RawQueue>>(kind, extent, visit),
             Kind::UnboundedChannel => self.repair_as::<RawChannel<RawUnbounded>>(kind, extent, visit),
             Kind::RendezvousChannel => self.repair_as::<RawChannel<RawRendezvous>>(kind, extent, visit),
+            Kind::Mailbox => self.repair_as::<RawMailbox<RawQueue>>(kind, extent, visit),
+            Kind::UnboundedMailbox => self.repair_as::<RawMailbox<RawUnbounded>>(kind, extent, visit),
+            Kind::RendezvousMailbox => self.repair_as::<RawMailbox<RawRendezvous>>(kind, extent, visit),
             Kind::Segment => None,
         };
         // An extent that contradicts itself is damaged memory: its handles say so.

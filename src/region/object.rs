@@ -9,7 +9,8 @@ use crate::primitives::mutex::LockError;
 use crate::primitives::registry::{Found, Mode, NAME_MAX, Name, RegistryError, Shape};
 use crate::primitives::waiting::ObjectId;
 use crate::primitives::{
-    RawBarrier, RawChannel, RawOwnedSemaphore, RawPool, RawQueue, RawRendezvous, RawRwLock, RawUnbounded, Repair,
+    RawBarrier, RawChannel, RawMailbox, RawOwnedSemaphore, RawPool, RawQueue, RawRendezvous, RawRwLock, RawUnbounded,
+    Repair,
 };
 use crate::sync::{AtomicU32, AtomicU64, Deadline};
 use core::fmt;
@@ -58,6 +59,14 @@ with_words! {
 }
 
 impl<L: RawLine + Send + Sync + 'static> Control for RawChannel<L> {
+    type Word = AtomicU64;
+
+    fn repair(&self, words: &[AtomicU64], visit: &mut dyn FnMut(&dyn Repair)) {
+        visit(&self.with(words));
+    }
+}
+
+impl<L: RawLine + Send + Sync + 'static> Control for RawMailbox<L> {
     type Word = AtomicU64;
 
     fn repair(&self, words: &[AtomicU64], visit: &mut dyn FnMut(&dyn Repair)) {
@@ -164,15 +173,15 @@ pub(crate) fn offsets_of<C: Control, S>(counts: Counts) -> Option<[usize; 3]> {
     Some([words, slots, slots.checked_add(size_of::<S>().checked_mul(counts.slots)?)?])
 }
 
-/// The shape of an object with control block `C` and slots `S`.
-fn shape_of<C: Control, S>(request: &Request<'_>, counts: Counts) -> Option<Shape> {
+/// The shape of an object with control block `C` and slots `S`, so many for each element.
+fn shape_of<C: Control, S>(request: &Request<'_>, counts: Counts, each: usize) -> Option<Shape> {
     let [.., bytes] = offsets_of::<C, S>(counts)?;
     let align = align_of::<C>().max(align_of::<C::Word>()).max(align_of::<S>());
     Some(Shape {
         kind: request.kind.number(),
         align: u32::try_from((align as u64).max(ARENA_ALIGN)).ok()?,
         bytes: bytes as u64,
-        element: size_of::<S>() as u64,
+        element: size_of::<S>().checked_mul(each)? as u64,
         capacity: request.capacity as u64,
         tag: request.tag,
     })
@@ -320,6 +329,18 @@ pub(crate) fn obtain_with<C: Control, S: Send + Sync + 'static>(
     request: &Request<'_>,
     control: impl Fn() -> C,
     word: impl Fn(usize) -> C::Word,
+    slot: impl FnMut(usize) -> S,
+) -> Result<(Placed<C, S>, bool), ObjectError> {
+    obtain_several(core, request, 1, control, word, slot)
+}
+
+/// Makes or opens an object with control block `C`, its words, and `each` slots `S` for every element.
+pub(crate) fn obtain_several<C: Control, S: Send + Sync + 'static>(
+    core: &Arc<Core>,
+    request: &Request<'_>,
+    each: usize,
+    control: impl Fn() -> C,
+    word: impl Fn(usize) -> C::Word,
     mut slot: impl FnMut(usize) -> S,
 ) -> Result<(Placed<C, S>, bool), ObjectError> {
     let mut attempt = || -> Result<(Placed<C, S>, bool), ObjectErrorKind> {
@@ -327,7 +348,8 @@ pub(crate) fn obtain_with<C: Control, S: Send + Sync + 'static>(
         let no_room = ObjectErrorKind::OutOfMemory { needed: u64::MAX };
         let threads = core.participants().threads().len();
         let counts = request.kind.counts(request.capacity, threads).ok_or(no_room)?;
-        let shape = shape_of::<C, S>(request, counts).ok_or(no_room)?;
+        let counts = Counts { slots: counts.slots.checked_mul(each).ok_or(no_room)?, ..counts };
+        let shape = shape_of::<C, S>(request, counts, each).ok_or(no_room)?;
         let found = core
             .obtain(&name, shape, request.mode, request.deadline, &mut |extent| {
                 core.memory().write(extent, control(), counts, &word, &mut slot);
@@ -342,6 +364,23 @@ pub(crate) fn obtain_with<C: Control, S: Send + Sync + 'static>(
         Ok((Placed { attached, name, index, control, words, slots }, created))
     };
     attempt().map_err(|kind| ObjectError::new(request.name, kind))
+}
+
+/// What the object of this name is and how large, if there is one: for whoever opens it as it is.
+pub(crate) fn found_shape(core: &Arc<Core>, name: &str) -> Result<Shape, ObjectError> {
+    let attempt = || -> Result<Shape, ObjectErrorKind> {
+        // No object has this shape: each has a kind.
+        let none = Shape::default();
+        match core.obtain(&padded(name)?, none, Mode::Open, None, &mut |_| ())? {
+            Err(RegistryError::OtherShape(found)) => Ok(found),
+            Err(error) => Err(refusal(error, none, core.limits().objects)),
+            Ok(Found { index, .. }) => {
+                core.closed(index);
+                Err(ObjectErrorKind::Corrupt)
+            }
+        }
+    };
+    attempt().map_err(|kind| ObjectError::new(name, kind))
 }
 
 /// Why the registry refused, in the words of the region layer.

@@ -11,6 +11,7 @@
 
 use super::core::Attached;
 use super::handle::Region;
+use super::participant_id::ParticipantId;
 use crate::primitives::Participants;
 use crate::primitives::participants::{ProcessClaim, ProcessEntry, ProcessState, ProcessWord};
 use crate::sync::{LIFE_DIED, LIFE_ID_MASK, Ordering};
@@ -76,6 +77,12 @@ impl Participant {
         self.ended().is_none()
     }
 
+    /// Its name in the region, as numbers.
+    #[must_use]
+    pub fn id(&self) -> ParticipantId {
+        ParticipantId::of(self.claim)
+    }
+
     pub(super) fn attached(&self) -> &Attached {
         &self.attached
     }
@@ -138,6 +145,12 @@ impl Region {
             Some(Participant { pid, threads, alive, attached: self.attached().clone(), claim })
         };
         table.processes().iter().enumerate().filter_map(attached).collect()
+    }
+
+    /// The process with this name, if it is still attached and not known to be dead.
+    #[must_use]
+    pub fn participant(&self, id: ParticipantId) -> Option<Participant> {
+        self.participants().into_iter().find(|participant| participant.id() == id && participant.alive)
     }
 }
 

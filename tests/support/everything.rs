@@ -4,8 +4,10 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 mod channels;
+mod mailboxes;
 
 use self::channels::Channels;
+use self::mailboxes::Mailboxes;
 use super::dice::Dice;
 use super::pair::{Pair, number, pair};
 use super::patience::PATIENCE;
@@ -32,7 +34,7 @@ const SHORT: Duration = Duration::from_micros(500);
 const SPARE: usize = 64;
 
 /// The kinds of object, which are also their names.
-pub(crate) const KINDS: [Kind; 19] = [
+pub(crate) const KINDS: [Kind; 22] = [
     Kind::Mutex,
     Kind::Semaphore,
     Kind::Ring,
@@ -52,6 +54,9 @@ pub(crate) const KINDS: [Kind; 19] = [
     Kind::Channel,
     Kind::UnboundedChannel,
     Kind::RendezvousChannel,
+    Kind::Mailbox,
+    Kind::UnboundedMailbox,
+    Kind::RendezvousMailbox,
 ];
 
 /// One of each.
@@ -74,6 +79,7 @@ pub(crate) struct Everything {
     unbounded: Unbounded<Pair>,
     rendezvous: Rendezvous<Pair>,
     channels: Channels,
+    mailboxes: Mailboxes,
     /// Threads that the region was made for.
     threads: usize,
     /// Buffers that queue and work queue have beyond their capacity.
@@ -107,6 +113,7 @@ impl Everything {
             unbounded: region.unbounded(&name(Kind::Unbounded), QUOTA)?,
             rendezvous: region.rendezvous(&name(Kind::Rendezvous))?,
             channels: Channels::of(region)?,
+            mailboxes: Mailboxes::of(region)?,
             threads,
             spare: threads.min(SPARE),
         })
@@ -132,6 +139,7 @@ impl Everything {
             Kind::Unbounded => self.use_unbounded(dice, message),
             Kind::Rendezvous => self.use_rendezvous(dice, message),
             kind if channels::KINDS.contains(&kind) => self.channels.turn(kind, dice, message),
+            kind if mailboxes::KINDS.contains(&kind) => self.mailboxes.turn(kind, dice, message),
             other => panic!("a kind that is not used: {other}"),
         }
     }
@@ -396,6 +404,7 @@ impl Everything {
         self.queues_are_as_new();
         self.meetings_are_as_new();
         self.channels.are_as_new(self.threads);
+        self.mailboxes.are_as_new(self.threads);
         self.event.set().expect("usable");
         self.event.wait_timeout(PATIENCE).expect("set");
         assert!(self.event.reset().expect("usable"));

@@ -8,6 +8,7 @@ mod deviations;
 mod ends;
 mod event;
 mod gate;
+mod mailbox;
 mod messages;
 pub(crate) mod mutex;
 mod once;
@@ -17,6 +18,7 @@ mod pool;
 mod queue;
 mod registry;
 mod rendezvous;
+mod right;
 mod ring;
 mod role;
 mod rwlock;
@@ -42,6 +44,7 @@ pub fn all() -> Vec<Model> {
         ends::MODELS,
         event::MODELS,
         gate::MODELS,
+        mailbox::MODELS,
         mutex::MODELS,
         once::MODELS,
         owned_semaphore::MODELS,
@@ -50,6 +53,7 @@ pub fn all() -> Vec<Model> {
         queue::MODELS,
         registry::MODELS,
         rendezvous::MODELS,
+        right::MODELS,
         ring::MODELS,
         role::MODELS,
         rwlock::MODELS,

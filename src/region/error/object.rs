@@ -48,6 +48,13 @@ pub enum ObjectErrorKind {
         /// The elements that were asked for.
         expected: u64,
     },
+    /// The object was made on other terms.
+    OtherTerms {
+        /// What it does.
+        found: &'static str,
+        /// What was asked for.
+        expected: &'static str,
+    },
     /// No object of its kind has that many elements.
     BadCapacity {
         /// The elements that were asked for.
@@ -106,6 +113,7 @@ impl fmt::Display for ObjectErrorKind {
             Self::WrongAlign { found, expected } => write!(f, "is aligned to {found} bytes, not {expected}"),
             Self::WrongTag { found, expected } => write!(f, "bears the type tag {found:016x}, not {expected:016x}"),
             Self::WrongCapacity { found, expected } => write!(f, "has {found} elements, not {expected}"),
+            Self::OtherTerms { found, expected } => write!(f, "{found}; what was asked for {expected}"),
             Self::BadCapacity { given, most } => write!(f, "{given} elements, between 1 and {most} are possible"),
             Self::TooManyPermits { given, most } => write!(f, "{given} permits, at most {most} are possible"),
             Self::BadName => f.write_str("not a name: empty, or with a NUL in it"),

@@ -4,15 +4,15 @@
 //! are positions, turns and versions that the algorithms need themselves, so being watched costs an object nothing.
 //!
 //! **What there is.** Each word lies where the header of the primitive's file says, from the beginning of the object. (In a
-//! channel the line comes behind the ends.)
+//! channel the line comes behind the ends, in a mailbox behind the right and the ends.)
 //!
 //! | kind | counter | word, and which bits of it | comes round after |
 //! |---|---|---|---|
 //! | ring, stream | sent, received | `u32` at 0 and 128, bits 0 to 29 | twice the capacity |
-//! | queue, work queue, channel | sent, received | `u64` at 16 and 0 | never |
-//! | unbounded queue and channel | sent | `u64` at 16, from bit 20 | 2⁴⁴ |
+//! | queue, work queue, channel, mailbox | sent, received | `u64` at 16 and 0 | never |
+//! | unbounded queue, channel and mailbox | sent | `u64` at 16, from bit 20 | 2⁴⁴ |
 //! | | received | `u64` at 0, from bit 35 | 2²⁹ |
-//! | rendezvous, rendezvous channel | exchanges | `u64` at 0, from bit 28 | 2³⁶ |
+//! | rendezvous, its channel and mailbox | exchanges | `u64` at 0, from bit 28 | 2³⁶ |
 //! | pool | taken | of each buffer a `u64`, from bit 19: a change for each take, and one for each return | never |
 //! | condition variable | notifications | `u32` at 0, bits 0 to 30 | 2³¹ |
 //! | barrier | rounds | `u32` at 0, bits 14 to 27 | 2¹⁴ |
@@ -25,7 +25,7 @@
 use super::super::kind::Kind;
 use super::super::memory::Memory;
 use crate::primitives::registry::Extent;
-use crate::primitives::{RawEnds, RawPool};
+use crate::primitives::{RawEnds, RawPool, RawRight};
 
 /// Something that an object counts.
 ///
@@ -91,6 +91,7 @@ pub(super) fn of(memory: &Memory, extent: Extent) -> Vec<Counter> {
 
 fn counted(memory: &Memory, extent: Extent, kind: Kind) -> Option<Vec<Counter>> {
     const ENDS: usize = size_of::<RawEnds>();
+    const RIGHT: usize = size_of::<RawRight>();
     let short = |at| memory.word_in_passing(extent, at);
     Some(match kind {
         Kind::Ring | Kind::Stream => {
@@ -100,10 +101,13 @@ fn counted(memory: &Memory, extent: Extent, kind: Kind) -> Option<Vec<Counter>> 
         }
         Kind::Queue | Kind::WorkQueue => queue(memory, extent, 0)?,
         Kind::Channel => queue(memory, extent, ENDS)?,
+        Kind::Mailbox => queue(memory, extent, RIGHT + ENDS)?,
         Kind::Unbounded => unbounded(memory, extent, 0)?,
         Kind::UnboundedChannel => unbounded(memory, extent, ENDS)?,
+        Kind::UnboundedMailbox => unbounded(memory, extent, RIGHT + ENDS)?,
         Kind::Rendezvous => rendezvous(memory, extent, 0)?,
         Kind::RendezvousChannel => rendezvous(memory, extent, ENDS)?,
+        Kind::RendezvousMailbox => rendezvous(memory, extent, RIGHT + ENDS)?,
         Kind::Pool => {
             let (_, buffers) = memory.look::<RawPool>(kind, extent)?;
             let taken = buffers.iter().map(|buffer| (buffer.peek() >> 19).div_ceil(2));

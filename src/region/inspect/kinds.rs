@@ -3,6 +3,8 @@
 //! A new kind adds its arm to [`says`] and a function below; everything else (who the holders are and whether they live,
 //! who waits, what is to be done) follows from what it returns.
 
+mod mailbox;
+
 use super::super::kind::Kind;
 use super::super::memory::Memory;
 use super::counters::Counter;
@@ -123,6 +125,7 @@ pub(super) fn says(memory: &Memory, extent: Extent) -> Option<Says> {
             let (control, words) = memory.look::<RawChannel<RawRendezvous>>(kind, extent)?;
             channel(rendezvous(control.with(words).line()), control.ends())
         }
+        Kind::Mailbox | Kind::UnboundedMailbox | Kind::RendezvousMailbox => mailbox::says(memory, kind, extent)?,
         Kind::Segment => Says::state("plain bytes, for which nobody waits"),
     })
 }

@@ -1,0 +1,162 @@
+//! A message that is written in its buffer and then sent.
+
+use super::envelope::{Header, said_by_the_sender};
+use super::mail_error::MailError;
+use super::port::stamped;
+use crate::region::channel::Refusal;
+use crate::region::mailbox::{CHUNK, Chunk, Mail};
+use crate::region::patience::Patience;
+use crate::sync::{Cell, Deadline};
+use core::fmt;
+use core::marker::PhantomData;
+#[cfg(not(loom))]
+use core::ops::{Deref, DerefMut};
+use core::time::Duration;
+
+/// A buffer of a mailbox, to be filled in place and sent; it is as long as the longest body. One that is dropped sends nothing
+/// and gives the buffer back.
+///
+/// It is a slice of bytes to be written to as one likes (but not in the model build, in which every access is a step: there it is
+/// [written](Self::write) as a whole). It holds an earlier message, or zeros. It cannot be sent to another thread; one that is forgotten comes home when its thread
+/// ends. A forked child can neither send nor give back what it inherited.
+///
+/// ```
+/// use selvedge::Region;
+/// use selvedge::message::{Capacity, PortOptions};
+///
+/// let region = Region::anonymous()?;
+/// let port = region.port("frames", &PortOptions::new(Capacity::Bounded(4)).body(1000))?;
+/// let mailbox = port.claim()?;
+/// let mut draft = port.draft()?.kind(7);
+/// draft.write(b"frame");
+/// draft.send(5)?;
+/// let letter = mailbox.recv()?;
+/// assert_eq!((letter.kind(), letter.to_vec()), (7, b"frame".to_vec()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a draft that is dropped sends nothing"]
+pub struct Draft<'a> {
+    mail: &'a dyn Mail,
+    buffer: usize,
+    pub(super) header: Header,
+    first: &'a Cell<Chunk>,
+    body: &'a [Cell<Chunk>],
+    not_send: PhantomData<*mut ()>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn of(mail: &'a dyn Mail, patience: Patience) -> Result<Self, Refusal> {
+        let buffer = mail.lend(patience)?;
+        let (first, body) = mail.cells(buffer)?.split_first().ok_or(Refusal::Corrupt)?;
+        Ok(Self { mail, buffer, header: Header::default(), first, body, not_send: PhantomData })
+    }
+
+    said_by_the_sender!();
+
+    /// Bytes of the longest body.
+    fn longest(&self) -> usize {
+        self.body.len() * CHUNK
+    }
+
+    /// Sends its first `length` bytes, waiting as [`Port::send`](super::Port::send) does.
+    ///
+    /// # Errors
+    /// `Closed`, `TooLong`, `Corrupt`, `TooManyThreads`, `Unusable`: it is dropped.
+    pub fn send(self, length: usize) -> Result<(), MailError> {
+        self.pass(length, Patience::Forever)
+    }
+
+    /// Sends its first `length` bytes if it can be sent now; never waits.
+    ///
+    /// # Errors
+    /// [`MailError`], except `TimedOut`: it is dropped.
+    pub fn try_send(self, length: usize) -> Result<(), MailError> {
+        self.pass(length, Patience::None)
+    }
+
+    /// Sends its first `length` bytes, waiting for `timeout` at most.
+    ///
+    /// # Errors
+    /// [`MailError`], except `Full`: it is dropped.
+    pub fn send_timeout(self, length: usize, timeout: Duration) -> Result<(), MailError> {
+        self.pass(length, Patience::Until(Deadline::after(timeout)))
+    }
+
+    /// Sends its first `length` bytes, waiting until `deadline` at most.
+    ///
+    /// # Errors
+    /// [`MailError`], except `Full`: it is dropped.
+    pub fn send_deadline(self, length: usize, deadline: Deadline) -> Result<(), MailError> {
+        self.pass(length, Patience::Until(deadline))
+    }
+
+    pub(super) fn pass(self, length: usize, patience: Patience) -> Result<(), MailError> {
+        if length > self.longest() {
+            return Err(MailError::TooLong { length, most: self.longest() });
+        }
+        let header = stamped(self.header, self.mail, length).to_chunk();
+        // SAFETY: mapped and aligned, and the buffer is the calling thread's alone (pool, I1).
+        self.first.with_mut(|chunk| unsafe { *chunk = header });
+        match self.mail.send(self.buffer, patience) {
+            Ok(()) => {
+                // The buffer is not the thread's any more.
+                core::mem::forget(self);
+                Ok(())
+            }
+            Err(refusal) => Err(MailError::of_send(refusal, self.mail.name())),
+        }
+    }
+
+    /// Writes the beginning of the body; what does not fit is left out. What is behind it in the last 64 bytes is zero then.
+    pub fn write(&mut self, bytes: &[u8]) {
+        fill(self.body, bytes);
+    }
+}
+
+/// Writes these bytes into cells that are the calling thread's, the rest of the last one zero.
+pub(super) fn fill(cells: &[Cell<Chunk>], bytes: &[u8]) {
+    for (cell, part) in cells.iter().zip(bytes.chunks(CHUNK)) {
+        let mut chunk = [0; CHUNK];
+        chunk.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
+        let chunk: Chunk = zerocopy::transmute!(chunk);
+        // SAFETY: mapped and aligned, and the buffer is the calling thread's alone (pool, I1).
+        cell.with_mut(|place| unsafe { *place = chunk });
+    }
+}
+
+#[cfg(not(loom))]
+impl Deref for Draft<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the cells are mapped, one behind the other, every pattern of bits is a byte, and the buffer is this thread's alone
+        // while `self` exists (pool, I1).
+        unsafe { core::slice::from_raw_parts(self.body.as_ptr().cast::<u8>(), self.longest()) }
+    }
+}
+
+#[cfg(not(loom))]
+impl DerefMut for Draft<'_> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        let first = self.body.as_ptr().cast_mut().cast::<u8>();
+        // SAFETY: as in deref; what is behind a shared reference to cells may be written; and `&mut self` excludes other borrows
+        // through this one.
+        unsafe { core::slice::from_raw_parts_mut(first, self.longest()) }
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        self.mail.take_back(self.buffer);
+    }
+}
+
+impl fmt::Debug for Draft<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft")
+            .field("kind", &self.header.kind)
+            .field("correlation", &self.header.correlation)
+            .field("longest", &self.longest())
+            .finish_non_exhaustive()
+    }
+}

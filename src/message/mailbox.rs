@@ -1,0 +1,205 @@
+//! The side of a mailbox where messages come out.
+
+use super::letter::Letter;
+use super::mail_error::MailError;
+use super::port::{Port, both_sides};
+use crate::primitives::ends::End;
+use crate::primitives::right::{OfferError, Origin};
+use crate::primitives::waiting::Wait;
+use crate::region::ParticipantId;
+use crate::region::channel::Refusal;
+use crate::region::core::NoCaller;
+use crate::region::mailbox::Mail;
+use crate::region::patience::Patience;
+use crate::sync::Deadline;
+use core::fmt;
+use core::time::Duration;
+
+/// The side of a mailbox where messages come out; [`Port::claim`] gives it.
+///
+/// Unless the mailbox was made for [several](super::Receivers::Several), the process that has it has the right to receive, alone. The
+/// right can be [given](Self::give) to another process, which may wait for it in `claim`; dropping this leaves it. Any thread of
+/// the process may receive through a reference. A process that is killed loses it; the next to claim it is [told](Self::origin).
+///
+/// **Blocking.** [`recv`](Self::recv) waits while there is nothing, whether anybody is there who could send or not, spinning a
+/// little first; the `try` calls never wait. With capacity zero there is something as long as somebody waits to send.
+///
+/// Order, end, death and memory order are those of the [`Port`].
+///
+/// ```
+/// use selvedge::Region;
+/// use selvedge::message::{Capacity, ClaimError, Message, PortOptions};
+///
+/// let region = Region::anonymous()?;
+/// let port = region.port("orders", &PortOptions::new(Capacity::Bounded(8)))?;
+/// let mailbox = port.claim()?;
+/// assert_eq!(port.try_claim().map(drop), Err(ClaimError::AlreadyMine));
+/// port.send(&Message::bytes(b"three of the red ones"))?;
+/// for letter in mailbox.try_iter() {
+///     println!("{} bytes", letter.len());
+/// }
+/// drop(mailbox);
+/// assert!(port.try_claim().is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Mailbox {
+    mail: Box<dyn Mail>,
+    /// From whom the right was had; nothing, if it is none that one alone has.
+    origin: Option<Origin>,
+}
+
+/// Why the right to receive was not given to another.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum GiveError {
+    /// That process has detached or died: the right is still this one's.
+    Gone(Mailbox),
+    /// Several receive from the mailbox: there is no right to be given.
+    Several(Mailbox),
+    /// The mailbox was closed meanwhile.
+    Closed,
+}
+
+impl fmt::Display for GiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gone(_) => "that process is not attached any more",
+            Self::Several(_) => "several receive from the mailbox",
+            Self::Closed => "the mailbox is closed",
+        })
+    }
+}
+
+impl std::error::Error for GiveError {}
+
+impl Mailbox {
+    pub(super) fn owned(mail: Box<dyn Mail>, origin: Origin) -> Self {
+        Self { mail, origin: Some(origin) }
+    }
+
+    pub(super) fn shared(mail: Box<dyn Mail>) -> Self {
+        Self { mail, origin: None }
+    }
+
+    pub(super) fn mail(&self) -> &(dyn Mail + 'static) {
+        &*self.mail
+    }
+
+    /// From whom this process has the right to receive; nothing, where several receive.
+    #[must_use]
+    pub fn origin(&self) -> Option<Origin> {
+        self.origin
+    }
+
+    /// Receives, waiting as long as it takes.
+    ///
+    /// # Errors
+    /// `Closed`, `Corrupt`, `TooManyThreads`, `Unusable`.
+    pub fn recv(&self) -> Result<Letter<'_>, MailError> {
+        self.take(Patience::Forever)
+    }
+
+    /// Receives if there is something; never waits.
+    ///
+    /// # Errors
+    /// `Empty`, `Closed`, `Corrupt`, `TooManyThreads`, `Unusable`.
+    pub fn try_recv(&self) -> Result<Letter<'_>, MailError> {
+        self.take(Patience::None)
+    }
+
+    /// Receives, waiting for `timeout` at most.
+    ///
+    /// # Errors
+    /// As of [`recv_deadline`](Self::recv_deadline).
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Letter<'_>, MailError> {
+        self.take(Patience::Until(Deadline::after(timeout)))
+    }
+
+    /// Receives, waiting until `deadline` at most.
+    ///
+    /// # Errors
+    /// `TimedOut`, `Closed`, `Corrupt`, `TooManyThreads`, `Unusable`.
+    pub fn recv_deadline(&self, deadline: Deadline) -> Result<Letter<'_>, MailError> {
+        self.take(Patience::Until(deadline))
+    }
+
+    fn take(&self, patience: Patience) -> Result<Letter<'_>, MailError> {
+        let received = self.mail.receive(patience);
+        let buffer = received.map_err(|refusal: Refusal| MailError::of_receive(refusal, self.mail.name()))?;
+        Letter::in_buffer(self.mail(), buffer)
+    }
+
+    /// The messages, each waited for, until the mailbox is closed or anything else goes wrong. Each is to be dropped before the next
+    /// is asked for, or it keeps its buffer.
+    pub fn iter(&self) -> impl Iterator<Item = Letter<'_>> {
+        core::iter::from_fn(|| self.recv().ok())
+    }
+
+    /// The messages that are there, until there is none.
+    pub fn try_iter(&self) -> impl Iterator<Item = Letter<'_>> {
+        core::iter::from_fn(|| self.try_recv().ok())
+    }
+
+    /// Gives the right to receive to another process, which has it once it [claims](Port::claim) it; no other can meanwhile. What is
+    /// in the mailbox stays there. Never waits.
+    ///
+    /// If that process dies before, it is as if it had had the right.
+    ///
+    /// # Errors
+    /// [`GiveError`].
+    ///
+    /// ```
+    /// use selvedge::Region;
+    /// use selvedge::message::{Capacity, GiveError, Owner, PortOptions};
+    /// use selvedge::region::ParticipantId;
+    ///
+    /// let region = Region::anonymous()?;
+    /// let port = region.port("orders", &PortOptions::new(Capacity::Bounded(8)))?;
+    /// let mailbox = port.claim()?;
+    /// let Err(GiveError::Gone(mailbox)) = mailbox.give(ParticipantId::from_bits(7)) else { unreachable!("nobody is that") };
+    /// mailbox.give(region.participant_id())?;
+    /// assert_eq!(port.owner(), Owner::Given(region.participant_id()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn give(mut self, to: ParticipantId) -> Result<(), GiveError> {
+        if self.origin.is_none() {
+            return Err(GiveError::Several(self));
+        }
+        // The children of a fork have inherited a handle, and no right.
+        if !self.mail.core().attachment().is_original() {
+            return Err(GiveError::Gone(self));
+        }
+        match self.mail.offer(to.claim()) {
+            Ok(()) => {
+                self.origin = None;
+                Ok(())
+            }
+            Err(OfferError::Gone) => Err(GiveError::Gone(self)),
+            Err(OfferError::NotMine) => Err(GiveError::Closed),
+        }
+    }
+
+    /// Closes the mailbox for good. What was sent can be received still, by other receivers, if there are some. Never waits.
+    pub fn close(self) {
+        self.mail.close();
+    }
+
+    /// The mailbox as those see it who send to it.
+    ///
+    /// # Errors
+    /// `TooManyThreads`, `Unusable`.
+    pub fn port(&self) -> Result<Port, MailError> {
+        let refused = |error: NoCaller| MailError::of_send(error.into(), self.mail.name());
+        Ok(Port::of(self.mail.another(Some(End::Senders)).map_err(refused)?))
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        if self.origin.is_some() {
+            self.mail.leave();
+        }
+    }
+}
+
+both_sides!(Mailbox, "mailbox");

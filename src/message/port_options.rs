@@ -1,0 +1,77 @@
+//! On what terms a port is made.
+
+use super::Capacity;
+use crate::primitives::right::Succession;
+use crate::region::mailbox::{CHUNK, Terms};
+
+/// How many may receive from a mailbox at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Receivers {
+    /// One process, which has claimed the right to.
+    #[default]
+    One,
+    /// Any number, each message going to one of them.
+    Several,
+}
+
+/// On what terms a port is made; whoever asks for one that there is asks for the same.
+///
+/// ```
+/// use selvedge::Region;
+/// use selvedge::message::{Capacity, PortOptions, Succession};
+/// use selvedge::region::ObjectErrorKind;
+///
+/// let region = Region::anonymous()?;
+/// let options = PortOptions::new(Capacity::Bounded(8)).body(100).succession(Succession::Close);
+/// let port = region.port("orders", &options)?;
+/// assert!(port.longest() >= 100);
+/// let other = region.port("orders", &options.succession(Succession::Inherit)).map(drop);
+/// assert!(matches!(other.map_err(|error| error.kind()), Err(ObjectErrorKind::OtherTerms { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortOptions {
+    capacity: Capacity,
+    body: usize,
+    receivers: Receivers,
+    succession: Succession,
+}
+
+impl PortOptions {
+    /// For so many messages, of up to 192 bytes each, with one receiver at a time, from whom the next inherits.
+    #[must_use]
+    pub fn new(capacity: Capacity) -> Self {
+        Self { capacity, body: 3 * CHUNK, receivers: Receivers::One, succession: Succession::Inherit }
+    }
+
+    /// The longest body that there can be, in bytes; it is rounded up to the next multiple of 64.
+    #[must_use]
+    pub fn body(self, bytes: usize) -> Self {
+        Self { body: bytes, ..self }
+    }
+
+    /// How many may receive at a time.
+    #[must_use]
+    pub fn receivers(self, receivers: Receivers) -> Self {
+        Self { receivers, ..self }
+    }
+
+    /// What becomes of the mailbox when its receiver leaves or dies; where there are several, the last.
+    ///
+    /// `Inherit`: it stays as it is, messages are sent to it still, and the next receiver has what is there. `Close`: it is closed
+    /// for good; where there are several it is as if it were, until another comes.
+    #[must_use]
+    pub fn succession(self, succession: Succession) -> Self {
+        Self { succession, ..self }
+    }
+
+    pub(super) fn capacity(&self) -> Capacity {
+        self.capacity
+    }
+
+    pub(super) fn terms(&self) -> Terms {
+        // Beside the body there is the header.
+        let each = self.body.div_ceil(CHUNK).saturating_add(1);
+        Terms { each, shared: self.receivers == Receivers::Several, succession: self.succession }
+    }
+}

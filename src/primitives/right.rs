@@ -1,0 +1,382 @@
+//! Right: what one process has at a time, and then another.
+//!
+//! **Purpose.** To receive from a mailbox, say, and so to be the one to whom its name leads. The process that holds the right may
+//! give it to another, leave it to whoever comes, or end it; and if it dies, the right is *inherited* by the next who claims it, or
+//! *closed*, by choice of its maker. Closed is for ever. Unlike a [role](super::role) it is a process's and not a thread's: any
+//! thread of the holder acts for it, and how the threads of a holder get on with one another is for them to see to.
+//!
+//! **Layout.** A `u64`, a [gate](super::gate) for those who wait for the right, and a `u32`, what becomes of it if its holder ends.
+//!
+//! | from bit 0 | content |
+//! |---|---|
+//! | 3 bits | state, as drawn below |
+//! | 8 bits | index + 1 of the holder (`HELD`), or of whom it is offered to (`OFFERED`), else 0 |
+//! | 53 bits | the generation of that process |
+//!
+//! ```text
+//!            claim           offer                accept
+//! VACANT ───────────► HELD(p) ─────► OFFERED(q) ────────► HELD(q)
+//!                      ▲  │  ▲          │    │
+//!                claim │  │  └──────────┘    │ q has died
+//!                      │  │ leave, p dies    │
+//!          LEFT, DIED ─┘◄─┴──────────────────┘   or CLOSED, by choice
+//!
+//! any, and SHARED ──── close ────► CLOSED
+//! ```
+//!
+//! A right that is `SHARED` is held by nobody: any number use it at once, without asking.
+//!
+//! **Protocol.**
+//! 1. *claim*: swing a word that is `VACANT`, `LEFT` or `DIED`, or `OFFERED` to oneself, to `HELD` by oneself. If it is held by, or
+//!    offered to, another: wait at the gate.
+//! 2. *offer to q*: swing the own word to `OFFERED`, wake all at the gate. Then look whether q is attached still; if not, swing the
+//!    word back. If that fails, somebody has repaired it: it was given, and its holder has died.
+//! 3. *leave*: swing the own word to `LEFT`, or `CLOSED`; wake all.
+//! 4. *close*, by anybody: swing the word, whatever it is, to `CLOSED`; wake all.
+//! 5. *undertaker*: a word held by the dead process, or offered to it or to another that is not attached any more, is swung to
+//!    `DIED`, or `CLOSED`. Change the gate.
+//!
+//! **Invariants.**
+//! - I1: only its holder, or an undertaker after the holder's death, or who closes for good, takes the right from a holder.
+//! - I2: a word names as holder only a process that was attached when it was written and that has not been repaired since: only a
+//!   thread of a process makes that one the holder, and while one runs no undertaker has begun. So a later process at the same
+//!   place is never taken for it.
+//! - I3: a word names as one to whom the right is offered a process whose undertaker is still to come to this object, or its writer
+//!   finds that out afterwards, or the writer's undertaker does; for the undertaker read the word by a write, and who writes the word
+//!   after that sees what it saw. The generation tells it from later processes at its place.
+//!
+//! **Orderings.**
+//!
+//! | operation | ordering | pairs with | publishes |
+//! |---|---|---|---|
+//! | swing to `HELD`, by claim or back from an offer | Acquire | swings to `LEFT`, `DIED`, `OFFERED` | |
+//! | swing to `LEFT`, `CLOSED`, by leave | Release | claim's swing; the look whether it is closed | all that the holder did |
+//! | swing to `OFFERED` | AcqRel | accept's swing; the undertaker's read | all that the holder did; whose undertaker has been here |
+//! | undertaker's read, by a write that changes nothing | AcqRel | swing to `OFFERED` | that the process is repaired |
+//! | undertaker's swing | Release | claim's swing; the look whether it is closed | all that the dead holder did, by the mark |
+//! | swing to `CLOSED`, by close | Release | the look whether it is closed | what was done before |
+//! | look whether it is closed | Acquire | all swings to `CLOSED` | |
+//!
+//! **Death.** Before claim's swing: nothing happened. After it: a holder died. After leave's, offer's or close's swing and before
+//! the wake: those who sleep have named the object, and the undertaker wakes them. After offer's swing and before the look: the
+//! undertaker looks instead. Undertaker after its swing: the next one changes the gate and wakes.
+//!
+//! **Models.** `right/*`, `mailbox/*`.
+//!
+//! **References.** Receive rights that move between tasks, and ports that die with their holder: Mach (Accetta et al., "Mach: A New
+//! Kernel Foundation for UNIX Development", USENIX 1986). There the kernel moves them.
+
+use super::gate::{RawGate, Refusal};
+use super::participants::{Participants, ProcessClaim, ProcessState, ProcessWord};
+use super::undertaker::{Dead, Repair};
+use super::waiting::{Caller, ObjectId};
+use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering};
+
+const STATE_BITS: u32 = 3;
+const WHO_BITS: u32 = 8;
+const GENERATION_SHIFT: u32 = STATE_BITS + WHO_BITS;
+
+/// The control block of a right.
+#[derive(Debug)]
+#[repr(C)]
+pub struct RawRight {
+    word: AtomicU64,
+    gate: RawGate,
+    /// Bit 0: it is closed then. Bit 1: it is shared. Written when it is made.
+    if_ends: AtomicU32,
+}
+
+/// What becomes of a right whose holder leaves or dies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Succession {
+    /// The next who claims it has it.
+    #[default]
+    Inherit,
+    /// It is closed for good.
+    Close,
+}
+
+/// From whom a right was had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody had it before.
+    First,
+    /// The last holder gave it to this process.
+    Given,
+    /// The last holder left it.
+    Left,
+    /// The last holder died.
+    Died,
+}
+
+/// Who has a right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// Nobody yet.
+    Nobody,
+    /// This process.
+    Process(ProcessClaim),
+    /// Nobody: it is offered to this process.
+    Offered(ProcessClaim),
+    /// Nobody: the last one left it.
+    Left,
+    /// Nobody: the last one died.
+    Died,
+    /// All who care to.
+    Shared,
+    /// Nobody any more.
+    Closed,
+}
+
+/// Why a right was not had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RightError {
+    /// Another process has it (non-blocking calls only).
+    WouldBlock,
+    /// Another process had it until the deadline (timed calls only).
+    TimedOut,
+    /// The calling process has it already.
+    Mine,
+    /// It is closed, or held by nobody because it is shared.
+    Closed,
+}
+
+impl Refusal for RightError {
+    const WOULD_BLOCK: Self = Self::WouldBlock;
+    const TIMED_OUT: Self = Self::TimedOut;
+}
+
+/// Why a right was not given away: the caller has it still, or has not got it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfferError {
+    /// That process is not attached any more.
+    Gone,
+    /// The calling process does not have the right.
+    NotMine,
+}
+
+fn word_of(state: u64, process: ProcessClaim) -> u64 {
+    let who = (process.index as u64).wrapping_add(1) & ((1 << WHO_BITS) - 1);
+    state | who << STATE_BITS | process.generation << GENERATION_SHIFT
+}
+
+impl Holder {
+    fn to_bits(self) -> u64 {
+        match self {
+            Self::Nobody => 0,
+            Self::Process(process) => word_of(1, process),
+            Self::Offered(process) => word_of(2, process),
+            Self::Left => 3,
+            Self::Died => 4,
+            Self::Shared => 5,
+            Self::Closed => 6,
+        }
+    }
+
+    /// A value that no step writes reads as closed, which nobody can be hurt by.
+    fn from_bits(bits: u64) -> Self {
+        let who =
+            (bits >> STATE_BITS & ((1 << WHO_BITS) - 1)).checked_sub(1).and_then(|index| usize::try_from(index).ok());
+        let process = who.map(|index| ProcessClaim { index, generation: bits >> GENERATION_SHIFT });
+        match (bits & ((1 << STATE_BITS) - 1), process) {
+            (0, None) => Self::Nobody,
+            (1, Some(process)) => Self::Process(process),
+            (2, Some(process)) => Self::Offered(process),
+            (3, None) => Self::Left,
+            (4, None) => Self::Died,
+            (5, None) => Self::Shared,
+            _ => Self::Closed,
+        }
+    }
+}
+
+/// The process as a word can name it: with so much of its generation as fits.
+fn named(process: ProcessClaim) -> ProcessClaim {
+    ProcessClaim { generation: process.generation << GENERATION_SHIFT >> GENERATION_SHIFT, ..process }
+}
+
+/// Whether a process that a word names is attached, and nobody has begun to repair what it leaves.
+fn is_attached(table: &Participants<'_>, process: ProcessClaim) -> bool {
+    let Some(entry) = table.processes().get(process.index) else { return false };
+    // Relaxed: whoever has seen that the undertaker was here, by the right's word, has it by that; else that one is to come.
+    let word = ProcessWord::from_bits(entry.word.load(Ordering::Relaxed));
+    word.state == ProcessState::Live && named(ProcessClaim { generation: word.generation, ..process }) == process
+}
+
+impl RawRight {
+    /// A right that nobody has had.
+    #[must_use]
+    #[track_caller]
+    pub fn new(succession: Succession) -> Self {
+        Self::holding(Holder::Nobody, succession)
+    }
+
+    /// A right that nobody holds because all may use it.
+    #[must_use]
+    #[track_caller]
+    pub fn shared(succession: Succession) -> Self {
+        Self::holding(Holder::Shared, succession)
+    }
+
+    #[track_caller]
+    fn holding(holder: Holder, succession: Succession) -> Self {
+        let if_ends = u32::from(succession == Succession::Close) | u32::from(holder == Holder::Shared) << 1;
+        Self { word: AtomicU64::new(holder.to_bits()), gate: RawGate::new(), if_ends: AtomicU32::new(if_ends) }
+    }
+
+    /// What becomes of it if its holder ends.
+    #[must_use]
+    pub fn succession(&self) -> Succession {
+        if self.if_ends.peek() & 1 == 0 { Succession::Inherit } else { Succession::Close }
+    }
+
+    /// Whether it is one that nobody holds because all may use it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.if_ends.peek() & 2 != 0
+    }
+
+    fn ended(&self, how: Holder) -> u64 {
+        match self.succession() {
+            Succession::Inherit => how.to_bits(),
+            Succession::Close => Holder::Closed.to_bits(),
+        }
+    }
+
+    /// Takes the right for the process `me`, if nobody has it or it was offered to that one. Never blocks.
+    ///
+    /// # Errors
+    /// [`RightError`], except `TimedOut`.
+    pub fn try_claim(&self, me: ProcessClaim) -> Result<Origin, RightError> {
+        let me = named(me);
+        // Relaxed: only a candidate for the compare-and-swap.
+        let mut found = self.word.load(Ordering::Relaxed);
+        loop {
+            let origin = match Holder::from_bits(found) {
+                Holder::Nobody => Origin::First,
+                Holder::Left => Origin::Left,
+                Holder::Died => Origin::Died,
+                Holder::Offered(to) if to == me => Origin::Given,
+                Holder::Process(holder) if holder == me => return Err(RightError::Mine),
+                Holder::Process(_) | Holder::Offered(_) => return Err(RightError::WouldBlock),
+                Holder::Shared | Holder::Closed => return Err(RightError::Closed),
+            };
+            let held = Holder::Process(me).to_bits();
+            // Acquire: pairs with the Release in leave, offer and bury; what belongs to the right is as it was left.
+            match self.word.compare_exchange(found, held, Ordering::Acquire, Ordering::Relaxed) {
+                // dead here: the word names the process; the undertaker takes it from there.
+                Ok(_) => return Ok(origin),
+                Err(newer) => found = newer,
+            }
+        }
+    }
+
+    /// Takes the right for the process `me`, waiting as long as it takes or until `deadline`.
+    ///
+    /// # Errors
+    /// [`RightError`], except `WouldBlock`.
+    pub fn claim(
+        &self,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        me: ProcessClaim,
+        deadline: Option<Deadline>,
+    ) -> Result<Origin, RightError> {
+        // All are woken by every change: there is no wake to be given on.
+        self.gate.until(caller, object, deadline, || self.try_claim(me), || false)
+    }
+
+    /// Gives the right, which the process `me` has, to another. Never blocks.
+    ///
+    /// If that one dies before it has accepted, it counts as a holder who died.
+    ///
+    /// # Errors
+    /// [`OfferError`]. `Gone`: the caller has it still.
+    pub fn offer(&self, table: &Participants<'_>, me: ProcessClaim, to: ProcessClaim) -> Result<(), OfferError> {
+        let (held, offered) = (Holder::Process(named(me)).to_bits(), Holder::Offered(named(to)).to_bits());
+        // AcqRel: pairs with the Acquire of who accepts it, and with the undertaker's read: if that one has come and gone, it is
+        // seen below (I3).
+        if self.word.compare_exchange(held, offered, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            return Err(OfferError::NotMine);
+        }
+        // dead here: nobody is woken, and the other may have died; the undertaker sees to both.
+        self.gate.signal_all();
+        if is_attached(table, named(to)) {
+            return Ok(());
+        }
+        // Acquire: as in try_claim. A failure: it was accepted after all, or the undertaker has been here, and it was given.
+        match self.word.compare_exchange(offered, held, Ordering::Acquire, Ordering::Relaxed) {
+            Ok(_) => Err(OfferError::Gone),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Leaves the right, which the process `me` has. Never blocks.
+    pub fn leave(&self, me: ProcessClaim) {
+        let held = Holder::Process(named(me)).to_bits();
+        // Release: pairs with the Acquire in try_claim and in is_closed. It fails if somebody has closed it.
+        if self.word.compare_exchange(held, self.ended(Holder::Left), Ordering::Release, Ordering::Relaxed).is_ok() {
+            // dead here: nobody is woken; the undertaker wakes all whom a slot names.
+            self.gate.signal_all();
+        }
+    }
+
+    /// Ends the right for good, whoever has it. Never blocks. Whether it was not closed before.
+    pub fn close(&self) -> bool {
+        // Relaxed: only a candidate for the compare-and-swap.
+        let mut found = self.word.load(Ordering::Relaxed);
+        loop {
+            if Holder::from_bits(found) == Holder::Closed {
+                return false;
+            }
+            // Release: pairs with the Acquire in is_closed; what was done before comes before.
+            match self.word.compare_exchange(found, Holder::Closed.to_bits(), Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(newer) => found = newer,
+            }
+        }
+        // dead here: as in leave.
+        self.gate.signal_all();
+        true
+    }
+
+    /// Whether it is closed. Never blocks. What whoever closed it did before happens before the return.
+    #[inline]
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        // Acquire: pairs with the Release of who closes it.
+        Holder::from_bits(self.word.load(Ordering::Acquire)) == Holder::Closed
+    }
+
+    /// Who has it, as of a moment ago.
+    #[must_use]
+    pub fn holder(&self) -> Holder {
+        // Relaxed: may be old by the time it is used, and promises no order.
+        Holder::from_bits(self.word.load(Ordering::Relaxed))
+    }
+}
+
+impl Repair for RawRight {
+    fn bury(&self, dead: &Dead<'_>) {
+        // Acquire: pairs with the AcqRel in offer; whether the other is attached is asked after what the offerer saw.
+        // Release: pairs with it, too; whoever offers it to the dead after this sees that it is dead (I3).
+        let found = self.word.fetch_or(0, Ordering::AcqRel);
+        let is_dead = |process: ProcessClaim| dead.whole_process() == Some(process.index);
+        let is_over = match Holder::from_bits(found) {
+            Holder::Process(holder) => is_dead(holder),
+            Holder::Offered(to) => !is_attached(dead.table(), to),
+            _ => false,
+        };
+        if is_over {
+            // Release: pairs with the Acquire in try_claim and in is_closed; hands on what the dead did. A failure: another
+            // undertaker was faster, or the offer was accepted or taken back.
+            let _ = self.word.compare_exchange(found, self.ended(Holder::Died), Ordering::Release, Ordering::Relaxed);
+            // dead here: nobody is told; the next walker changes the gate.
+        }
+        self.gate.change();
+    }
+
+    fn wake_all(&self) {
+        self.gate.wake_all();
+    }
+}

@@ -1,0 +1,54 @@
+//! What a mailbox says of itself.
+
+use super::{Says, queue, rendezvous, unbounded};
+use crate::primitives::ends::End;
+use crate::primitives::participants::ProcessClaim;
+use crate::primitives::registry::Extent;
+use crate::primitives::right::Holder as Right;
+use crate::primitives::{RawMailbox, RawQueue, RawRendezvous, RawUnbounded};
+use crate::region::kind::Kind;
+use crate::region::memory::Memory;
+
+/// What the line of a mailbox says, and who has the right to receive.
+pub(super) fn says(memory: &Memory, kind: Kind, extent: Extent) -> Option<Says> {
+    let capacity = extent.shape.capacity;
+    Some(match kind {
+        Kind::UnboundedMailbox => {
+            let (control, words) = memory.look::<RawMailbox<RawUnbounded>>(kind, extent)?;
+            owned(unbounded(control.with(words).channel().line(), capacity), memory, control)
+        }
+        Kind::RendezvousMailbox => {
+            let (control, words) = memory.look::<RawMailbox<RawRendezvous>>(kind, extent)?;
+            owned(rendezvous(control.with(words).channel().line()), memory, control)
+        }
+        _ => {
+            let (control, words) = memory.look::<RawMailbox<RawQueue>>(kind, extent)?;
+            owned(queue(control.with(words).channel().line(), kind, capacity), memory, control)
+        }
+    })
+}
+
+fn owned<L>(line: Says, memory: &Memory, control: &RawMailbox<L>) -> Says {
+    if line.is_damaged {
+        return line;
+    }
+    let entry = |claim: ProcessClaim| memory.participants()?.processes().get(claim.index);
+    let process = |claim: ProcessClaim| match entry(claim) {
+        Some(entry) => format!("process {}", entry.pid.peek()),
+        None => "a process that no region has".to_owned(),
+    };
+    let receives = match control.right().holder() {
+        Right::Nobody => "nobody has claimed it yet".to_owned(),
+        Right::Process(claim) => format!("{} receives", process(claim)),
+        Right::Offered(claim) => format!("it is offered to {}", process(claim)),
+        Right::Left => "who received has left it: whoever claims it has what is there".to_owned(),
+        Right::Died => "who received has died: whoever claims it has what is there".to_owned(),
+        Right::Shared => match control.channel().ends().present(End::Receivers).count() {
+            0 => "nobody receives".to_owned(),
+            1 => "1 process receives".to_owned(),
+            count => format!("{count} processes receive"),
+        },
+        Right::Closed => "closed".to_owned(),
+    };
+    Says { state: format!("{}; {receives}", line.state), ..line }
+}

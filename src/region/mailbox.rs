@@ -1,0 +1,232 @@
+//! A handle of a mailbox, open in this process: where its messages lie, and who has the right to receive.
+
+use super::channel::{AtEnd, Kinded, Size, Way, number_of};
+use super::core::NoCaller;
+use super::error::{ObjectError, ObjectErrorKind};
+use super::handle::Region;
+use super::kind::Kind;
+use super::object::{Request, Tag, found_shape, obtain_several};
+use super::patience::Patience;
+use crate::primitives::ends::End;
+use crate::primitives::participants::{ProcessClaim, ProcessWord};
+use crate::primitives::registry::Mode;
+use crate::primitives::right::{Holder, OfferError, Origin, RightError, Succession};
+use crate::primitives::{RawMailbox, RawQueue, RawRendezvous, RawRight, RawUnbounded};
+use crate::sync::{Cell, Ordering};
+use zerocopy::FromZeros;
+
+/// Of what messages in mailboxes are made: a cache line.
+pub(crate) type Chunk = [u64; 8];
+
+/// How many bytes that is.
+pub(crate) const CHUNK: usize = size_of::<Chunk>();
+
+const TAG: Tag = Tag::new("selvedge.mail/1");
+
+/// On what terms a mailbox is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    /// Chunks of a message.
+    pub(crate) each: usize,
+    /// Whether several may receive.
+    pub(crate) shared: bool,
+    pub(crate) succession: Succession,
+}
+
+impl Terms {
+    fn right(self) -> RawRight {
+        if self.shared { RawRight::shared(self.succession) } else { RawRight::new(self.succession) }
+    }
+
+    /// What a mailbox on these terms does.
+    fn sentence(self) -> &'static str {
+        match (self.shared, self.succession) {
+            (false, Succession::Inherit) => "has one receiver at a time and is inherited",
+            (false, Succession::Close) => "has one receiver at a time and is closed with it",
+            (true, Succession::Inherit) => "has several receivers and outlives them",
+            (true, Succession::Close) => "has several receivers and ends with them",
+        }
+    }
+}
+
+/// Why the right to receive was not had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClaimRefusal {
+    Right(RightError),
+    NoCaller(NoCaller),
+}
+
+/// A mailbox, whatever its line.
+pub(crate) trait Mail: Way<Chunk> {
+    /// Another handle, at that end; without, for who has the right to receive.
+    fn another(&self, end: Option<End>) -> Result<Box<dyn Mail>, NoCaller>;
+
+    /// Another handle at the same end.
+    fn once_more(&self) -> Box<dyn Mail>;
+
+    /// Chunks of a message.
+    fn each(&self) -> usize;
+
+    /// Its terms, as it was made.
+    fn terms(&self) -> Terms;
+
+    /// How many messages fit.
+    fn size(&self) -> Size;
+
+    fn holder(&self) -> Holder;
+
+    /// Takes the right to receive for this process.
+    fn claim(&self, patience: Patience) -> Result<Origin, ClaimRefusal>;
+
+    /// Gives the right to receive, which this process has, to another.
+    fn offer(&self, to: ProcessClaim) -> Result<(), OfferError>;
+
+    /// Leaves the right to receive, which this process has.
+    fn leave(&self);
+
+    /// Ends the mailbox for good.
+    fn close(&self);
+}
+
+type MailboxAt<L> = AtEnd<L, RawMailbox<L>, Chunk>;
+
+impl<L: Kinded> Mail for MailboxAt<L> {
+    fn another(&self, end: Option<End>) -> Result<Box<dyn Mail>, NoCaller> {
+        Ok(Box::new(self.stand_at(end)?))
+    }
+
+    fn once_more(&self) -> Box<dyn Mail> {
+        Box::new(self.clone())
+    }
+
+    fn each(&self) -> usize {
+        self.each
+    }
+
+    fn terms(&self) -> Terms {
+        let right = self.placed.control().right();
+        Terms { each: self.each, shared: right.is_shared(), succession: right.succession() }
+    }
+
+    fn size(&self) -> Size {
+        L::size(self.capacity)
+    }
+
+    fn holder(&self) -> Holder {
+        self.placed.control().right().holder()
+    }
+
+    fn claim(&self, patience: Patience) -> Result<Origin, ClaimRefusal> {
+        let core = self.placed.core();
+        let slot = core.slot().map_err(ClaimRefusal::NoCaller)?;
+        let (right, me) = (self.placed.control().right(), core.attachment().claim());
+        let claimed = match patience {
+            Patience::None => right.try_claim(me),
+            patience => right.claim(&self.caller(slot), self.placed.id(), me, patience.deadline()),
+        };
+        claimed.map_err(ClaimRefusal::Right)
+    }
+
+    fn offer(&self, to: ProcessClaim) -> Result<(), OfferError> {
+        let core = self.placed.core();
+        let mailbox = self.placed.control().with(self.placed.words());
+        mailbox.offer(&core.participants(), core.attachment().claim(), to)
+    }
+
+    fn leave(&self) {
+        let attachment = self.placed.core().attachment();
+        // A forked child inherits the parent's handle, not its right; and who cannot use the region any more leaves it to the walk.
+        if attachment.is_original() && attachment.check().is_ok() {
+            self.placed.control().with(self.placed.words()).leave(attachment.claim());
+        }
+    }
+
+    fn close(&self) {
+        let attachment = self.placed.core().attachment();
+        if attachment.is_original() && attachment.check().is_ok() {
+            self.placed.control().with(self.placed.words()).close();
+        }
+    }
+}
+
+/// The mailbox `name` for who sends, made on these terms if there is none.
+fn obtain<L: Kinded>(
+    region: &Region,
+    name: &str,
+    capacity: usize,
+    terms: Option<Terms>,
+    each: usize,
+) -> Result<Box<dyn Mail>, ObjectError> {
+    let refused = |kind| ObjectError::new(name, kind);
+    let number = number_of::<L>(capacity).map_err(refused)?;
+    let mode = if terms.is_some() { Mode::OpenOrCreate } else { Mode::Open };
+    let request = Request { name, kind: L::MAILBOX, capacity, tag: TAG.0, mode, deadline: None };
+    // Who opens one makes none.
+    let wanted = terms.unwrap_or(Terms { each, shared: false, succession: Succession::Inherit });
+    let made = || RawMailbox::new(L::new(number), wanted.right());
+    let slot = |_| Cell::new(Chunk::new_zeroed());
+    let (placed, _) = obtain_several(region.core(), &request, each, made, L::word, slot)?;
+    let mail = MailboxAt::<L>::stand(placed, capacity, each, Some(End::Senders));
+    let mail = mail.map_err(|error| refused(error.into()))?;
+    match terms {
+        Some(wanted) if mail.terms() != wanted => {
+            Err(refused(ObjectErrorKind::OtherTerms { found: mail.terms().sentence(), expected: wanted.sentence() }))
+        }
+        _ => Ok(Box::new(mail)),
+    }
+}
+
+/// The mailbox `name` for who sends, made if there is none.
+pub(crate) fn open_or_make(
+    region: &Region,
+    name: &str,
+    size: Size,
+    terms: Terms,
+) -> Result<Box<dyn Mail>, ObjectError> {
+    let (terms, each) = (Some(terms), terms.each);
+    match size {
+        Size::Zero => obtain::<RawRendezvous>(region, name, 0, terms, each),
+        Size::Bounded(capacity) => obtain::<RawQueue>(region, name, capacity, terms, each),
+        Size::Unbounded(quota) => obtain::<RawUnbounded>(region, name, quota, terms, each),
+    }
+}
+
+/// The mailbox `name` for who sends, as it is.
+pub(crate) fn open(region: &Region, name: &str) -> Result<Box<dyn Mail>, ObjectError> {
+    loop {
+        let shape = found_shape(region.core(), name)?;
+        let (Ok(capacity), Ok(element)) = (usize::try_from(shape.capacity), usize::try_from(shape.element)) else {
+            return Err(ObjectError::new(name, ObjectErrorKind::Corrupt));
+        };
+        let each = element / size_of::<Cell<Chunk>>();
+        let found = match Kind::from_number(shape.kind) {
+            Some(Kind::RendezvousMailbox) => obtain::<RawRendezvous>(region, name, capacity, None, each),
+            Some(Kind::UnboundedMailbox) => obtain::<RawUnbounded>(region, name, capacity, None, each),
+            Some(Kind::Mailbox) => obtain::<RawQueue>(region, name, capacity, None, each),
+            _ => {
+                let kind = ObjectErrorKind::WrongKind { found: shape.kind, expected: Kind::Mailbox.number() };
+                return Err(ObjectError::new(name, kind));
+            }
+        };
+        match found {
+            // Another one has taken its name meanwhile.
+            Err(error) if is_other(error.kind()) && found_shape(region.core(), name)? != shape => {}
+            found => return found,
+        }
+    }
+}
+
+fn is_other(kind: ObjectErrorKind) -> bool {
+    matches!(
+        kind,
+        ObjectErrorKind::WrongKind { .. } | ObjectErrorKind::WrongSize { .. } | ObjectErrorKind::WrongCapacity { .. }
+    )
+}
+
+/// Whether a message says that it comes from a process that may be, or have been, in the region.
+pub(crate) fn may_be_from(mail: &dyn Mail, claim: ProcessClaim) -> bool {
+    let entry = mail.core().participants().processes().get(claim.index);
+    // Relaxed: its generation came before the message that says so.
+    let generation = entry.map_or(0, |entry| ProcessWord::from_bits(entry.word.load(Ordering::Relaxed)).generation);
+    claim.generation != 0 && claim.generation <= generation
+}
