@@ -53,14 +53,23 @@ pub const ALL: &[Property] = &[
     property("Z1", "a rendezvous send returns only when a receiver has the message"),
     property("Z2", "if one side dies in the middle the other learns which of the two holds"),
     property("Z3", "no message is left behind by a rendezvous"),
+    property("P1", "what one sender sends is received in the order in which it was sent"),
     property(
         "P2",
         "when nobody is left to send, what was sent is received, and then it is told; so is a sender when nobody is left to receive",
     ),
     property("P3", "what names a dead process is never taken for a later one in its place"),
     property(
+        "P4",
+        "a name is made, found and taken away by several at once, and by some who die, and leads to one object or none",
+    ),
+    property(
         "P5",
         "at most one process at a time has the right to receive; it passes on when it is given, left, or its holder dies, or is closed then by choice, and those who wait are told",
+    ),
+    property(
+        "L1",
+        "two processes have one link, however both of them make it, and whoever waits at its end is told when the other dies",
     ),
     property("X1", "a select does one of its operations, no other, and knows which; and leaves no trace at the others"),
     property("F1", "a death is seen, once, by everybody who waits for what the dead held or would have done"),

@@ -2,9 +2,9 @@
 
 use super::envelope::{Header, said_by_the_sender};
 use super::mail_error::MailError;
-use super::port::stamped;
-use crate::region::channel::Refusal;
-use crate::region::mailbox::{CHUNK, Chunk, Mail};
+use crate::region::ParticipantId;
+use crate::region::channel::{Refusal, Way};
+use crate::region::mailbox::{CHUNK, Chunk};
 use crate::region::patience::Patience;
 use crate::sync::{Cell, Deadline};
 use core::fmt;
@@ -36,7 +36,7 @@ use core::time::Duration;
 /// ```
 #[must_use = "a draft that is dropped sends nothing"]
 pub struct Draft<'a> {
-    mail: &'a dyn Mail,
+    way: &'a dyn Way<Chunk>,
     buffer: usize,
     pub(super) header: Header,
     first: &'a Cell<Chunk>,
@@ -45,10 +45,10 @@ pub struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn of(mail: &'a dyn Mail, patience: Patience) -> Result<Self, Refusal> {
-        let buffer = mail.lend(patience)?;
-        let (first, body) = mail.cells(buffer)?.split_first().ok_or(Refusal::Corrupt)?;
-        Ok(Self { mail, buffer, header: Header::default(), first, body, not_send: PhantomData })
+    pub(super) fn of(way: &'a dyn Way<Chunk>, patience: Patience) -> Result<Self, Refusal> {
+        let buffer = way.lend(patience)?;
+        let (first, body) = way.cells(buffer)?.split_first().ok_or(Refusal::Corrupt)?;
+        Ok(Self { way, buffer, header: Header::default(), first, body, not_send: PhantomData })
     }
 
     said_by_the_sender!();
@@ -94,16 +94,16 @@ impl<'a> Draft<'a> {
         if length > self.longest() {
             return Err(MailError::TooLong { length, most: self.longest() });
         }
-        let header = stamped(self.header, self.mail, length).to_chunk();
+        let header = stamped(self.header, self.way, length).to_chunk();
         // SAFETY: mapped and aligned, and the buffer is the calling thread's alone (pool, I1).
         self.first.with_mut(|chunk| unsafe { *chunk = header });
-        match self.mail.send(self.buffer, patience) {
+        match self.way.send(self.buffer, patience) {
             Ok(()) => {
                 // The buffer is not the thread's any more.
                 core::mem::forget(self);
                 Ok(())
             }
-            Err(refusal) => Err(MailError::of_send(refusal, self.mail.name())),
+            Err(refusal) => Err(MailError::of_send(refusal, self.way.name())),
         }
     }
 
@@ -111,6 +111,13 @@ impl<'a> Draft<'a> {
     pub fn write(&mut self, bytes: &[u8]) {
         fill(self.body, bytes);
     }
+}
+
+/// The header with what the library says of the message.
+fn stamped(header: Header, way: &dyn Way<Chunk>, length: usize) -> Header {
+    let core = way.core();
+    let source = ParticipantId::of(core.attachment().claim()).to_bits();
+    Header { source, length: length as u64, sequence: core.next_sequence(), ..header }
 }
 
 /// Writes these bytes into cells that are the calling thread's, the rest of the last one zero.
@@ -147,7 +154,7 @@ impl DerefMut for Draft<'_> {
 
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
-        self.mail.take_back(self.buffer);
+        self.way.take_back(self.buffer);
     }
 }
 

@@ -3,8 +3,8 @@
 use super::envelope::{Header, deadline_of, destination_of};
 use super::mail_error::MailError;
 use crate::region::ParticipantId;
-use crate::region::channel::Refusal;
-use crate::region::mailbox::{CHUNK, Chunk, Mail, may_be_from};
+use crate::region::channel::{Refusal, Way};
+use crate::region::mailbox::{CHUNK, Chunk, may_be_from};
 use crate::sync::{Cell, Deadline};
 use core::fmt;
 use core::marker::PhantomData;
@@ -35,7 +35,7 @@ use zerocopy::FromBytes;
 /// ```
 #[must_use = "the message is received, and gone when this is dropped"]
 pub struct Letter<'a> {
-    mail: &'a dyn Mail,
+    way: &'a dyn Way<Chunk>,
     buffer: usize,
     header: Header,
     length: usize,
@@ -62,15 +62,15 @@ impl std::error::Error for WrongLength {}
 
 impl<'a> Letter<'a> {
     /// The message in a buffer of the calling thread's; it is given back if it says of itself what cannot be.
-    pub(super) fn in_buffer(mail: &'a dyn Mail, buffer: usize) -> Result<Self, MailError> {
-        let refused = |refusal| MailError::of_receive(refusal, mail.name());
-        let (first, body) = mail.cells(buffer).map_err(refused)?.split_first().ok_or(refused(Refusal::Corrupt))?;
+    pub(super) fn in_buffer(way: &'a dyn Way<Chunk>, buffer: usize) -> Result<Self, MailError> {
+        let refused = |refusal| MailError::of_receive(refusal, way.name());
+        let (first, body) = way.cells(buffer).map_err(refused)?.split_first().ok_or(refused(Refusal::Corrupt))?;
         // SAFETY: mapped and aligned, and the buffer is the calling thread's alone (pool, I1).
         let header = Header::from_chunk(first.with(|chunk| unsafe { *chunk }));
         match usize::try_from(header.length).ok().filter(|length| *length <= body.len() * CHUNK) {
-            Some(length) => Ok(Self { mail, buffer, header, length, body, not_send: PhantomData }),
+            Some(length) => Ok(Self { way, buffer, header, length, body, not_send: PhantomData }),
             None => {
-                mail.give_back(buffer);
+                way.give_back(buffer);
                 Err(refused(Refusal::Corrupt))
             }
         }
@@ -86,7 +86,7 @@ impl<'a> Letter<'a> {
     #[must_use]
     pub fn source(&self) -> Option<ParticipantId> {
         let source = ParticipantId::from_bits(self.header.source);
-        may_be_from(self.mail, source.claim()).then_some(source)
+        may_be_from(self.way, source.claim()).then_some(source)
     }
 
     /// Whom it is for, if the sender said so.
@@ -194,7 +194,7 @@ impl<'a> Letter<'a> {
 
 impl Drop for Letter<'_> {
     fn drop(&mut self) {
-        self.mail.give_back(self.buffer);
+        self.way.give_back(self.buffer);
     }
 }
 

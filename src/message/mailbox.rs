@@ -1,19 +1,15 @@
 //! The side of a mailbox where messages come out.
 
-use super::letter::Letter;
 use super::mail_error::MailError;
-use super::port::{Port, both_sides};
+use super::mail_ways::{both_sides, receives};
+use super::port::Port;
 use crate::primitives::ends::End;
 use crate::primitives::right::{OfferError, Origin};
-use crate::primitives::waiting::Wait;
 use crate::region::ParticipantId;
-use crate::region::channel::Refusal;
+use crate::region::channel::Way;
 use crate::region::core::NoCaller;
-use crate::region::mailbox::Mail;
-use crate::region::patience::Patience;
-use crate::sync::Deadline;
+use crate::region::mailbox::{Chunk, Mail};
 use core::fmt;
-use core::time::Duration;
 
 /// The side of a mailbox where messages come out; [`Port::claim`] gives it.
 ///
@@ -81,7 +77,7 @@ impl Mailbox {
         Self { mail, origin: None }
     }
 
-    pub(super) fn mail(&self) -> &(dyn Mail + 'static) {
+    pub(super) fn incoming(&self) -> &(dyn Way<Chunk> + 'static) {
         &*self.mail
     }
 
@@ -89,55 +85,6 @@ impl Mailbox {
     #[must_use]
     pub fn origin(&self) -> Option<Origin> {
         self.origin
-    }
-
-    /// Receives, waiting as long as it takes.
-    ///
-    /// # Errors
-    /// `Closed`, `Corrupt`, `TooManyThreads`, `Unusable`.
-    pub fn recv(&self) -> Result<Letter<'_>, MailError> {
-        self.take(Patience::Forever)
-    }
-
-    /// Receives if there is something; never waits.
-    ///
-    /// # Errors
-    /// `Empty`, `Closed`, `Corrupt`, `TooManyThreads`, `Unusable`.
-    pub fn try_recv(&self) -> Result<Letter<'_>, MailError> {
-        self.take(Patience::None)
-    }
-
-    /// Receives, waiting for `timeout` at most.
-    ///
-    /// # Errors
-    /// As of [`recv_deadline`](Self::recv_deadline).
-    pub fn recv_timeout(&self, timeout: Duration) -> Result<Letter<'_>, MailError> {
-        self.take(Patience::Until(Deadline::after(timeout)))
-    }
-
-    /// Receives, waiting until `deadline` at most.
-    ///
-    /// # Errors
-    /// `TimedOut`, `Closed`, `Corrupt`, `TooManyThreads`, `Unusable`.
-    pub fn recv_deadline(&self, deadline: Deadline) -> Result<Letter<'_>, MailError> {
-        self.take(Patience::Until(deadline))
-    }
-
-    fn take(&self, patience: Patience) -> Result<Letter<'_>, MailError> {
-        let received = self.mail.receive(patience);
-        let buffer = received.map_err(|refusal: Refusal| MailError::of_receive(refusal, self.mail.name()))?;
-        Letter::in_buffer(self.mail(), buffer)
-    }
-
-    /// The messages, each waited for, until the mailbox is closed or anything else goes wrong. Each is to be dropped before the next
-    /// is asked for, or it keeps its buffer.
-    pub fn iter(&self) -> impl Iterator<Item = Letter<'_>> {
-        core::iter::from_fn(|| self.recv().ok())
-    }
-
-    /// The messages that are there, until there is none.
-    pub fn try_iter(&self) -> impl Iterator<Item = Letter<'_>> {
-        core::iter::from_fn(|| self.try_recv().ok())
     }
 
     /// Gives the right to receive to another process, which has it once it [claims](Port::claim) it; no other can meanwhile. What is
@@ -202,4 +149,5 @@ impl Drop for Mailbox {
     }
 }
 
+receives!(Mailbox);
 both_sides!(Mailbox, "mailbox");

@@ -1,25 +1,23 @@
 //! The name under which messages reach a mailbox.
 
-use super::draft::Draft;
-use super::envelope::{Header, Message};
-use super::mail_error::{ClaimError, MailError};
+use super::mail_error::ClaimError;
+use super::mail_ways::{both_sides, sends};
 use super::mailbox::Mailbox;
 use super::port_options::PortOptions;
 use crate::Region;
 use crate::primitives::ends::End;
 use crate::primitives::right::{Holder, Origin, Succession};
-use crate::primitives::waiting::Wait;
-use crate::region::mailbox::{self, ClaimRefusal, Mail};
+use crate::region::channel::Way;
+use crate::region::mailbox::{self, Chunk, ClaimRefusal, Mail};
 use crate::region::patience::Patience;
 use crate::region::{ObjectError, ParticipantId};
 use crate::sync::Deadline;
-use core::fmt;
 use core::time::Duration;
 
 /// A mailbox as those see it who send to it: by its name, whoever receives. Clones are handles of the same one, and any number of
 /// threads and processes have some; [`Region::port`](crate::Region::port) makes or opens one.
 ///
-/// A message has a [header](Message) (type, source, correlation and so on) and a body of bytes, up to a length that the mailbox was
+/// A message has a [header](super::Message) (type, source, correlation and so on) and a body of bytes, up to a length that the mailbox was
 /// made for. Who wants to receive [claims](Self::claim) the right to and has a [`Mailbox`]: one process at a time, unless it was made
 /// for [several](super::Receivers::Several).
 ///
@@ -87,90 +85,8 @@ impl Port {
         Self { mail }
     }
 
-    pub(super) fn mail(&self) -> &(dyn Mail + 'static) {
+    pub(super) fn outgoing(&self) -> &(dyn Way<Chunk> + 'static) {
         &*self.mail
-    }
-
-    /// Sends, waiting as long as it takes.
-    ///
-    /// # Errors
-    /// `Closed`, `TooLong`, `OutOfMemory`, `Corrupt`, `TooManyThreads`, `Unusable`.
-    pub fn send(&self, message: &Message<'_>) -> Result<(), MailError> {
-        self.pass(message, Patience::Forever)
-    }
-
-    /// Sends if it can be done now; never waits.
-    ///
-    /// # Errors
-    /// [`MailError`], except `TimedOut`.
-    pub fn try_send(&self, message: &Message<'_>) -> Result<(), MailError> {
-        self.pass(message, Patience::None)
-    }
-
-    /// Sends, waiting for `timeout` at most.
-    ///
-    /// # Errors
-    /// [`MailError`], except `Full`.
-    pub fn send_timeout(&self, message: &Message<'_>, timeout: Duration) -> Result<(), MailError> {
-        self.pass(message, Patience::Until(Deadline::after(timeout)))
-    }
-
-    /// Sends, waiting until `deadline` at most.
-    ///
-    /// # Errors
-    /// [`MailError`], except `Full`.
-    pub fn send_deadline(&self, message: &Message<'_>, deadline: Deadline) -> Result<(), MailError> {
-        self.pass(message, Patience::Until(deadline))
-    }
-
-    fn pass(&self, message: &Message<'_>, patience: Patience) -> Result<(), MailError> {
-        let length = message.body().len();
-        self.fits(length)?;
-        let mut draft = self.lend(patience)?;
-        draft.write(message.body());
-        draft.header = message.header;
-        draft.pass(length, patience)
-    }
-
-    pub(super) fn fits(&self, length: usize) -> Result<(), MailError> {
-        let most = self.longest();
-        if length > most { Err(MailError::TooLong { length, most }) } else { Ok(()) }
-    }
-
-    /// A buffer to be filled in place and sent, waiting while all are in use.
-    ///
-    /// # Errors
-    /// `Closed`, `OutOfMemory`, `Corrupt`, `TooManyThreads`, `Unusable`.
-    pub fn draft(&self) -> Result<Draft<'_>, MailError> {
-        self.lend(Patience::Forever)
-    }
-
-    /// A buffer to be filled in place and sent, if not all are in use; never waits.
-    ///
-    /// # Errors
-    /// [`MailError`], except `TimedOut` and `TooLong`.
-    pub fn try_draft(&self) -> Result<Draft<'_>, MailError> {
-        self.lend(Patience::None)
-    }
-
-    /// A buffer to be filled in place and sent, waiting for `timeout` at most while all are in use.
-    ///
-    /// # Errors
-    /// [`MailError`], except `Full` and `TooLong`.
-    pub fn draft_timeout(&self, timeout: Duration) -> Result<Draft<'_>, MailError> {
-        self.lend(Patience::Until(Deadline::after(timeout)))
-    }
-
-    /// A buffer to be filled in place and sent, waiting until `deadline` at most while all are in use.
-    ///
-    /// # Errors
-    /// [`MailError`], except `Full` and `TooLong`.
-    pub fn draft_deadline(&self, deadline: Deadline) -> Result<Draft<'_>, MailError> {
-        self.lend(Patience::Until(deadline))
-    }
-
-    fn lend(&self, patience: Patience) -> Result<Draft<'_>, MailError> {
-        Draft::of(self.mail(), patience).map_err(|refusal| MailError::of_send(refusal, self.mail.name()))
     }
 
     /// The right to receive, waiting while another process has it, as long as it takes. Where there may be several receivers this
@@ -272,82 +188,8 @@ impl Clone for Port {
     }
 }
 
-/// What both sides of a mailbox have.
-macro_rules! both_sides {
-    ($handle:ident, $what:literal) => {
-        impl $handle {
-            /// How many messages are waiting, as of a moment ago; none with capacity zero.
-            #[must_use]
-            pub fn len(&self) -> usize {
-                self.mail.len()
-            }
-
-            /// Whether no message is waiting, as of a moment ago.
-            #[must_use]
-            pub fn is_empty(&self) -> bool {
-                self.len() == 0
-            }
-
-            /// How many messages it holds at most; nothing, if it is unbounded.
-            #[must_use]
-            pub fn capacity(&self) -> Option<usize> {
-                $crate::message::Capacity::of(self.mail.size()).bound()
-            }
-
-            /// The longest body that it takes, in bytes.
-            #[must_use]
-            pub fn longest(&self) -> usize {
-                self.mail.each().saturating_sub(1) * $crate::region::mailbox::CHUNK
-            }
-
-            /// How many buffers are in use, as of a moment ago: with messages that wait, or that are being written or read.
-            #[must_use]
-            pub fn in_use(&self) -> usize {
-                self.mail.in_use()
-            }
-
-            /// How many processes have it open to send, as of a moment ago.
-            #[must_use]
-            pub fn correspondents(&self) -> usize {
-                self.mail.standing($crate::primitives::ends::End::Senders)
-            }
-
-            #[doc = concat!("The same ", $what, " with another way to wait.")]
-            #[must_use]
-            pub fn with_wait(mut self, wait: Wait) -> Self {
-                self.mail.set_wait(wait);
-                self
-            }
-
-            /// The name by which it was made or opened.
-            #[must_use]
-            pub fn name(&self) -> &str {
-                self.mail.name().as_str()
-            }
-        }
-
-        impl fmt::Debug for $handle {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($handle))
-                    .field("name", &self.name())
-                    .field("len", &self.len())
-                    .field("capacity", &self.capacity())
-                    .finish_non_exhaustive()
-            }
-        }
-    };
-}
-
-pub(super) use both_sides;
-
+sends!(Port);
 both_sides!(Port, "port");
-
-/// The header with what the library says of the message.
-pub(super) fn stamped(header: Header, mail: &dyn Mail, length: usize) -> Header {
-    let core = mail.core();
-    let source = ParticipantId::of(core.attachment().claim()).to_bits();
-    Header { source, length: length as u64, sequence: core.next_sequence(), ..header }
-}
 
 impl Region {
     /// The port `name`, which is made if there is none.

@@ -13,7 +13,8 @@
 //! 2. *receive*: as the line does it. Nothing there: if the senders are gone, look once more; nothing there still, and the
 //!    senders gone since the same time: disconnected.
 //! 3. *leave*: out of the ends; then signal all gates of the other side.
-//! 4. *undertaker*: repair the line, then the ends; change all gates.
+//! 4. *expect p*, who is to come: if nobody has come, set its bit and count it, as if it had. Then look whether it is attached still; if not, it leaves.
+//! 5. *undertaker*: repair the line, then the ends; change all gates.
 //!
 //! **Invariants.**
 //! - I1: what a process has sent was sent before it left; so whoever sees it gone, and looks after that, sees all of it.
@@ -21,20 +22,27 @@
 //!   that: one of the two sees the other (gate, I1). To be gone is worth a wake given on: the signal to all may have found the
 //!   flag cleared, for a wake that one of them has had.
 //!
+//! - I3: a process that is expected has an undertaker still to come to this channel, which clears its bit, or whoever expects it finds
+//!   that out: the undertaker clears the bit by a write in any case, and who sets the bit after that sees what it saw. At an end at which
+//!   somebody is expected no later process in its place ever is.
+//!
 //! A message that is sent while the last receiver leaves may stay in a queue, for whoever comes next.
 //!
 //! A channel that is a [mailbox](super::mailbox)'s is over when the mailbox's right is closed, for both sides, whoever is at its ends.
 //!
-//! **Orderings.** Those of the ends, of the gates and of the line.
+//! **Orderings.** Those of the ends, of the gates and of the line. What the undertaker of an expected process saw, before it cleared
+//! the bit, comes with the bit.
 //!
 //! **Death.** As of the line. A process that died is gone when its undertaker has come so far, which then wakes all whom a
 //! slot names. An offer of the dead is withdrawn before they are gone.
+//!
+//! Who dies while it expects another, before it looks, may leave that one's bit set for good: nobody else waits for it there.
 //!
 //! **Models.** `channel/*`.
 
 use super::ends::{End, Gone, RawEnds};
 use super::gate::Refusal;
-use super::participants::{Participants, ThreadSlot};
+use super::participants::{Participants, ProcessClaim, ThreadSlot};
 use super::pool::Pool;
 use super::queue::Taken;
 use super::right::{RawRight, Succession};
@@ -246,6 +254,20 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
     /// A process, by index, has its first handle of that end. Never blocks.
     pub fn join(&self, end: End, process: usize) {
         self.ends.join(end, process);
+    }
+
+    /// Counts a process that is to come to that end as if it had, unless it has come, so that others are told when it dies. Never
+    /// blocks. Whether it is attached still; if not, others are told now.
+    ///
+    /// Nobody but that process ever is at that end.
+    pub fn expect(&self, table: &Participants<'_>, end: End, process: ProcessClaim) -> bool {
+        self.ends.expect(end, process.index);
+        // dead here: see there.
+        let is_attached = table.is_attached(process);
+        if !is_attached {
+            self.leave(end, process.index);
+        }
+        is_attached
     }
 
     /// A process has given up its last handle of that end. Never blocks.

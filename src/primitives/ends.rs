@@ -12,7 +12,8 @@
 //!    leave at once, neither need see the other gone.
 //! 3. *gone*: read the count; 0: nobody has come yet. Look for a bit; if there is none, and the count is the same still,
 //!    nobody was there at one moment. The answer is that count, which tells one absence from the next.
-//! 4. *undertaker*: clear the bits of the process that has died.
+//! 4. *expect*, of a process that is to come: as *join*, in its name, unless somebody has come.
+//! 5. *undertaker*: clear the bits of the process that has died.
 //!
 //! **Invariants.**
 //! - I1: whoever has joined and not left has its bit set.
@@ -24,6 +25,7 @@
 //! | operation | ordering | pairs with | publishes |
 //! |---|---|---|---|
 //! | count of who has come | Release | load of the count, Acquire | that the bit is set |
+//! | bit set for another, who is expected | Acquire | bit cleared by its undertaker | |
 //! | bit cleared, by its process or an undertaker | Release | load of the bits, Acquire | what was sent before; who had joined by then |
 //!
 //! **Death.** In *join*, before the count: the undertaker clears the bit, and the process has not been there. In *leave*,
@@ -89,6 +91,19 @@ impl Present {
         self.came.fetch_add(1, Ordering::Release);
     }
 
+    fn expect(&self, process: usize) {
+        let Some((bits, bit)) = self.bit(process) else { return };
+        // Relaxed: one that comes meanwhile is counted twice, and stands there until it leaves or dies.
+        if self.came.load(Ordering::Relaxed) != 0 {
+            return;
+        }
+        // Acquire: pairs with the Release in leave; if its undertaker has been here, what that one saw is seen.
+        bits.fetch_or(bit, Ordering::Acquire);
+        // dead here: as in join.
+        // Release: as in join.
+        self.came.fetch_add(1, Ordering::Release);
+    }
+
     fn leave(&self, process: usize) {
         let Some((bits, bit)) = self.bit(process) else { return };
         // Release: pairs with the Acquire in gone; what was sent before is seen, and who had joined by then.
@@ -131,6 +146,12 @@ impl RawEnds {
     /// A process, by index, has its first handle of that end. Never blocks.
     pub fn join(&self, end: End, process: usize) {
         self.at(end).join(process);
+    }
+
+    /// A process that is to come is counted as if it had, if nobody has come yet. Never blocks. If its undertaker has cleared its bit before, what that one had
+    /// seen is seen by the caller.
+    pub fn expect(&self, end: End, process: usize) {
+        self.at(end).expect(process);
     }
 
     /// A process has given up its last handle of that end. Never blocks. Those who wait on the other side are to be told.

@@ -178,6 +178,17 @@ impl<'a> Participants<'a> {
         usize::from(slot.0) / self.block
     }
 
+    /// Whether that process is attached still, and nobody has begun to repair what it leaves. Never blocks.
+    ///
+    /// Of a word that its undertaker has changed, or read by a write, and the caller then: that it has begun is seen.
+    #[must_use]
+    pub fn is_attached(&self, process: ProcessClaim) -> bool {
+        let Some(entry) = self.processes.get(process.index) else { return false };
+        // Relaxed: whoever has seen that the undertaker was there has it by the word that it saw; else that one is to come.
+        let word = ProcessWord::from_bits(entry.word.load(Ordering::Relaxed));
+        word == ProcessWord { generation: process.generation, state: ProcessState::Live }
+    }
+
     /// The thread slots of a process.
     #[must_use]
     pub fn block(&self, process: usize) -> &'a [ThreadEntry] {

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | 3 bits | state, as drawn below |
 //! | 8 bits | index + 1 of the holder (`HELD`), or of whom it is offered to (`OFFERED`), else 0 |
-//! | 53 bits | the generation of that process |
+//! | 53 bits | the generation of that process, which no region has so many of |
 //!
 //! ```text
 //!            claim           offer                accept
@@ -67,7 +67,7 @@
 //! Kernel Foundation for UNIX Development", USENIX 1986). There the kernel moves them.
 
 use super::gate::{RawGate, Refusal};
-use super::participants::{Participants, ProcessClaim, ProcessState, ProcessWord};
+use super::participants::{Participants, ProcessClaim};
 use super::undertaker::{Dead, Repair};
 use super::waiting::{Caller, ObjectId};
 use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering};
@@ -190,19 +190,6 @@ impl Holder {
     }
 }
 
-/// The process as a word can name it: with so much of its generation as fits.
-fn named(process: ProcessClaim) -> ProcessClaim {
-    ProcessClaim { generation: process.generation << GENERATION_SHIFT >> GENERATION_SHIFT, ..process }
-}
-
-/// Whether a process that a word names is attached, and nobody has begun to repair what it leaves.
-fn is_attached(table: &Participants<'_>, process: ProcessClaim) -> bool {
-    let Some(entry) = table.processes().get(process.index) else { return false };
-    // Relaxed: whoever has seen that the undertaker was here, by the right's word, has it by that; else that one is to come.
-    let word = ProcessWord::from_bits(entry.word.load(Ordering::Relaxed));
-    word.state == ProcessState::Live && named(ProcessClaim { generation: word.generation, ..process }) == process
-}
-
 impl RawRight {
     /// A right that nobody has had.
     #[must_use]
@@ -248,7 +235,6 @@ impl RawRight {
     /// # Errors
     /// [`RightError`], except `TimedOut`.
     pub fn try_claim(&self, me: ProcessClaim) -> Result<Origin, RightError> {
-        let me = named(me);
         // Relaxed: only a candidate for the compare-and-swap.
         let mut found = self.word.load(Ordering::Relaxed);
         loop {
@@ -293,7 +279,7 @@ impl RawRight {
     /// # Errors
     /// [`OfferError`]. `Gone`: the caller has it still.
     pub fn offer(&self, table: &Participants<'_>, me: ProcessClaim, to: ProcessClaim) -> Result<(), OfferError> {
-        let (held, offered) = (Holder::Process(named(me)).to_bits(), Holder::Offered(named(to)).to_bits());
+        let (held, offered) = (Holder::Process(me).to_bits(), Holder::Offered(to).to_bits());
         // AcqRel: pairs with the Acquire of who accepts it, and with the undertaker's read: if that one has come and gone, it is
         // seen below (I3).
         if self.word.compare_exchange(held, offered, Ordering::AcqRel, Ordering::Relaxed).is_err() {
@@ -301,7 +287,7 @@ impl RawRight {
         }
         // dead here: nobody is woken, and the other may have died; the undertaker sees to both.
         self.gate.signal_all();
-        if is_attached(table, named(to)) {
+        if table.is_attached(to) {
             return Ok(());
         }
         // Acquire: as in try_claim. A failure: it was accepted after all, or the undertaker has been here, and it was given.
@@ -313,7 +299,7 @@ impl RawRight {
 
     /// Leaves the right, which the process `me` has. Never blocks.
     pub fn leave(&self, me: ProcessClaim) {
-        let held = Holder::Process(named(me)).to_bits();
+        let held = Holder::Process(me).to_bits();
         // Release: pairs with the Acquire in try_claim and in is_closed. It fails if somebody has closed it.
         if self.word.compare_exchange(held, self.ended(Holder::Left), Ordering::Release, Ordering::Relaxed).is_ok() {
             // dead here: nobody is woken; the undertaker wakes all whom a slot names.
@@ -364,7 +350,7 @@ impl Repair for RawRight {
         let is_dead = |process: ProcessClaim| dead.whole_process() == Some(process.index);
         let is_over = match Holder::from_bits(found) {
             Holder::Process(holder) => is_dead(holder),
-            Holder::Offered(to) => !is_attached(dead.table(), to),
+            Holder::Offered(to) => !dead.table().is_attached(to),
             _ => false,
         };
         if is_over {

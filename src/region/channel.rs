@@ -95,6 +95,9 @@ pub(crate) trait Way<T: Shared>: Send + Sync {
         self.core().attachment().check().map_err(Refusal::Unusable)
     }
 
+    /// How many of `T` a message has.
+    fn each(&self) -> usize;
+
     /// Where the message in a buffer lies, which has so many of `T` for one.
     fn cells(&self, buffer: usize) -> Result<&[Cell<T>], Refusal>;
 

@@ -3,6 +3,7 @@
 use super::attachment::{Attachment, Place};
 use super::error::{ObjectErrorKind, RegionErrorKind, Unusable};
 use super::limits::Limits;
+use super::link::Links;
 use super::memory::Memory;
 use super::threads;
 #[cfg(not(loom))]
@@ -38,6 +39,7 @@ pub(crate) struct Core {
     _place: Place,
     /// Makes the count of an object's handles and its opener bit change together; private to this process.
     counting: RawMutex,
+    links: Links,
     /// How many messages this process has begun to send to mailboxes.
     sequence: AtomicU64,
     /// Handles of this process: in all, and for each object. Never locked across a step of the sync layer.
@@ -124,6 +126,7 @@ impl Core {
             sender: Waiter::new("selvedge-sender"),
             _place: place,
             counting,
+            links: Links::default(),
             sequence,
             handles,
         }))
@@ -216,6 +219,11 @@ impl Core {
             self.counting.unlock(Leaves::Consistent);
         }
         Ok(found)
+    }
+
+    /// The links of this process.
+    pub(crate) fn links(&self) -> &Links {
+        &self.links
     }
 
     /// The number of the next message to a mailbox.

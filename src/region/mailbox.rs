@@ -64,9 +64,6 @@ pub(crate) trait Mail: Way<Chunk> {
     /// Another handle at the same end.
     fn once_more(&self) -> Box<dyn Mail>;
 
-    /// Chunks of a message.
-    fn each(&self) -> usize;
-
     /// Its terms, as it was made.
     fn terms(&self) -> Terms;
 
@@ -97,10 +94,6 @@ impl<L: Kinded> Mail for MailboxAt<L> {
 
     fn once_more(&self) -> Box<dyn Mail> {
         Box::new(self.clone())
-    }
-
-    fn each(&self) -> usize {
-        self.each
     }
 
     fn terms(&self) -> Terms {
@@ -224,8 +217,8 @@ fn is_other(kind: ObjectErrorKind) -> bool {
 }
 
 /// Whether a message says that it comes from a process that may be, or have been, in the region.
-pub(crate) fn may_be_from(mail: &dyn Mail, claim: ProcessClaim) -> bool {
-    let entry = mail.core().participants().processes().get(claim.index);
+pub(crate) fn may_be_from(way: &dyn Way<Chunk>, claim: ProcessClaim) -> bool {
+    let entry = way.core().participants().processes().get(claim.index);
     // Relaxed: its generation came before the message that says so.
     let generation = entry.map_or(0, |entry| ProcessWord::from_bits(entry.word.load(Ordering::Relaxed)).generation);
     claim.generation != 0 && claim.generation <= generation

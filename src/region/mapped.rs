@@ -19,7 +19,8 @@ use crate::primitives::registry::{self, Extent, NAME_MAX, Name, Registry, Regist
 use crate::primitives::waiting::{ObjectId, awaited};
 use crate::primitives::{
     Objects, Participants, RawBarrier, RawChannel, RawCondvar, RawEvent, RawMailbox, RawMutex, RawOnce,
-    RawOwnedSemaphore, RawPool, RawQueue, RawRendezvous, RawRing, RawRwLock, RawSemaphore, RawUnbounded, Repair,
+    RawOwnedSemaphore, RawPool, RawQueue, RawRendezvous, RawRight, RawRing, RawRwLock, RawSemaphore, RawUnbounded,
+    Repair,
 };
 use crate::sync::AtomicU32;
 use core::ptr::NonNull;
@@ -223,6 +224,7 @@ impl Memory {
             Kind::Mailbox => self.repair_as::<RawMailbox<RawQueue>>(kind, extent, visit),
             Kind::UnboundedMailbox => self.repair_as::<RawMailbox<RawUnbounded>>(kind, extent, visit),
             Kind::RendezvousMailbox => self.repair_as::<RawMailbox<RawRendezvous>>(kind, extent, visit),
+            Kind::ProcessName => self.repair_as::<RawRight>(kind, extent, visit),
             Kind::Segment => None,
         };
         // An extent that contradicts itself is damaged memory: its handles say so.

@@ -1,7 +1,8 @@
 //! The name of a process in a region, as numbers that can be kept and sent.
 
 use super::handle::Region;
-use crate::primitives::participants::ProcessClaim;
+use crate::primitives::participants::{ProcessClaim, ProcessEntry, ProcessState, ProcessWord};
+use crate::sync::Ordering;
 use core::fmt;
 
 /// Names one process in one of its lives in a region: the place where it stands there, and how often that had been taken.
@@ -65,5 +66,18 @@ impl Region {
     #[must_use]
     pub fn participant_id(&self) -> ParticipantId {
         ParticipantId::of(self.core().attachment().claim())
+    }
+
+    /// The processes that are attached with this process id, each in its own PID namespace.
+    pub(crate) fn processes_with(&self, pid: u32) -> Vec<ParticipantId> {
+        let processes = self.core().participants().processes();
+        let claim = |(index, entry): (usize, &ProcessEntry)| {
+            // Acquire: pairs with the swing to LIVE, which published the id.
+            let word = ProcessWord::from_bits(entry.word.load(Ordering::Acquire));
+            // Relaxed: if it is a successor's, nobody has that id there any more.
+            let is_it = word.state == ProcessState::Live && entry.pid.load(Ordering::Relaxed) == pid;
+            is_it.then(|| ParticipantId::of(ProcessClaim { index, generation: word.generation }))
+        };
+        processes.iter().enumerate().filter_map(claim).collect()
     }
 }

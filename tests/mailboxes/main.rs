@@ -15,6 +15,7 @@ mod support {
 mod damage;
 mod killed;
 mod letters;
+mod links;
 mod names;
 mod right;
 

@@ -34,7 +34,7 @@ const SHORT: Duration = Duration::from_micros(500);
 const SPARE: usize = 64;
 
 /// The kinds of object, which are also their names.
-pub(crate) const KINDS: [Kind; 22] = [
+pub(crate) const KINDS: [Kind; 23] = [
     Kind::Mutex,
     Kind::Semaphore,
     Kind::Ring,
@@ -57,6 +57,7 @@ pub(crate) const KINDS: [Kind; 22] = [
     Kind::Mailbox,
     Kind::UnboundedMailbox,
     Kind::RendezvousMailbox,
+    Kind::ProcessName,
 ];
 
 /// One of each.
@@ -139,6 +140,7 @@ impl Everything {
             Kind::Unbounded => self.use_unbounded(dice, message),
             Kind::Rendezvous => self.use_rendezvous(dice, message),
             kind if channels::KINDS.contains(&kind) => self.channels.turn(kind, dice, message),
+            Kind::ProcessName => self.mailboxes.take_name(dice),
             kind if mailboxes::KINDS.contains(&kind) => self.mailboxes.turn(kind, dice, message),
             other => panic!("a kind that is not used: {other}"),
         }

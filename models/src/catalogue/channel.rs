@@ -127,6 +127,22 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(0), faulty: Some(0) },
     },
     Model {
+        name: "channel/who_is_expected_dies_and_never_comes",
+        properties: "L1 P2 P3 F1 G2 G4",
+        client: "1 process × (expect the other, receive until it is told), 1 killed anywhere, the undertaker too, capacity 1",
+        build: expected,
+        faults: Faults { victims: &[1], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
+        name: "channel/who_is_expected_comes",
+        properties: "L1 P2 G2",
+        client: "1 process × (expect the other, receive until it is told), 1 × (join, send, leave), capacity 1",
+        build: expected_comes,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
         name: "channel/timed_calls_and_the_end",
         properties: "G3 P2",
         client: "1 process × (send, leave), 1 × 2 timed receives, capacity 1",
@@ -287,6 +303,58 @@ fn drained<L: RawLine + Send + Sync + 'static>(world: &mut World, way: Way<L>, c
         check(&got.lock(), &[count]);
         verify!(got.lock().len() >= sent.lock().len(), "a message was lost: the receiver was told too early");
         verify_eq!(left(&scene), Vec::<u32>::new());
+    });
+}
+
+/// Lane 1 is expected to send, and takes its time; once it is dead, that is told.
+fn expected(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Way::bounded(1));
+    let other = scene.process(1);
+    let waits = Arc::clone(&scene);
+    let lives = Arc::new(Notes::<bool>::default());
+    let notes = Arc::clone(&lives);
+    world.thread("expects", move || {
+        let channel = waits.object.channel();
+        channel.join(Receivers, 0);
+        let is_attached = channel.expect(&waits.table(), Senders, other);
+        let over = told(|| match waits.object.receive(&waits, 0, END) {
+            Err(ChannelError::Disconnected) => Ok(()),
+            answer => Err(answer),
+        });
+        match over {
+            Ok(()) => verify!(!*notes.lock(), "it lives, and is said to be gone"),
+            Err(answer) => {
+                verify_eq!(answer, Err(ChannelError::TimedOut));
+                verify!(is_attached, "it was gone from the beginning, and nobody was told");
+                verify!(*notes.lock(), "it has died, and nobody was told");
+            }
+        }
+    });
+    world.thread("never comes", move || {
+        // Steps at which it can be killed.
+        let _ = scene.object.channel().ends().gone(Receivers);
+        *lives.lock() = true;
+    });
+}
+
+fn expected_comes(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Way::bounded(1));
+    let other = scene.process(1);
+    let waits = Arc::clone(&scene);
+    world.thread("expects", move || {
+        let channel = waits.object.channel();
+        channel.join(Receivers, 0);
+        verify!(channel.expect(&waits.table(), Senders, other), "it lives");
+        // It may have been there and gone before it was expected: then what it sent is there, and it is waited for again.
+        let answer = waits.object.receive(&waits, 0, END);
+        verify_eq!(answer, Ok(message(1, 0)));
+    });
+    world.thread("comes", move || {
+        let channel = scene.object.channel();
+        channel.join(Senders, 1);
+        let filled = scene.object.fill(&scene, 1, message(1, 0));
+        verify_eq!(channel.try_send(scene.table(), filled), Ok(()));
+        channel.leave(Senders, 1);
     });
 }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub(super) const MODELS: &[Model] = &[
     Model {
         name: "mailbox/closed_is_drained_and_then_over",
-        properties: "P2 Q1 G1 G2",
+        properties: "P1 P2 Q1 G1 G2",
         client: "1 process × (send, close), 1 receives until it is told, capacity 1",
         build: drained,
         faults: Faults { spurious: true, ..Faults::NONE },
@@ -58,7 +58,7 @@ pub(super) const MODELS: &[Model] = &[
     },
     Model {
         name: "mailbox/given_on_nothing_is_lost",
-        properties: "P5 Q1 G1 G2",
+        properties: "P1 P5 Q1 G1 G2",
         client: "1 process × (try_receive, offer), 1 × (claim, receive until it has both), 1 × 2 sends, capacity 1",
         build: given_on,
         faults: Faults::NONE,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub(super) const MODELS: &[Model] = &[
     Model {
         name: "registry/two_make_one_name",
-        properties: "N1",
+        properties: "N1 P4",
         client: "2 processes × 1 open-or-create of one name, 2 entries",
         build: |world| makers(world, 0),
         faults: Faults { lifo: true, ..Faults::NONE },
@@ -22,7 +22,7 @@ pub(super) const MODELS: &[Model] = &[
     },
     Model {
         name: "registry/maker_dies_nothing_half_made_is_found",
-        properties: "N1 G4",
+        properties: "N1 P4 G4",
         client: "2 processes × 1 open-or-create of one name, either killed",
         build: |world| makers(world, 1),
         faults: Faults { victims: &[0, 1], ..Faults::NONE },
@@ -30,7 +30,7 @@ pub(super) const MODELS: &[Model] = &[
     },
     Model {
         name: "registry/removed_object_stays_while_it_is_open",
-        properties: "N1",
+        properties: "N1 P4",
         client: "1 process makes, removes, uses and closes an object; 1 makes another of the same shape",
         build: reuse,
         faults: Faults::NONE,
@@ -38,7 +38,7 @@ pub(super) const MODELS: &[Model] = &[
     },
     Model {
         name: "registry/open_finds_all_or_nothing",
-        properties: "N1",
+        properties: "N1 P4",
         client: "1 process makes and removes an object, 1 opens it",
         build: open_races,
         faults: Faults::NONE,
@@ -46,7 +46,7 @@ pub(super) const MODELS: &[Model] = &[
     },
     Model {
         name: "registry/dead_openers_are_forgotten",
-        properties: "N1 F3 G4",
+        properties: "N1 P4 F3 G4",
         client: "1 process makes and removes an object and is killed anywhere, 1 makes another; then what the dead left serves a third",
         build: dead_opener,
         faults: Faults { victims: &[0], ..Faults::NONE },
@@ -54,7 +54,7 @@ pub(super) const MODELS: &[Model] = &[
     },
     Model {
         name: "registry/what_exists_is_found_without_the_lock",
-        properties: "N1 F1",
+        properties: "N1 P4 F1",
         client: "1 process makes and removes an object, killed anywhere; 1 goes through all objects as an undertaker does",
         build: walk,
         faults: Faults { victims: &[0], ..Faults::NONE },

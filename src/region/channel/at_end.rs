@@ -4,6 +4,7 @@ use super::{Fill, Hosts, Kinded, Refusal, Way};
 use crate::primitives::ThreadSlot;
 use crate::primitives::channel::{Channel, ChannelError, Line, Receiving, Sending};
 use crate::primitives::ends::End;
+use crate::primitives::participants::ProcessClaim;
 #[cfg(not(loom))]
 use crate::primitives::select::Watching;
 use crate::primitives::waiting::{Caller, Wait};
@@ -81,6 +82,11 @@ impl<L: Kinded, C: Hosts<L>, T: Shared> AtEnd<L, C, T> {
         let mut other = Self::stand(self.placed.clone(), self.capacity, self.each, end)?;
         other.wait = self.wait;
         Ok(other)
+    }
+
+    /// Counts a process that is to come to that end; whether it is attached still. Nobody but that process is ever there.
+    pub(in crate::region) fn expect(&self, end: End, process: ProcessClaim) -> bool {
+        self.channel().is_ok_and(|channel| channel.expect(&self.placed.core().participants(), end, process))
     }
 
     /// How many messages it holds, as its line has it.
@@ -191,6 +197,10 @@ impl<L: Kinded, C: Hosts<L>, T: Shared> Way<T> for AtEnd<L, C, T> {
 
     fn core(&self) -> &Arc<Core> {
         self.placed.core()
+    }
+
+    fn each(&self) -> usize {
+        self.each
     }
 
     #[inline]

@@ -116,7 +116,13 @@ fn counted(memory: &Memory, extent: Extent, kind: Kind) -> Option<Vec<Counter>> 
         Kind::Condvar => vec![Counter::round("notifications", (short(0)? & ((1 << 31) - 1)).into(), 1 << 31)],
         Kind::Barrier => vec![Counter::round("rounds", u64::from(short(0)? >> 14) & ((1 << 14) - 1), 1 << 14)],
         Kind::RwLock => vec![Counter::round("writes", (short(4)? >> 5).into(), 1 << 27)],
-        Kind::Mutex | Kind::Semaphore | Kind::Segment | Kind::Event | Kind::Once | Kind::OwnedSemaphore => Vec::new(),
+        Kind::Mutex
+        | Kind::Semaphore
+        | Kind::Segment
+        | Kind::Event
+        | Kind::Once
+        | Kind::OwnedSemaphore
+        | Kind::ProcessName => Vec::new(),
     })
 }
 

@@ -22,7 +22,7 @@ use crate::primitives::rwlock::RwLock;
 use crate::primitives::unbounded::Unbounded;
 use crate::primitives::{
     RawBarrier, RawChannel, RawCondvar, RawEnds, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue,
-    RawRendezvous, RawRing, RawRole, RawRwLock, RawSemaphore, RawUnbounded, ThreadSlot,
+    RawRendezvous, RawRight, RawRing, RawRole, RawRwLock, RawSemaphore, RawUnbounded, ThreadSlot,
 };
 use crate::sync::AtomicU32;
 use std::collections::HashSet;
@@ -126,6 +126,7 @@ pub(super) fn says(memory: &Memory, extent: Extent) -> Option<Says> {
             channel(rendezvous(control.with(words).line()), control.ends())
         }
         Kind::Mailbox | Kind::UnboundedMailbox | Kind::RendezvousMailbox => mailbox::says(memory, kind, extent)?,
+        Kind::ProcessName => mailbox::name(memory, memory.look::<RawRight>(kind, extent)?.0),
         Kind::Segment => Says::state("plain bytes, for which nobody waits"),
     })
 }

@@ -3,7 +3,7 @@
 use super::{CAPACITY, Dice, PATIENCE, QUOTA, SHORT, SPARE, linger, name};
 use selvedge::Region;
 use selvedge::message::{Capacity, ClaimError, GiveError, MailError, Message, Port, PortOptions};
-use selvedge::region::{Kind, ObjectError};
+use selvedge::region::{Kind, ObjectError, ObjectErrorKind};
 
 /// One of each kind.
 #[derive(Debug)]
@@ -77,8 +77,17 @@ impl Mailboxes {
         }
     }
 
+    /// Takes the name that all want for a moment.
+    pub(super) fn take_name(&self, dice: &mut Dice) {
+        match self.region.take_name("worker") {
+            Ok(_name) => linger(dice),
+            Err(error) => assert_eq!(error.kind(), ObjectErrorKind::AlreadyExists),
+        }
+    }
+
     /// What is there is whole; nobody has the right but us; all buffers are home; and as much fits as ever.
     pub(super) fn are_as_new(&self, threads: usize) {
+        let _name = self.region.take_name("worker").expect("nobody has it who lives");
         for kind in KINDS {
             let port = self.port(kind);
             let mailbox = port.claim_timeout(PATIENCE).expect("nobody has it who lives");

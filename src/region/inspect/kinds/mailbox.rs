@@ -5,7 +5,7 @@ use crate::primitives::ends::End;
 use crate::primitives::participants::ProcessClaim;
 use crate::primitives::registry::Extent;
 use crate::primitives::right::Holder as Right;
-use crate::primitives::{RawMailbox, RawQueue, RawRendezvous, RawUnbounded};
+use crate::primitives::{RawMailbox, RawQueue, RawRendezvous, RawRight, RawUnbounded};
 use crate::region::kind::Kind;
 use crate::region::memory::Memory;
 
@@ -28,19 +28,28 @@ pub(super) fn says(memory: &Memory, kind: Kind, extent: Extent) -> Option<Says> 
     })
 }
 
+/// The process that a word names.
+fn process(memory: &Memory, claim: ProcessClaim) -> String {
+    let entry = memory.participants().and_then(|table| table.processes().get(claim.index));
+    entry.map_or("a process that no region has".to_owned(), |entry| format!("process {}", entry.pid.peek()))
+}
+
+/// What the name of a process says.
+pub(super) fn name(memory: &Memory, right: &RawRight) -> Says {
+    Says::state(match right.holder() {
+        Right::Process(claim) => format!("the name of {}", process(memory, claim)),
+        _ => "nobody has this name".to_owned(),
+    })
+}
+
 fn owned<L>(line: Says, memory: &Memory, control: &RawMailbox<L>) -> Says {
     if line.is_damaged {
         return line;
     }
-    let entry = |claim: ProcessClaim| memory.participants()?.processes().get(claim.index);
-    let process = |claim: ProcessClaim| match entry(claim) {
-        Some(entry) => format!("process {}", entry.pid.peek()),
-        None => "a process that no region has".to_owned(),
-    };
     let receives = match control.right().holder() {
         Right::Nobody => "nobody has claimed it yet".to_owned(),
-        Right::Process(claim) => format!("{} receives", process(claim)),
-        Right::Offered(claim) => format!("it is offered to {}", process(claim)),
+        Right::Process(claim) => format!("{} receives", process(memory, claim)),
+        Right::Offered(claim) => format!("it is offered to {}", process(memory, claim)),
         Right::Left => "who received has left it: whoever claims it has what is there".to_owned(),
         Right::Died => "who received has died: whoever claims it has what is there".to_owned(),
         Right::Shared => match control.channel().ends().present(End::Receivers).count() {

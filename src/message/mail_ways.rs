@@ -1,0 +1,251 @@
+//! What the handles have in common through which messages with headers are sent and received.
+
+use super::draft::Draft;
+use super::envelope::Message;
+use super::letter::Letter;
+use super::mail_error::MailError;
+use crate::region::channel::Way;
+use crate::region::mailbox::{CHUNK, Chunk};
+use crate::region::patience::Patience;
+
+/// The longest body that fits, in bytes.
+pub(super) fn longest(way: &dyn Way<Chunk>) -> usize {
+    // Beside the body there is the header.
+    way.each().saturating_sub(1) * CHUNK
+}
+
+/// Whether a body fits.
+pub(super) fn fits(way: &dyn Way<Chunk>, length: usize) -> Result<(), MailError> {
+    let most = longest(way);
+    if length > most { Err(MailError::TooLong { length, most }) } else { Ok(()) }
+}
+
+pub(super) fn send(way: &dyn Way<Chunk>, message: &Message<'_>, patience: Patience) -> Result<(), MailError> {
+    let length = message.body().len();
+    fits(way, length)?;
+    let mut draft = lend(way, patience)?;
+    draft.write(message.body());
+    draft.header = message.header;
+    draft.pass(length, patience)
+}
+
+pub(super) fn lend(way: &dyn Way<Chunk>, patience: Patience) -> Result<Draft<'_>, MailError> {
+    Draft::of(way, patience).map_err(|refusal| MailError::of_send(refusal, way.name()))
+}
+
+pub(super) fn receive(way: &dyn Way<Chunk>, patience: Patience) -> Result<Letter<'_>, MailError> {
+    let buffer = way.receive(patience).map_err(|refusal| MailError::of_receive(refusal, way.name()))?;
+    Letter::in_buffer(way, buffer)
+}
+
+/// What a handle has through which messages are sent.
+macro_rules! sends {
+    ($handle:ident) => {
+        impl $handle {
+            /// Sends, waiting as long as it takes.
+            ///
+            /// # Errors
+            /// `Closed`, `TooLong`, `OutOfMemory`, `Corrupt`, `TooManyThreads`, `Unusable`.
+            pub fn send(&self, message: &$crate::message::Message<'_>) -> Result<(), $crate::message::MailError> {
+                $crate::message::mail_ways::send(self.outgoing(), message, $crate::region::patience::Patience::Forever)
+            }
+
+            /// Sends if it can be done now; never waits.
+            ///
+            /// # Errors
+            /// [`MailError`]($crate::message::MailError), except `TimedOut`.
+            pub fn try_send(&self, message: &$crate::message::Message<'_>) -> Result<(), $crate::message::MailError> {
+                $crate::message::mail_ways::send(self.outgoing(), message, $crate::region::patience::Patience::None)
+            }
+
+            /// Sends, waiting for `timeout` at most.
+            ///
+            /// # Errors
+            /// [`MailError`]($crate::message::MailError), except `Full`.
+            pub fn send_timeout(
+                &self,
+                message: &$crate::message::Message<'_>,
+                timeout: core::time::Duration,
+            ) -> Result<(), $crate::message::MailError> {
+                self.send_deadline(message, $crate::sync::Deadline::after(timeout))
+            }
+
+            /// Sends, waiting until `deadline` at most.
+            ///
+            /// # Errors
+            /// [`MailError`]($crate::message::MailError), except `Full`.
+            pub fn send_deadline(
+                &self,
+                message: &$crate::message::Message<'_>,
+                deadline: $crate::sync::Deadline,
+            ) -> Result<(), $crate::message::MailError> {
+                let patience = $crate::region::patience::Patience::Until(deadline);
+                $crate::message::mail_ways::send(self.outgoing(), message, patience)
+            }
+
+            /// A buffer to be filled in place and sent, waiting while all are in use.
+            ///
+            /// # Errors
+            /// `Closed`, `OutOfMemory`, `Corrupt`, `TooManyThreads`, `Unusable`.
+            pub fn draft(&self) -> Result<$crate::message::Draft<'_>, $crate::message::MailError> {
+                $crate::message::mail_ways::lend(self.outgoing(), $crate::region::patience::Patience::Forever)
+            }
+
+            /// A buffer to be filled in place and sent, if not all are in use; never waits.
+            ///
+            /// # Errors
+            /// [`MailError`]($crate::message::MailError), except `TimedOut` and `TooLong`.
+            pub fn try_draft(&self) -> Result<$crate::message::Draft<'_>, $crate::message::MailError> {
+                $crate::message::mail_ways::lend(self.outgoing(), $crate::region::patience::Patience::None)
+            }
+
+            /// A buffer to be filled in place and sent, waiting for `timeout` at most while all are in use.
+            ///
+            /// # Errors
+            /// [`MailError`]($crate::message::MailError), except `Full` and `TooLong`.
+            pub fn draft_timeout(
+                &self,
+                timeout: core::time::Duration,
+            ) -> Result<$crate::message::Draft<'_>, $crate::message::MailError> {
+                self.draft_deadline($crate::sync::Deadline::after(timeout))
+            }
+
+            /// A buffer to be filled in place and sent, waiting until `deadline` at most while all are in use.
+            ///
+            /// # Errors
+            /// [`MailError`]($crate::message::MailError), except `Full` and `TooLong`.
+            pub fn draft_deadline(
+                &self,
+                deadline: $crate::sync::Deadline,
+            ) -> Result<$crate::message::Draft<'_>, $crate::message::MailError> {
+                let patience = $crate::region::patience::Patience::Until(deadline);
+                $crate::message::mail_ways::lend(self.outgoing(), patience)
+            }
+        }
+    };
+}
+
+/// What a handle has through which messages are received.
+macro_rules! receives {
+    ($handle:ident) => {
+        impl $handle {
+            /// Receives, waiting as long as it takes.
+            ///
+            /// # Errors
+            /// `Closed`, `Corrupt`, `TooManyThreads`, `Unusable`.
+            pub fn recv(&self) -> Result<$crate::message::Letter<'_>, $crate::message::MailError> {
+                $crate::message::mail_ways::receive(self.incoming(), $crate::region::patience::Patience::Forever)
+            }
+
+            /// Receives if there is something; never waits.
+            ///
+            /// # Errors
+            /// `Empty`, `Closed`, `Corrupt`, `TooManyThreads`, `Unusable`.
+            pub fn try_recv(&self) -> Result<$crate::message::Letter<'_>, $crate::message::MailError> {
+                $crate::message::mail_ways::receive(self.incoming(), $crate::region::patience::Patience::None)
+            }
+
+            /// Receives, waiting for `timeout` at most.
+            ///
+            /// # Errors
+            /// As of [`recv_deadline`](Self::recv_deadline).
+            pub fn recv_timeout(
+                &self,
+                timeout: core::time::Duration,
+            ) -> Result<$crate::message::Letter<'_>, $crate::message::MailError> {
+                self.recv_deadline($crate::sync::Deadline::after(timeout))
+            }
+
+            /// Receives, waiting until `deadline` at most.
+            ///
+            /// # Errors
+            /// `TimedOut`, `Closed`, `Corrupt`, `TooManyThreads`, `Unusable`.
+            pub fn recv_deadline(
+                &self,
+                deadline: $crate::sync::Deadline,
+            ) -> Result<$crate::message::Letter<'_>, $crate::message::MailError> {
+                let patience = $crate::region::patience::Patience::Until(deadline);
+                $crate::message::mail_ways::receive(self.incoming(), patience)
+            }
+
+            /// The messages, each waited for, until it is closed or anything else goes wrong. Each is to be dropped before the
+            /// next is asked for, or it keeps its buffer.
+            pub fn iter(&self) -> impl Iterator<Item = $crate::message::Letter<'_>> {
+                core::iter::from_fn(|| self.recv().ok())
+            }
+
+            /// The messages that are there, until there is none.
+            pub fn try_iter(&self) -> impl Iterator<Item = $crate::message::Letter<'_>> {
+                core::iter::from_fn(|| self.try_recv().ok())
+            }
+        }
+    };
+}
+
+/// What both sides of a mailbox have.
+macro_rules! both_sides {
+    ($handle:ident, $what:literal) => {
+        impl $handle {
+            /// How many messages are waiting, as of a moment ago; none with capacity zero.
+            #[must_use]
+            pub fn len(&self) -> usize {
+                self.mail.len()
+            }
+
+            /// Whether no message is waiting, as of a moment ago.
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// How many messages it holds at most; nothing, if it is unbounded.
+            #[must_use]
+            pub fn capacity(&self) -> Option<usize> {
+                $crate::message::Capacity::of(self.mail.size()).bound()
+            }
+
+            /// The longest body that it takes, in bytes.
+            #[must_use]
+            pub fn longest(&self) -> usize {
+                $crate::message::mail_ways::longest(&*self.mail)
+            }
+
+            /// How many buffers are in use, as of a moment ago: with messages that wait, or that are being written or read.
+            #[must_use]
+            pub fn in_use(&self) -> usize {
+                self.mail.in_use()
+            }
+
+            /// How many processes have it open to send, as of a moment ago.
+            #[must_use]
+            pub fn correspondents(&self) -> usize {
+                self.mail.standing($crate::primitives::ends::End::Senders)
+            }
+
+            #[doc = concat!("The same ", $what, " with another way to wait.")]
+            #[must_use]
+            pub fn with_wait(mut self, wait: $crate::primitives::waiting::Wait) -> Self {
+                self.mail.set_wait(wait);
+                self
+            }
+
+            /// The name by which it was made or opened.
+            #[must_use]
+            pub fn name(&self) -> &str {
+                self.mail.name().as_str()
+            }
+        }
+
+        impl core::fmt::Debug for $handle {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.debug_struct(stringify!($handle))
+                    .field("name", &self.name())
+                    .field("len", &self.len())
+                    .field("capacity", &self.capacity())
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+pub(super) use {both_sides, receives, sends};
