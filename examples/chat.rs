@@ -76,7 +76,6 @@ struct Friend {
 }
 
 struct Chat<'a> {
-    region: &'a Region,
     nickname: &'a str,
     mailbox: Mailbox,
     others: Vec<Friend>,
@@ -84,7 +83,7 @@ struct Chat<'a> {
 
 impl<'a> Chat<'a> {
     /// Joins in the script from line `begin` on, with the mailbox of this nickname.
-    fn join(region: &'a Region, nickname: &'a str, begin: usize) -> Outcome<Self> {
+    fn join(region: &Region, nickname: &'a str, begin: usize) -> Outcome<Self> {
         let claimed = port(region, nickname)?.claim_timeout(PATIENCE);
         let mailbox = claimed.map_err(|why| format!("{nickname} claims his or her mailbox: {why}"))?;
         let mut others = Vec::new();
@@ -92,7 +91,7 @@ impl<'a> Chat<'a> {
             let to_say = (begin..SCRIPT.len()).filter(|line| SCRIPT[*line].0 == other).collect();
             others.push(Friend { nickname: other, port: port(region, other)?, id: None, to_say, has_left: false });
         }
-        let chat = Self { region, nickname, mailbox, others };
+        let chat = Self { nickname, mailbox, others };
         chat.tell(JOINED, nickname)?;
         Ok(chat)
     }
@@ -141,12 +140,13 @@ impl<'a> Chat<'a> {
         Ok(())
     }
 
-    /// Waits, once, until it is seen that Ben has died: he has his mailbox no more, and is none of those who are there.
+    /// Waits, once, until it is seen that Ben has died: nobody has his mailbox any more.
     fn notice(&mut self) -> Outcome<()> {
         let ben = self.others.iter_mut().find(|friend| friend.nickname == "ben").ok_or("this is Ben himself")?;
-        let Some(id) = ben.id.take() else { return Ok(()) };
-        let has_died = || ben.port.owner() == Owner::Died && self.region.participant(id).is_none();
-        until(self.nickname, "the death of Ben to be noticed", has_died)?;
+        if ben.id.take().is_none() {
+            return Ok(());
+        }
+        until(self.nickname, "the death of Ben to be noticed", || ben.port.owner() == Owner::Died)?;
         println!("({} sees that the owner of `{}` has died)", self.nickname, ben.port.name());
         Ok(())
     }
