@@ -164,7 +164,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) -> Outcome<()> {
     let end = Deadline::after(PATIENCE);
     while !is_so() {
         if end.has_passed() {
-            return Err(format!("the director has waited {PATIENCE:?} in vain for {what}").into());
+            return Err(format!("waited {PATIENCE:?} for {what}").into());
         }
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -216,13 +216,13 @@ fn main() -> Outcome<()> {
     let region = Region::create(&format!("request-reply-{}", std::process::id()))?;
     let outcome = direct(&region);
     region.unlink()?;
-    outcome
+    outcome.map_err(|why| format!("the director {why}").into())
 }
 
-/// The next message to the director, which must be of this type.
-fn told(mailbox: &Mailbox, kind: u32) -> Outcome<Letter<'_>> {
-    let letter = mailbox.recv_timeout(PATIENCE).map_err(waited_for(&format!("news of type {kind}")))?;
-    if letter.kind() == kind { Ok(letter) } else { Err(format!("news of type {kind} were due, not {letter:?}").into()) }
+/// What the director is told next, which must be what it waits for.
+fn told<'a>(mailbox: &'a Mailbox, kind: u32, what: &str) -> Outcome<Letter<'a>> {
+    let letter = mailbox.recv_timeout(PATIENCE).map_err(waited_for(what))?;
+    if letter.kind() == kind { Ok(letter) } else { Err(format!("waited for {what}, and was told {letter:?}").into()) }
 }
 
 fn direct(region: &Region) -> Outcome<()> {
@@ -230,11 +230,11 @@ fn direct(region: &Region) -> Outcome<()> {
     let requests = region.port("requests", &PortOptions::new(Capacity::Bounded(WAITING)))?;
     let mut children = Children::default();
     children.start(region, "server", 1)?;
-    drop(told(&news, SERVES)?);
+    drop(told(&news, SERVES, "server 1 to serve")?);
     children.start(region, "server", 2)?;
 
     children.start(region, "client", 1)?;
-    let client = told(&news, HAS_ASKED)?.source().ok_or("client 1 is nobody")?;
+    let client = told(&news, HAS_ASKED, "client 1 to ask")?.source().ok_or("client 1 is nobody")?;
     println!("client 1 has {OUTSTANDING} requests outstanding, and is killed");
     children.end("client 1", true)?;
     let of_the_dead = region.find_port(&format!("replies {client}"))?;
@@ -243,17 +243,18 @@ fn direct(region: &Region) -> Outcome<()> {
     until("the mailbox of the server to be full", || requests.is_full())?;
     region.event("open")?.set()?;
 
-    let (for_nobody, lost) = told(&news, HAS_IN_HAND)?.decode::<(usize, BTreeSet<(Option<u64>, u64)>)>()?;
+    let letter = told(&news, HAS_IN_HAND, "server 1 to have requests in hand")?;
+    let (for_nobody, lost) = letter.decode::<(usize, BTreeSet<(Option<u64>, u64)>)>()?;
     println!("server 1 goes on: for {for_nobody} replies there is nobody");
     until("other requests to wait", || requests.len() >= 2 * OUTSTANDING - IN_HAND)?;
     println!("server 1 has {} requests in hand, and is killed", lost.len());
     children.end("server 1", true)?;
-    let left = told(&news, SERVES)?.read::<u64>()?;
+    let left = told(&news, SERVES, "server 2 to serve")?.read::<u64>()?;
     println!("server 2 takes over, and finds {left} requests");
 
     let (mut overtaken, mut again) = (0, BTreeSet::new());
     for _ in 2..=3 {
-        let letter = told(&news, IS_DONE)?;
+        let letter = told(&news, IS_DONE, "clients 2 and 3 to have their answers")?;
         let (of_it, numbers) = letter.decode::<(u64, BTreeSet<u64>)>()?;
         overtaken += of_it;
         again.extend(numbers.into_iter().map(|number| (letter.source().map(|client| client.to_bits()), number)));
