@@ -117,6 +117,45 @@ fn a_reader_that_stops_or_is_killed_holds_nobody_up() {
     assert_eq!(lines.get(..expected.len()), Some(expected.as_slice()), "{told}");
 }
 
+/// What is counted may be more on a machine that is slow: who waits too long for a reply asks again.
+#[test]
+fn replies_come_though_a_client_and_the_server_are_killed() {
+    let told = run("request_reply");
+    let starts = [
+        "client 1 has 4 requests outstanding, and is killed",
+        "server 1 goes on: for 4 replies there is nobody",
+        "server 1 has 3 requests in hand, and is killed",
+        "server 2 takes over, and finds ",
+        "clients 2 and 3 have 12 right answers each",
+        "what server 1 had in hand was asked again; ",
+    ];
+    assert_eq!(told.lines().count(), starts.len() + 1, "{told}");
+    assert!(told.lines().zip(starts).all(|(line, start)| line.starts_with(start)), "{told}");
+    assert!(told.ends_with(" replies have overtaken others\n"), "{told}");
+}
+
+#[test]
+fn a_chat_goes_on_when_one_is_killed_and_another_takes_his_name() {
+    let told = [
+        "ada: Is anybody there?",
+        "ben: I am.",
+        "cleo: So am I.",
+        "ada: Ben, how was the harvest?",
+        "ben: Oh, good. But listen, in the barn there",
+        "(ben is killed)",
+        "(ada sees that the owner of `chat ben` has died)",
+        "ada: Ben?",
+        "(cleo sees that the owner of `chat ben` has died)",
+        "cleo: He is gone, and we shall not know what is in the barn.",
+        "ada: Whoever comes after him, please look.",
+        "(another ben has claimed the mailbox: its owner has died, and 3 messages wait)",
+        "ben: I am here in his place, and have read your notes. It is a cat.",
+        "cleo: Then all is well. Good night.",
+        "all have left, and each has heard all that the others said, in order, and from whom",
+    ];
+    assert_eq!(run("chat").lines().collect::<Vec<_>>(), told);
+}
+
 /// The counts; how long they took is not asked.
 #[test]
 fn two_processes_count_what_one_does() {
