@@ -103,6 +103,15 @@ impl<O: Repair + Send + Sync + 'static> Scene<O> {
         ProcessClaim { index: lane, generation: word.generation }
     }
 
+    /// Another process comes into the place of a lane, which has died and been repaired.
+    #[must_use]
+    pub fn attach_again(&self, lane: usize) -> ProcessClaim {
+        let claim = self.table().claim_process(keeper_id(lane), &mut NoList).expect("an entry is free");
+        assert!(self.table().open_process(claim), "nobody announced it dead");
+        assert_eq!(claim.index, lane);
+        claim
+    }
+
     /// The kernel's part in a lane's death: the keeper of its process has stopped, and so has its thread.
     pub fn mark(&self, lane: usize) {
         self.processes[lane].life.mark_as_kernel(keeper_id(lane));

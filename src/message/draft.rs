@@ -47,7 +47,10 @@ pub struct Draft<'a> {
 impl<'a> Draft<'a> {
     pub(super) fn of(way: &'a dyn Way<Chunk>, patience: Patience) -> Result<Self, Refusal> {
         let buffer = way.lend(patience)?;
-        let (first, body) = way.cells(buffer)?.split_first().ok_or(Refusal::Corrupt)?;
+        let Some((first, body)) = way.cells(buffer).ok().and_then(<[_]>::split_first) else {
+            way.take_back(buffer);
+            return Err(Refusal::Corrupt);
+        };
         Ok(Self { way, buffer, header: Header::default(), first, body, not_send: PhantomData })
     }
 
@@ -94,6 +97,8 @@ impl<'a> Draft<'a> {
         if length > self.longest() {
             return Err(MailError::TooLong { length, most: self.longest() });
         }
+        // A forked child has inherited the memory, and nothing that is in it; and a thread without a place cannot send.
+        self.way.ready().map_err(|refusal| MailError::of_send(refusal, self.way.name()))?;
         let header = stamped(self.header, self.way, length).to_chunk();
         // SAFETY: mapped and aligned, and the buffer is the calling thread's alone (pool, I1).
         self.first.with_mut(|chunk| unsafe { *chunk = header });
@@ -108,8 +113,12 @@ impl<'a> Draft<'a> {
     }
 
     /// Writes the beginning of the body; what does not fit is left out. What is behind it in the last 64 bytes is zero then.
+    ///
+    /// In a forked child it does nothing.
     pub fn write(&mut self, bytes: &[u8]) {
-        fill(self.body, bytes);
+        if self.way.core().attachment().is_original() {
+            fill(self.body, bytes);
+        }
     }
 }
 

@@ -64,7 +64,10 @@ impl<'a> Letter<'a> {
     /// The message in a buffer of the calling thread's; it is given back if it says of itself what cannot be.
     pub(super) fn in_buffer(way: &'a dyn Way<Chunk>, buffer: usize) -> Result<Self, MailError> {
         let refused = |refusal| MailError::of_receive(refusal, way.name());
-        let (first, body) = way.cells(buffer).map_err(refused)?.split_first().ok_or(refused(Refusal::Corrupt))?;
+        let Some((first, body)) = way.cells(buffer).ok().and_then(<[_]>::split_first) else {
+            way.give_back(buffer);
+            return Err(refused(Refusal::Corrupt));
+        };
         // SAFETY: mapped and aligned, and the buffer is the calling thread's alone (pool, I1).
         let header = Header::from_chunk(first.with(|chunk| unsafe { *chunk }));
         match usize::try_from(header.length).ok().filter(|length| *length <= body.len() * CHUNK) {

@@ -54,15 +54,18 @@ pub enum GiveError {
     Several(Mailbox),
     /// The mailbox was closed meanwhile.
     Closed,
+    /// This process, or this thread, cannot use the region (any more), for this reason.
+    Unusable(MailError, Mailbox),
 }
 
 impl fmt::Display for GiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Gone(_) => "that process is not attached any more",
-            Self::Several(_) => "several receive from the mailbox",
-            Self::Closed => "the mailbox is closed",
-        })
+        match self {
+            Self::Gone(_) => f.write_str("that process is not attached any more"),
+            Self::Several(_) => f.write_str("several receive from the mailbox"),
+            Self::Closed => f.write_str("the mailbox is closed"),
+            Self::Unusable(why, _) => why.fmt(f),
+        }
     }
 }
 
@@ -112,23 +115,26 @@ impl Mailbox {
         if self.origin.is_none() {
             return Err(GiveError::Several(self));
         }
-        // The children of a fork have inherited a handle, and no right.
-        if !self.mail.core().attachment().is_original() {
-            return Err(GiveError::Gone(self));
-        }
         match self.mail.offer(to.claim()) {
-            Ok(()) => {
+            Ok(Ok(())) => {
                 self.origin = None;
                 Ok(())
             }
-            Err(OfferError::Gone) => Err(GiveError::Gone(self)),
-            Err(OfferError::NotMine) => Err(GiveError::Closed),
+            Ok(Err(OfferError::Gone)) => Err(GiveError::Gone(self)),
+            Ok(Err(OfferError::NotMine)) => Err(GiveError::Closed),
+            Err(why) => {
+                let why = MailError::of_send(why.into(), self.mail.name());
+                Err(GiveError::Unusable(why, self))
+            }
         }
     }
 
-    /// Closes the mailbox for good. What was sent can be received still, by other receivers, if there are some. Never waits.
-    pub fn close(self) {
-        self.mail.close();
+    /// Closes the mailbox for good. What is there is gone, unless others receive, too. Never waits.
+    ///
+    /// # Errors
+    /// `TooManyThreads`, `Unusable`: it is not closed.
+    pub fn close(self) -> Result<(), MailError> {
+        self.mail.close().map_err(|error| MailError::of_send(error.into(), self.mail.name()))
     }
 
     /// The mailbox as those see it who send to it.

@@ -1,6 +1,6 @@
 //! The name under which messages reach a mailbox.
 
-use super::mail_error::ClaimError;
+use super::mail_error::{ClaimError, MailError};
 use super::mail_ways::{both_sides, sends};
 use super::mailbox::Mailbox;
 use super::port_options::PortOptions;
@@ -29,8 +29,8 @@ use core::time::Duration;
 /// the middle of an operation.
 ///
 /// **End.** A mailbox is closed by [`close`](Self::close), or when its receiver leaves or dies, if it was
-/// [made so](PortOptions::succession). Then sends fail with `Closed`, also those that wait already, and so do receives once what
-/// had been sent is received. Its name is free once it was [removed](crate::Region::remove_object) from the region.
+/// [made so](PortOptions::succession). Then sends fail with `Closed`, also those that wait already, and so do receives of those who
+/// receive still, once what had been sent is received; nobody can claim it any more. Its name is free once it was [removed](crate::Region::remove_object) from the region.
 ///
 /// **Death.** A sender that is killed has sent its message or has not; nobody waits for it. What a receiver had received, or was just
 /// receiving, when it was killed is gone with it; all else is there for the next.
@@ -52,7 +52,7 @@ use core::time::Duration;
 ///
 /// let mailbox = port.claim()?;
 /// assert_eq!(mailbox.recv()?.to_vec(), b"before anybody receives");
-/// mailbox.close();
+/// mailbox.close()?;
 /// assert_eq!(port.send(&Message::bytes(b"after the end")), Err(MailError::Closed));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -151,10 +151,13 @@ impl Port {
         }
     }
 
-    /// Closes the mailbox for good, whoever receives. What was sent can be received still. Never waits. In a forked child it does
-    /// nothing.
-    pub fn close(&self) {
-        self.mail.close();
+    /// Closes the mailbox for good, whoever receives. What was sent can be received still, by those who receive from it now; nobody
+    /// can claim it any more. Never waits.
+    ///
+    /// # Errors
+    /// `TooManyThreads`, `Unusable`: it is not closed.
+    pub fn close(&self) -> Result<(), MailError> {
+        self.mail.close().map_err(|error| MailError::of_send(error.into(), self.mail.name()))
     }
 
     /// Whether it is closed, as of a moment ago.

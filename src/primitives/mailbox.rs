@@ -98,7 +98,10 @@ impl<'a, L: Line<'a>> Mailbox<'a, L> {
     /// # Errors
     /// [`OfferError`].
     pub fn offer(&self, table: &Participants<'_>, me: ProcessClaim, to: ProcessClaim) -> Result<(), OfferError> {
-        self.right.offer(table, me, to)
+        let offered = self.right.offer(table, me, to);
+        // It was given to one who has died since, and was closed with it.
+        self.tell_if_closed();
+        offered
     }
 
     fn tell_if_closed(&self) {

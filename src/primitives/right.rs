@@ -16,10 +16,10 @@
 //! ```text
 //!            claim           offer                accept
 //! VACANT ───────────► HELD(p) ─────► OFFERED(q) ────────► HELD(q)
-//!                      ▲  │  ▲          │    │
-//!                claim │  │  └──────────┘    │ q has died
-//!                      │  │ leave, p dies    │
-//!          LEFT, DIED ─┘◄─┴──────────────────┘   or CLOSED, by choice
+//!                      ▲  │                │
+//!                claim │  │ leave, p dies  │ q dies
+//!                      │  │                │
+//!          LEFT, DIED ─┘◄─┴────────────────┘   or CLOSED, by choice
 //!
 //! any, and SHARED ──── close ────► CLOSED
 //! ```
@@ -29,8 +29,8 @@
 //! **Protocol.**
 //! 1. *claim*: swing a word that is `VACANT`, `LEFT` or `DIED`, or `OFFERED` to oneself, to `HELD` by oneself. If it is held by, or
 //!    offered to, another: wait at the gate.
-//! 2. *offer to q*: swing the own word to `OFFERED`, wake all at the gate. Then look whether q is attached still; if not, swing the
-//!    word back. If that fails, somebody has repaired it: it was given, and its holder has died.
+//! 2. *offer to q*: look whether q is attached; if not, nothing. Swing the own word to `OFFERED`, wake all at the gate, which is a
+//!    fence. Then look again; if q is gone now, it has died meanwhile: do as the undertaker does.
 //! 3. *leave*: swing the own word to `LEFT`, or `CLOSED`; wake all.
 //! 4. *close*, by anybody: swing the word, whatever it is, to `CLOSED`; wake all.
 //! 5. *undertaker*: a word held by the dead process, or offered to it or to another that is not attached any more, is swung to
@@ -42,16 +42,20 @@
 //!   thread of a process makes that one the holder, and while one runs no undertaker has begun. So a later process at the same
 //!   place is never taken for it.
 //! - I3: a word names as one to whom the right is offered a process whose undertaker is still to come to this object, or its writer
-//!   finds that out afterwards, or the writer's undertaker does; for the undertaker read the word by a write, and who writes the word
-//!   after that sees what it saw. The generation tells it from later processes at its place.
+//!   finds that out afterwards, or the writer's undertaker does. For the undertaker read the word by a write, and who writes the word
+//!   after that sees what it saw; if it has passed this object before it was made, its fence and the writer's fence say the same. The
+//!   generation tells it from later processes at its place.
+//! - I4: to nobody who was not attached is the right offered; and whoever reads the offer sees that that one has come, at least. So
+//!   nobody takes an offer away from one who is only just coming.
 //!
 //! **Orderings.**
 //!
 //! | operation | ordering | pairs with | publishes |
 //! |---|---|---|---|
-//! | swing to `HELD`, by claim or back from an offer | Acquire | swings to `LEFT`, `DIED`, `OFFERED` | |
+//! | swing to `HELD` | Acquire | swings to `LEFT`, `DIED`, `OFFERED` | |
 //! | swing to `LEFT`, `CLOSED`, by leave | Release | claim's swing; the look whether it is closed | all that the holder did |
-//! | swing to `OFFERED` | AcqRel | accept's swing; the undertaker's read | all that the holder did; whose undertaker has been here |
+//! | swing to `OFFERED` | AcqRel | accept's swing; the undertaker's read | all that the holder did, and that the other had come; whose undertaker has been here |
+//! | fence of the gate's signal, before the second look | SeqCst fence | the undertaker's, before it goes through the objects | that the process is dead |
 //! | undertaker's read, by a write that changes nothing | AcqRel | swing to `OFFERED` | that the process is repaired |
 //! | undertaker's swing | Release | claim's swing; the look whether it is closed | all that the dead holder did, by the mark |
 //! | swing to `CLOSED`, by close | Release | the look whether it is closed | what was done before |
@@ -279,6 +283,10 @@ impl RawRight {
     /// # Errors
     /// [`OfferError`]. `Gone`: the caller has it still.
     pub fn offer(&self, table: &Participants<'_>, me: ProcessClaim, to: ProcessClaim) -> Result<(), OfferError> {
+        // That it has come is seen, after this, by whoever reads the offer, too.
+        if !table.is_attached(to) {
+            return Err(OfferError::Gone);
+        }
         let (held, offered) = (Holder::Process(me).to_bits(), Holder::Offered(to).to_bits());
         // AcqRel: pairs with the Acquire of who accepts it, and with the undertaker's read: if that one has come and gone, it is
         // seen below (I3).
@@ -287,21 +295,28 @@ impl RawRight {
         }
         // dead here: nobody is woken, and the other may have died; the undertaker sees to both.
         self.gate.signal_all();
-        if table.is_attached(to) {
-            return Ok(());
+        if !table.is_attached(to) {
+            // It has died since the first look. As the undertaker does it, which may not come here any more.
+            self.end(offered, Holder::Died);
+            // dead here: as above.
+            self.gate.signal_all();
         }
-        // Acquire: as in try_claim. A failure: it was accepted after all, or the undertaker has been here, and it was given.
-        match self.word.compare_exchange(offered, held, Ordering::Acquire, Ordering::Relaxed) {
-            Ok(_) => Err(OfferError::Gone),
-            Err(_) => Ok(()),
-        }
+        Ok(())
+    }
+
+    /// Swings the word on from a holder, or an offer, that has ended so.
+    #[track_caller]
+    fn end(&self, found: u64, how: Holder) -> bool {
+        // Release: pairs with the Acquire in try_claim and in is_closed; hands on what was done with the right. A failure: somebody was
+        // faster.
+        self.word.compare_exchange(found, self.ended(how), Ordering::Release, Ordering::Relaxed).is_ok()
     }
 
     /// Leaves the right, which the process `me` has. Never blocks.
     pub fn leave(&self, me: ProcessClaim) {
         let held = Holder::Process(me).to_bits();
-        // Release: pairs with the Acquire in try_claim and in is_closed. It fails if somebody has closed it.
-        if self.word.compare_exchange(held, self.ended(Holder::Left), Ordering::Release, Ordering::Relaxed).is_ok() {
+        // It fails if somebody has closed it.
+        if self.end(held, Holder::Left) {
             // dead here: nobody is woken; the undertaker wakes all whom a slot names.
             self.gate.signal_all();
         }
@@ -354,9 +369,8 @@ impl Repair for RawRight {
             _ => false,
         };
         if is_over {
-            // Release: pairs with the Acquire in try_claim and in is_closed; hands on what the dead did. A failure: another
-            // undertaker was faster, or the offer was accepted or taken back.
-            let _ = self.word.compare_exchange(found, self.ended(Holder::Died), Ordering::Release, Ordering::Relaxed);
+            // It fails if another undertaker was faster, or the offer was accepted.
+            let _ = self.end(found, Holder::Died);
             // dead here: nobody is told; the next walker changes the gate.
         }
         self.gate.change();

@@ -89,6 +89,12 @@ pub(crate) trait Way<T: Shared>: Send + Sync {
 
     fn core(&self) -> &Arc<Core>;
 
+    /// Whether the calling thread can use it.
+    fn ready(&self) -> Result<(), Refusal> {
+        self.core().slot()?;
+        Ok(())
+    }
+
     /// Whether this process can use it.
     #[cfg(not(loom))]
     fn check(&self) -> Result<(), Refusal> {

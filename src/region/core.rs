@@ -52,27 +52,33 @@ struct Handles {
     of_object: HashMap<usize, usize>,
     /// Those of the two ends of channels.
     of_end: HashMap<(usize, End), AtEnd>,
+    /// What gives back the rights that it has.
+    of_right: HashMap<usize, Leave>,
     /// What a thread gave up that could not take part in the region: to be counted by the next.
     uncounted: Vec<Uncounted>,
 }
 
-/// This process at one end of a channel.
-struct AtEnd {
-    handles: usize,
-    /// Leaves it. Called while the object is open still.
-    leave: Box<dyn Fn() + Send>,
+/// Leaves an end of a channel, or a right. Called while the object is open still.
+struct Leave(Box<dyn Fn() + Send>);
+
+impl core::fmt::Debug for Leave {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Leave(..)")
+    }
 }
 
-impl core::fmt::Debug for AtEnd {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("AtEnd").field("handles", &self.handles).finish_non_exhaustive()
-    }
+/// This process at one end of a channel.
+#[derive(Debug)]
+struct AtEnd {
+    handles: usize,
+    leave: Leave,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Uncounted {
     Object(usize),
     End(usize, End),
+    Right(usize),
 }
 
 /// Why the calling thread cannot use a region.
@@ -256,7 +262,7 @@ impl Core {
         self.count_the_uncounted();
         if !self.stands_again(index, end) {
             join();
-            self.handles().of_end.insert((index, end), AtEnd { handles: 1, leave });
+            self.handles().of_end.insert((index, end), AtEnd { handles: 1, leave: Leave(leave) });
         }
         if counted {
             self.counting.unlock(Leaves::Consistent);
@@ -274,6 +280,21 @@ impl Core {
     /// One handle less of an end of a channel.
     pub(crate) fn leaves(self: &Arc<Self>, index: usize, end: End) {
         self.count(Uncounted::End(index, end));
+    }
+
+    /// This process has an object's right, until it calls one of the next two.
+    pub(crate) fn has_right(&self, index: usize, leave: Box<dyn Fn() + Send>) {
+        self.handles().of_right.insert(index, Leave(leave));
+    }
+
+    /// It has given it away.
+    pub(crate) fn gave_right(&self, index: usize) {
+        self.handles().of_right.remove(&index);
+    }
+
+    /// It leaves it.
+    pub(crate) fn leaves_right(self: &Arc<Self>, index: usize) {
+        self.count(Uncounted::Right(index));
     }
 
     /// Counts a handle that is given up.
@@ -301,6 +322,14 @@ impl Core {
         match given_up {
             Uncounted::Object(index) => self.one_less(index),
             Uncounted::End(index, end) => self.one_less_at(index, end),
+            Uncounted::Right(index) => self.without_right(index),
+        }
+    }
+
+    fn without_right(&self, index: usize) {
+        let leave = self.handles().of_right.remove(&index);
+        if let Some(leave) = leave {
+            (leave.0)();
         }
     }
 
@@ -314,7 +343,7 @@ impl Core {
             Entry::Vacant(_) => None,
         };
         if let Some(at_end) = last {
-            (at_end.leave)();
+            (at_end.leave.0)();
         }
     }
 

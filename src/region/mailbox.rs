@@ -12,10 +12,11 @@ use crate::primitives::participants::{ProcessClaim, ProcessWord};
 use crate::primitives::registry::Mode;
 use crate::primitives::right::{Holder, OfferError, Origin, RightError, Succession};
 use crate::primitives::{RawMailbox, RawQueue, RawRendezvous, RawRight, RawUnbounded};
-use crate::sync::{Cell, Ordering};
+use crate::sync::{AtomicU64, Cell, Ordering};
+use core::ptr::NonNull;
 use zerocopy::FromZeros;
 
-/// Of what messages in mailboxes are made: a cache line.
+/// Of what messages in mailboxes are made: as much as a cache line has.
 pub(crate) type Chunk = [u64; 8];
 
 /// How many bytes that is.
@@ -76,13 +77,13 @@ pub(crate) trait Mail: Way<Chunk> {
     fn claim(&self, patience: Patience) -> Result<Origin, ClaimRefusal>;
 
     /// Gives the right to receive, which this process has, to another.
-    fn offer(&self, to: ProcessClaim) -> Result<(), OfferError>;
+    fn offer(&self, to: ProcessClaim) -> Result<Result<(), OfferError>, NoCaller>;
 
     /// Leaves the right to receive, which this process has.
     fn leave(&self);
 
     /// Ends the mailbox for good.
-    fn close(&self);
+    fn close(&self) -> Result<(), NoCaller>;
 }
 
 type MailboxAt<L> = AtEnd<L, RawMailbox<L>, Chunk>;
@@ -117,28 +118,60 @@ impl<L: Kinded> Mail for MailboxAt<L> {
             Patience::None => right.try_claim(me),
             patience => right.claim(&self.caller(slot), self.placed.id(), me, patience.deadline()),
         };
-        claimed.map_err(ClaimRefusal::Right)
+        let origin = claimed.map_err(ClaimRefusal::Right)?;
+        let (control, words) = self.placed.pinned();
+        let held = Held::<L> { control, words, me };
+        let leave = Box::new(move || {
+            // SAFETY: it is called before the handle is given up that has the right.
+            unsafe { held.leave() };
+        });
+        core.has_right(self.placed.index(), leave);
+        Ok(origin)
     }
 
-    fn offer(&self, to: ProcessClaim) -> Result<(), OfferError> {
+    fn offer(&self, to: ProcessClaim) -> Result<Result<(), OfferError>, NoCaller> {
         let core = self.placed.core();
+        // While a thread of a process has a slot no undertaker has begun (right, I2).
+        core.slot()?;
         let mailbox = self.placed.control().with(self.placed.words());
-        mailbox.offer(&core.participants(), core.attachment().claim(), to)
+        let offered = mailbox.offer(&core.participants(), core.attachment().claim(), to);
+        if offered.is_ok() {
+            core.gave_right(self.placed.index());
+        }
+        Ok(offered)
     }
 
     fn leave(&self) {
-        let attachment = self.placed.core().attachment();
-        // A forked child inherits the parent's handle, not its right; and who cannot use the region any more leaves it to the walk.
-        if attachment.is_original() && attachment.check().is_ok() {
-            self.placed.control().with(self.placed.words()).leave(attachment.claim());
-        }
+        self.placed.core().leaves_right(self.placed.index());
     }
 
-    fn close(&self) {
-        let attachment = self.placed.core().attachment();
-        if attachment.is_original() && attachment.check().is_ok() {
-            self.placed.control().with(self.placed.words()).close();
-        }
+    fn close(&self) -> Result<(), NoCaller> {
+        // As in offer.
+        self.placed.core().slot()?;
+        self.placed.control().with(self.placed.words()).close();
+        Ok(())
+    }
+}
+
+/// What is called when the right is left.
+struct Held<L> {
+    control: NonNull<RawMailbox<L>>,
+    words: NonNull<[AtomicU64]>,
+    me: ProcessClaim,
+}
+
+// SAFETY: shared memory, accessed through words of the sync layer only.
+unsafe impl<L: Send + Sync> Send for Held<L> {}
+
+impl<L: Kinded> Held<L> {
+    /// # Safety
+    /// This process has the mailbox open.
+    unsafe fn leave(&self) {
+        // SAFETY: an object stays in place while a process has it open (registry, I4), says the caller.
+        let control = unsafe { self.control.as_ref() };
+        // SAFETY: as above.
+        let words = unsafe { self.words.as_ref() };
+        control.with(words).leave(self.me);
     }
 }
 

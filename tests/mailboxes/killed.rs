@@ -116,7 +116,7 @@ fn somebody_closes_it_while_both_sides_wait() {
                 let mailbox = found(&opened()).claim().expect("nobody has it");
                 closer.ready.set(1);
                 closer.go_on.wait("both wait");
-                steps.take(|| mailbox.close());
+                steps.take(|| mailbox.close().expect("it can be closed"));
             });
             let sends = fork("the sender", || {
                 let port = found(&opened());

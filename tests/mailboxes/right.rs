@@ -6,6 +6,9 @@ use super::support::patience::{PATIENCE, until};
 use super::support::shared::Shared;
 use super::{Board, CAPACITIES, LIMIT, SHORT, bounded, found, id_of, made, numbered, opened, port, there};
 use selvedge::message::{Capacity, ClaimError, GiveError, MailError, Origin, Owner, PortOptions, Succession};
+use selvedge::region::ParticipantId;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 #[test]
 fn whoever_waits_has_it_when_it_is_left_and_what_is_there() {
@@ -129,7 +132,7 @@ fn who_receives_is_told_that_another_closed_it() {
                 assert_eq!(mailbox.recv_timeout(PATIENCE).map(drop), Err(MailError::Closed));
             });
             board.until_waiting(&receives);
-            port.close();
+            port.close().expect("it can be closed");
             receives.succeed();
             region.remove_object("port").expect("it is there");
         }
@@ -217,10 +220,10 @@ fn a_forked_child_has_not_inherited_it() {
             // SAFETY: in the child it is dropped once, there; in the parent after this.
             let inherited = unsafe { std::ptr::read(&raw const *mine) };
             assert!(matches!(inherited.try_recv(), Err(MailError::Unusable(..))));
-            let Err(GiveError::Gone(inherited)) = inherited.give(region.participant_id()) else {
+            let Err(GiveError::Unusable(_, inherited)) = inherited.give(region.participant_id()) else {
                 panic!("not its own")
             };
-            port.close();
+            assert!(matches!(port.close(), Err(MailError::Unusable(..))));
             drop(inherited);
         });
         child.succeed();
@@ -228,4 +231,63 @@ fn a_forked_child_has_not_inherited_it() {
         let mailbox = std::mem::ManuallyDrop::into_inner(mine);
         assert_eq!(there(&mailbox), [1]);
     });
+}
+
+#[test]
+fn a_forked_child_writes_nothing_into_a_draft_that_it_inherited() {
+    alone(LIMIT, || {
+        let region = made();
+        let port = port(&region, &bounded());
+        let mailbox = port.claim().expect("nobody has it");
+        let mut draft = port.draft().expect("a buffer").kind(1);
+        draft.write(b"hello");
+        let mine = std::mem::ManuallyDrop::new(draft);
+        let board = Shared::new(Board::default());
+        let child = fork("the child", || {
+            // SAFETY: in the child it is used once, there; in the parent it was sent before.
+            let mut inherited = unsafe { std::ptr::read(&raw const *mine) };
+            board.ready.set(1);
+            board.go_on.wait("the parent has sent it");
+            inherited.write(b"a stranger's");
+            assert!(matches!(inherited.kind(66).send(100), Err(MailError::Unusable(..))));
+        });
+        board.ready.wait("it has the draft");
+        std::mem::ManuallyDrop::into_inner(mine).send(5).expect("space");
+        board.go_on.set(1);
+        child.succeed();
+        let letter = mailbox.recv().expect("it was sent");
+        assert_eq!((letter.kind(), letter.bytes()), (1, &b"hello"[..]));
+    });
+}
+
+#[test]
+fn no_id_that_there_can_be_makes_others_think_it_is_over() {
+    let region = super::options().anonymous().expect("a region");
+    let port = region.port("port", &bounded().succession(Succession::Close)).expect("a port");
+    let mut mailbox = port.claim().expect("nobody has it");
+    let over = AtomicBool::new(false);
+    let outcome = thread::scope(|scope| {
+        let looks = scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                assert!(!port.is_closed());
+                // A thread that ends repairs what it leaves.
+                thread::scope(|inner| _ = inner.spawn(|| port.try_claim().map(drop)));
+            }
+        });
+        let mut outcome = None;
+        for bits in [0_u64, 7, 0xff, 0x1ff, 1 << 60 | 0x100, u64::MAX].into_iter().cycle().take(6000) {
+            match mailbox.give(ParticipantId::from_bits(bits)) {
+                Err(GiveError::Gone(back)) => mailbox = back,
+                other => {
+                    outcome = Some(other);
+                    break;
+                }
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+        looks.join().expect("it was never closed");
+        assert_eq!(port.owner(), Owner::Process(region.participant_id()));
+        outcome
+    });
+    assert!(outcome.is_none(), "{outcome:?}");
 }

@@ -10,7 +10,7 @@ use selvedge::primitives::ends::End::{Receivers, Senders};
 use selvedge::primitives::queue::{Delivery, Taken};
 use selvedge::primitives::undertaker::{Dead, Repair};
 use selvedge::primitives::{RawChannel, RawQueue, RawRendezvous, RawUnbounded};
-use selvedge::sync::{AtomicU64, Cell, Deadline};
+use selvedge::sync::{AtomicU64, Cell, Deadline, Ordering};
 use std::sync::Arc;
 
 pub(super) const MODELS: &[Model] = &[
@@ -141,6 +141,14 @@ pub(super) const MODELS: &[Model] = &[
         build: expected_comes,
         faults: Faults::NONE,
         bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "channel/who_is_expected_dies_as_the_channel_is_made",
+        properties: "L1 P2 P3 F1 G2 G4",
+        client: "1 process × (make it, expect the other, receive until it is told), 1 killed anywhere, capacity 1",
+        build: expected_in_a_new_one,
+        faults: Faults { victims: &[1], ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
     },
     Model {
         name: "channel/timed_calls_and_the_end",
@@ -306,18 +314,48 @@ fn drained<L: RawLine + Send + Sync + 'static>(world: &mut World, way: Way<L>, c
     });
 }
 
-/// Lane 1 is expected to send, and takes its time; once it is dead, that is told.
+/// A channel that undertakers pass by until it is made.
+struct Later {
+    made: AtomicU64,
+    way: Way<RawQueue>,
+}
+
+impl Repair for Later {
+    fn bury(&self, dead: &Dead<'_>) {
+        // As the registry finds its objects.
+        if self.made.load(Ordering::Acquire) != 0 {
+            self.way.bury(dead);
+        }
+    }
+
+    fn wake_all(&self) {
+        self.way.wake_all();
+    }
+}
+
 fn expected(world: &mut World) {
-    let scene = Scene::in_world(world, 2, Way::bounded(1));
+    waits_for_who_is_expected(world, 1);
+}
+
+fn expected_in_a_new_one(world: &mut World) {
+    waits_for_who_is_expected(world, 0);
+}
+
+/// Lane 1 is expected to send, and takes its time; once it is dead, that is told.
+fn waits_for_who_is_expected(world: &mut World, made: u64) {
+    let scene = Scene::in_world(world, 2, Later { made: AtomicU64::new(made), way: Way::bounded(1) });
     let other = scene.process(1);
     let waits = Arc::clone(&scene);
     let lives = Arc::new(Notes::<bool>::default());
     let notes = Arc::clone(&lives);
     world.thread("expects", move || {
-        let channel = waits.object.channel();
+        let channel = waits.object.way.channel();
+        if made == 0 {
+            waits.object.made.store(1, Ordering::Release);
+        }
         channel.join(Receivers, 0);
         let is_attached = channel.expect(&waits.table(), Senders, other);
-        let over = told(|| match waits.object.receive(&waits, 0, END) {
+        let over = told(|| match channel.receive(&waits.caller(0), OBJECT, END) {
             Err(ChannelError::Disconnected) => Ok(()),
             answer => Err(answer),
         });
@@ -332,7 +370,7 @@ fn expected(world: &mut World) {
     });
     world.thread("never comes", move || {
         // Steps at which it can be killed.
-        let _ = scene.object.channel().ends().gone(Receivers);
+        let _ = scene.object.way.channel().ends().gone(Receivers);
         *lives.lock() = true;
     });
 }
@@ -345,9 +383,13 @@ fn expected_comes(world: &mut World) {
         let channel = waits.object.channel();
         channel.join(Receivers, 0);
         verify!(channel.expect(&waits.table(), Senders, other), "it lives");
-        // It may have been there and gone before it was expected: then what it sent is there, and it is waited for again.
-        let answer = waits.object.receive(&waits, 0, END);
-        verify_eq!(answer, Ok(message(1, 0)));
+        verify_eq!(waits.object.receive(&waits, 0, None), Ok(message(1, 0)));
+        // If it had come and gone before it was expected, it is as if it were about to come again.
+        let over = told(|| match waits.object.receive(&waits, 0, END) {
+            Err(ChannelError::Disconnected) => Ok(()),
+            answer => Err(answer),
+        });
+        verify!(matches!(over, Ok(()) | Err(Err(ChannelError::TimedOut))), "{over:?}");
     });
     world.thread("comes", move || {
         let channel = scene.object.channel();

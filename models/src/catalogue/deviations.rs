@@ -89,6 +89,7 @@ const BOUNDED: &[(&str, Option<u32>, Option<u32>)] = &[
     ("ring/producer_dies_while_consumer_waits_for_any", Some(14), Some(14)),
     ("role/holders_die_in_turn", None, Some(9)),
     ("right/closed_while_others_wait", None, Some(11)),
+    ("right/offered_again_to_one_who_was_given_it_before", Some(9), Some(5)),
     ("right/offerer_and_the_one_it_is_offered_to_die", None, Some(10)),
     ("right/who_it_is_offered_to_dies", None, Some(7)),
     ("rwlock/one_of_two_readers_dies", Some(7), Some(7)),

@@ -71,10 +71,26 @@ pub(super) const MODELS: &[Model] = &[
     Model {
         name: "right/a_successor_in_the_same_place_is_another",
         properties: "P3 P5",
-        client: "1 process × (offer to an earlier one in the other's place), 1 × 2 try_claim",
+        client: "1 process × offer, 1 dies, is repaired, and another comes in its place × try_claim",
         build: another_generation,
         faults: Faults::NONE,
-        bounds: Bounds { plain: None, faulty: None },
+        bounds: Bounds { plain: Some(2), faulty: None },
+    },
+    Model {
+        name: "right/nobody_who_is_gone_is_given_it",
+        properties: "P5 P3",
+        client: "1 process × (offer to one who is gone), 1 thread ends, which repairs what it leaves",
+        build: gone_from_the_beginning,
+        faults: Faults { spurious: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
+    },
+    Model {
+        name: "right/offered_again_to_one_who_was_given_it_before",
+        properties: "P5 P3 G4 F1",
+        client: "1 process × offer, 1 × (claim, leave), killed anywhere, 1 × (claim, offer back to it), closed with its holder",
+        build: offered_twice,
+        faults: Faults { victims: &[1], ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
     },
     Model {
         name: "right/timed_claim_leaves_no_trace",
@@ -246,13 +262,15 @@ fn given_to_one_who_dies(world: &mut World) {
         }
     });
     let takes = Arc::clone(&scene);
-    let accepted = Arc::new(Notes::<bool>::default());
-    let notes = Arc::clone(&accepted);
+    // Of the one that it is given to: it has come too early, and lives.
+    let too_early = Arc::new(Notes::<bool>::default());
+    let notes = Arc::clone(&too_early);
     world.thread("is given it", move || {
         if takes.object.right.try_claim(takes.process(1)).is_ok() {
             takes.object.add_one();
-            *notes.lock() = true;
             takes.object.right.leave(takes.process(1));
+        } else {
+            *notes.lock() = true;
         }
     });
     let waits = Arc::clone(&scene);
@@ -263,28 +281,89 @@ fn given_to_one_who_dies(world: &mut World) {
         }
         Err(why) => {
             verify_eq!(why, RightError::TimedOut);
-            // That one came too early to be given it, and lives.
-            verify_eq!(waits.object.right.holder(), Holder::Offered(waits.process(1)));
-            verify!(!*accepted.lock(), "it was accepted and left, and nobody told those who wait");
+            verify!(*too_early.lock(), "nobody has it who lives, and nobody told those who wait");
         }
     });
 }
 
-/// The word names a process that is not there any more, in whose place another is.
-fn another_generation(world: &mut World) {
-    let scene = held(world, 2, Succession::Inherit);
+/// Whoever goes through the objects meanwhile takes nothing from the one who offers it.
+fn gone_from_the_beginning(world: &mut World) {
+    let scene = held(world, 2, Succession::Close);
     let now = scene.process(1);
     let gives = Arc::clone(&scene);
     world.thread("gives", move || {
-        let before = ProcessClaim { generation: now.generation.wrapping_sub(1), ..now };
-        verify_eq!(offer(&gives, 0, before), Err(OfferError::Gone));
-        gives.object.add_one();
-        verify_eq!(offer(&gives, 1, gives.process(0)), Err(OfferError::NotMine));
+        let gone = ProcessClaim { generation: now.generation.wrapping_sub(1), ..now };
+        verify_eq!(offer(&gives, 0, gone), Err(OfferError::Gone));
+        verify_eq!(gives.object.right.holder(), Holder::Process(gives.process(0)), "it has it still");
+        // No place that a word can name.
+        let nobody = ProcessClaim { index: 255, generation: 1 };
+        verify_eq!(offer(&gives, 0, nobody), Err(OfferError::Gone));
+        verify_eq!(gives.object.right.holder(), Holder::Process(gives.process(0)), "it has it still");
     });
-    world.thread("is another", move || {
-        for _ in 0..2 {
-            verify_eq!(scene.object.right.try_claim(now), Err(RightError::WouldBlock));
+    world.thread("ends", move || {
+        scene.end_of_thread(1);
+        verify!(!scene.object.right.is_closed(), "nobody has closed it");
+    });
+}
+
+/// The one that offered it first may look at that late.
+fn offered_twice(world: &mut World) {
+    let scene = held(world, 3, Succession::Close);
+    let first = Arc::clone(&scene);
+    world.thread("gives", move || {
+        if let Err(why) = offer(&first, 0, first.process(1)) {
+            verify_eq!(why, OfferError::Gone);
+            first.object.right.leave(first.process(0));
         }
+    });
+    let takes = Arc::clone(&scene);
+    world.thread("is given it twice", move || {
+        if claim(&takes, 1, None).is_ok() {
+            takes.object.add_one();
+            let given = offer(&takes, 1, takes.process(2));
+            verify_eq!(given, Ok(()));
+        }
+        // The second time, if the other lives.
+        let _ = told(|| claim(&takes, 1, END));
+    });
+    let between = Arc::clone(&scene);
+    world.thread("gives it back", move || match claim(&between, 2, None) {
+        Ok(_) => {
+            between.object.add_one();
+            match offer(&between, 2, between.process(1)) {
+                Ok(()) => {}
+                Err(why) => {
+                    verify_eq!(why, OfferError::Gone);
+                    between.object.right.leave(between.process(2));
+                }
+            }
+        }
+        Err(why) => verify_eq!(why, RightError::Closed),
+    });
+    world.finally(move || {
+        verify!(scene.object.right.holder() != Holder::Process(scene.process(0)), "it has given it away");
+    });
+}
+
+/// The one that it is offered to dies, is repaired, and another comes in its place, while the offerer has not looked again.
+fn another_generation(world: &mut World) {
+    let scene = held(world, 2, Succession::Inherit);
+    let before = scene.process(1);
+    let gives = Arc::clone(&scene);
+    world.thread("gives", move || {
+        if let Err(why) = offer(&gives, 0, before) {
+            verify_eq!(why, OfferError::Gone);
+            gives.object.add_one();
+        }
+    });
+    world.thread("dies, and another comes", move || {
+        scene.mark(1);
+        scene.undertake(2, 1);
+        let now = scene.attach_again(1);
+        verify!(now.index == before.index && now.generation != before.generation);
+        let answer = scene.object.right.try_claim(now);
+        // From the dead, if it was offered to that one while it lived.
+        verify!(matches!(answer, Ok(Origin::Died) | Err(RightError::WouldBlock)), "{answer:?}");
     });
 }
 
