@@ -259,7 +259,7 @@ fn direct(region: &Region) -> Outcome<()> {
         overtaken += of_it;
         again.extend(numbers.into_iter().map(|number| (letter.source().map(|client| client.to_bits()), number)));
     }
-    requests.close();
+    requests.close()?;
     ["client 2", "client 3", "server 2"].into_iter().try_for_each(|who| children.end(who, false))?;
     println!("clients 2 and 3 have {QUESTIONS} right answers each");
     if for_nobody != OUTSTANDING || overtaken == 0 || !again.is_superset(&lost) {

@@ -1,6 +1,6 @@
 //! A message that is written in its buffer and then sent.
 
-use super::envelope::{Header, said_by_the_sender};
+use super::envelope::{Header, Message, said_by_the_sender};
 use super::mail_error::MailError;
 use crate::region::ParticipantId;
 use crate::region::channel::{Refusal, Way};
@@ -127,6 +127,15 @@ fn stamped(header: Header, way: &dyn Way<Chunk>, length: usize) -> Header {
     let core = way.core();
     let source = ParticipantId::of(core.attachment().claim()).to_bits();
     Header { source, length: length as u64, sequence: core.next_sequence(), ..header }
+}
+
+/// Writes a message into the cells of a buffer that is the calling thread's.
+pub(super) fn put(cells: &[Cell<Chunk>], way: &dyn Way<Chunk>, message: &Message<'_>) {
+    let Some((first, body)) = cells.split_first() else { return };
+    fill(body, message.body());
+    let header = stamped(message.header, way, message.body().len()).to_chunk();
+    // SAFETY: as in fill.
+    first.with_mut(|chunk| unsafe { *chunk = header });
 }
 
 /// Writes these bytes into cells that are the calling thread's, the rest of the last one zero.

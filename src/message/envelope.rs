@@ -142,6 +142,11 @@ impl<'a> Message<'a> {
         Ok(Message { header: Header::default(), body: Cow::Owned(postcard::to_allocvec(value)?) })
     }
 
+    /// The same with a copy of its body, if that is somebody else's.
+    pub fn into_owned(self) -> Message<'static> {
+        Message { header: self.header, body: Cow::Owned(self.body.into_owned()) }
+    }
+
     /// Its body.
     #[must_use]
     pub fn body(&self) -> &[u8] {

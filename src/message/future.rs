@@ -1,6 +1,7 @@
 //! To send and to receive as futures, and by a descriptor; whatever runs them.
 
 use super::error::{RecvError, SendError};
+use super::loan::Received;
 use super::select::ToSend;
 use super::{Receiver, Sender};
 use crate::primitives::ThreadSlot;
@@ -8,6 +9,7 @@ use crate::region::Shared;
 use crate::region::candidate::{Candidate, Wish};
 use crate::region::channel::{Refusal, Way};
 use crate::region::core::Core;
+use crate::region::patience::Patience;
 use crate::region::waiter::{EventFd, Order, Ordered, Tell};
 use core::fmt;
 use core::future::Future;
@@ -122,36 +124,47 @@ impl<T: Shared> Sender<T> {
     }
 }
 
+/// Receives a message in its buffer; as long as there is none, orders to be told when there may be one.
+pub(super) fn receive<T: Shared>(
+    way: &dyn Way<T>,
+    order: &mut Option<Order>,
+    context: &mut Context<'_>,
+) -> Poll<Result<usize, Refusal>> {
+    loop {
+        match way.receive(Patience::None) {
+            Err(Refusal::WouldBlock) => {}
+            answer => {
+                *order = None;
+                return Poll::Ready(answer);
+            }
+        }
+        let Some(pending) = &*order else {
+            let wish: Ordered = Arc::new(Readable(way.again()));
+            let tell = Tell::Waker(context.waker().clone());
+            *order = Some(way.core().waiter().order(wish, tell).map_err(Refusal::Os)?);
+            return Poll::Pending;
+        };
+        match pending.poll(context) {
+            Poll::Pending => return Poll::Pending,
+            // There may be something.
+            Poll::Ready(Ok(_)) => *order = None,
+            Poll::Ready(Err(refusal)) => {
+                *order = None;
+                return Poll::Ready(Err(refusal));
+            }
+        }
+    }
+}
+
 impl<T: Shared> Future for Receiving<'_, T> {
     type Output = Result<T, RecvError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        loop {
-            match this.receiver.try_recv() {
-                Err(RecvError::Empty) => {}
-                answer => {
-                    this.order = None;
-                    return Poll::Ready(answer);
-                }
-            }
-            let Some(order) = &this.order else {
-                let way = this.receiver.way();
-                let wish: Ordered = Arc::new(Readable(way.again()));
-                let tell = Tell::Waker(context.waker().clone());
-                this.order = Some(way.core().waiter().order(wish, tell).map_err(RecvError::Os)?);
-                return Poll::Pending;
-            };
-            match order.poll(context) {
-                Poll::Pending => return Poll::Pending,
-                // There may be something.
-                Poll::Ready(Ok(_)) => this.order = None,
-                Poll::Ready(Err(refusal)) => {
-                    this.order = None;
-                    return Poll::Ready(Err(RecvError::new(refusal, this.receiver.way().name())));
-                }
-            }
-        }
+        let way = this.receiver.way();
+        let received = receive(way, &mut this.order, context);
+        let message = |buffer| Received::in_buffer(way, buffer).map(|message| *message);
+        received.map(|buffer| buffer.and_then(message).map_err(|refusal| RecvError::new(refusal, way.name())))
     }
 }
 

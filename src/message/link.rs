@@ -1,6 +1,7 @@
 //! Two processes that send to each other, with no name between them.
 
-use super::mail_ways::{longest, receives, sends};
+use super::mail_ways::sealed::{self, Incoming as _, Outgoing as _};
+use super::mail_ways::{Posts, Receives, longest, receives, sends};
 use crate::Region;
 use crate::primitives::waiting::Wait;
 use crate::region::channel::Way;
@@ -194,14 +195,6 @@ impl Region {
 }
 
 impl Link {
-    pub(super) fn outgoing(&self) -> &(dyn Way<Chunk> + 'static) {
-        &*self.ways.out
-    }
-
-    pub(super) fn incoming(&self) -> &(dyn Way<Chunk> + 'static) {
-        &*self.ways.back
-    }
-
     /// The other process.
     #[must_use]
     pub fn peer(&self) -> ParticipantId {
@@ -249,3 +242,21 @@ impl fmt::Debug for Link {
 
 sends!(Link);
 receives!(Link);
+
+impl sealed::Outgoing for Link {
+    #[allow(private_interfaces, reason = "see there")]
+    fn outgoing(&self) -> &(dyn Way<Chunk> + 'static) {
+        &*self.ways.out
+    }
+}
+
+impl Posts for Link {}
+
+impl sealed::Incoming for Link {
+    #[allow(private_interfaces, reason = "see there")]
+    fn incoming(&self) -> &(dyn Way<Chunk> + 'static) {
+        &*self.ways.back
+    }
+}
+
+impl Receives for Link {}

@@ -8,6 +8,29 @@ use crate::region::channel::Way;
 use crate::region::mailbox::{CHUNK, Chunk};
 use crate::region::patience::Patience;
 
+/// What messages with headers are received from: a [`Mailbox`](super::Mailbox), a [`Link`](super::Link).
+pub trait Receives: sealed::Incoming {}
+
+/// What messages with headers are sent to: a [`Port`](super::Port), a [`Link`](super::Link).
+pub trait Posts: sealed::Outgoing {}
+
+/// Nobody else is to implement these.
+pub(super) mod sealed {
+    use super::{Chunk, Way};
+
+    pub trait Incoming {
+        #[doc(hidden)]
+        #[allow(private_interfaces, reason = "nobody can name it from without, nor call this")]
+        fn incoming(&self) -> &(dyn Way<Chunk> + 'static);
+    }
+
+    pub trait Outgoing {
+        #[doc(hidden)]
+        #[allow(private_interfaces, reason = "as above")]
+        fn outgoing(&self) -> &(dyn Way<Chunk> + 'static);
+    }
+}
+
 /// The longest body that fits, in bytes.
 pub(super) fn longest(way: &dyn Way<Chunk>) -> usize {
     // Beside the body there is the header.
@@ -81,6 +104,16 @@ macro_rules! sends {
             ) -> Result<(), $crate::message::MailError> {
                 let patience = $crate::region::patience::Patience::Until(deadline);
                 $crate::message::mail_ways::send(self.outgoing(), message, patience)
+            }
+
+            /// Sends, waiting as long as it takes. The thread that polls never waits; one other does, for all futures of this region
+            /// in this process that send, and takes one of the region's places for threads. It can be polled by any runtime.
+            ///
+            /// # Errors
+            /// Those of the future: as of [`send`](Self::send). `Os`: there is no thread.
+            #[cfg(not(loom))]
+            pub fn send_async<'a>(&'a self, message: &'a $crate::message::Message<'a>) -> $crate::message::Posting<'a> {
+                $crate::message::Posting::new(self.outgoing(), message)
             }
 
             /// A buffer to be filled in place and sent, waiting while all are in use.
@@ -166,6 +199,17 @@ macro_rules! receives {
             ) -> Result<$crate::message::Letter<'_>, $crate::message::MailError> {
                 let patience = $crate::region::patience::Patience::Until(deadline);
                 $crate::message::mail_ways::receive(self.incoming(), patience)
+            }
+
+            /// Receives, waiting as long as it takes. The thread that polls never waits; one other does, for all futures of this
+            /// region in this process but those that send, and takes one of the region's places for threads. It can be polled by
+            /// any runtime. The message is the thread's that polled last: drop it before you wait for something else.
+            ///
+            /// # Errors
+            /// Those of the future: as of [`recv`](Self::recv). `Os`: there is no thread.
+            #[cfg(not(loom))]
+            pub fn recv_async(&self) -> $crate::message::Fetching<'_> {
+                $crate::message::Fetching::new(self.incoming())
             }
 
             /// The messages, each waited for, until it is closed or anything else goes wrong. Each is to be dropped before the

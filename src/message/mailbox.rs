@@ -1,7 +1,8 @@
 //! The side of a mailbox where messages come out.
 
 use super::mail_error::MailError;
-use super::mail_ways::{both_sides, receives};
+use super::mail_ways::sealed::{self, Incoming as _};
+use super::mail_ways::{Receives, both_sides, receives};
 use super::port::Port;
 use crate::primitives::ends::End;
 use crate::primitives::right::{OfferError, Origin};
@@ -80,10 +81,6 @@ impl Mailbox {
         Self { mail, origin: None }
     }
 
-    pub(super) fn incoming(&self) -> &(dyn Way<Chunk> + 'static) {
-        &*self.mail
-    }
-
     /// From whom this process has the right to receive; nothing, where several receive.
     #[must_use]
     pub fn origin(&self) -> Option<Origin> {
@@ -157,3 +154,12 @@ impl Drop for Mailbox {
 
 receives!(Mailbox);
 both_sides!(Mailbox, "mailbox");
+
+impl sealed::Incoming for Mailbox {
+    #[allow(private_interfaces, reason = "see there")]
+    fn incoming(&self) -> &(dyn Way<Chunk> + 'static) {
+        &*self.mail
+    }
+}
+
+impl Receives for Mailbox {}

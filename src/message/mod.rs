@@ -20,6 +20,8 @@ mod letter;
 mod link;
 mod loan;
 mod mail_error;
+#[cfg(not(loom))]
+mod mail_future;
 mod mail_ways;
 mod mailbox;
 mod port;
@@ -39,6 +41,9 @@ pub use letter::{Letter, WrongLength};
 pub use link::{Link, LinkError, LinkOptions, Peer};
 pub use loan::{Loan, Received};
 pub use mail_error::{ClaimError, MailError};
+#[cfg(not(loom))]
+pub use mail_future::{Fetching, Posting};
+pub use mail_ways::{Posts, Receives};
 pub use mailbox::{GiveError, Mailbox};
 pub use port::{Owner, Port};
 pub use port_options::{PortOptions, Receivers};

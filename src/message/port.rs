@@ -1,7 +1,8 @@
 //! The name under which messages reach a mailbox.
 
 use super::mail_error::{ClaimError, MailError};
-use super::mail_ways::{both_sides, sends};
+use super::mail_ways::sealed::{self, Outgoing as _};
+use super::mail_ways::{Posts, both_sides, sends};
 use super::mailbox::Mailbox;
 use super::port_options::PortOptions;
 use crate::Region;
@@ -83,10 +84,6 @@ pub enum Owner {
 impl Port {
     pub(super) fn of(mail: Box<dyn Mail>) -> Self {
         Self { mail }
-    }
-
-    pub(super) fn outgoing(&self) -> &(dyn Way<Chunk> + 'static) {
-        &*self.mail
     }
 
     /// The right to receive, waiting while another process has it, as long as it takes. Where there may be several receivers this
@@ -225,3 +222,12 @@ impl Region {
         Ok(Port::of(mailbox::open(self, name)?))
     }
 }
+
+impl sealed::Outgoing for Port {
+    #[allow(private_interfaces, reason = "see there")]
+    fn outgoing(&self) -> &(dyn Way<Chunk> + 'static) {
+        &*self.mail
+    }
+}
+
+impl Posts for Port {}

@@ -1,7 +1,12 @@
 //! Select: one of several operations on channels, events and semaphores, whichever can be done first.
 
+use super::draft::put;
+use super::envelope::Message;
 use super::error::{RecvError, SendError};
+use super::letter::Letter;
 use super::loan::Received;
+use super::mail_error::MailError;
+use super::mail_ways::{Posts, Receives, fits};
 use super::{Receiver, Sender};
 use crate::primitives::ThreadSlot;
 use crate::primitives::select::{Operation, select};
@@ -9,6 +14,7 @@ use crate::primitives::waiting::Wait;
 use crate::region::candidate::{Candidate, HappeningWish, PermitsWish, Wish};
 use crate::region::channel::{Refusal, Way};
 use crate::region::core::{Core, NoCaller};
+use crate::region::mailbox::Chunk;
 use crate::region::patience::Patience;
 use crate::region::{Event, Semaphore, Shared, Unusable};
 use crate::sync::{Cell as Shell, Deadline};
@@ -168,6 +174,27 @@ impl<T: Shared, W: Deref<Target = dyn Way<T>>> Wish for ToSend<W, T> {
     }
 }
 
+/// A message with a header to be sent.
+pub(super) struct ToPost<W, M>(pub(super) W, pub(super) M);
+
+impl<'m, W: Deref<Target = dyn Way<Chunk>>, M: Deref<Target = Message<'m>>> Wish for ToPost<W, M> {
+    fn core(&self) -> &Arc<Core> {
+        self.0.core()
+    }
+
+    fn index(&self) -> usize {
+        self.0.index()
+    }
+
+    fn candidate(&self, slot: ThreadSlot) -> Result<Box<dyn Candidate<'_> + '_>, Refusal> {
+        self.0.sending(slot, Box::new(|cells| put(cells, &*self.0, &self.1)))
+    }
+
+    fn is_once(&self) -> bool {
+        true
+    }
+}
+
 thread_local! {
     /// Where the next select of this thread begins to look.
     static FIRST: Cell<usize> = const { Cell::new(0) };
@@ -200,6 +227,42 @@ impl<'a> Select<'a> {
     /// Adds: to send this. The number of the operation; once it is done it is taken away.
     pub fn send<T: Shared>(&mut self, sender: &'a Sender<T>, message: T) -> usize {
         self.add(ToSend(sender.way(), message))
+    }
+
+    /// Adds: to receive a message with a header, from a [`Mailbox`](super::Mailbox) or a [`Link`](super::Link). The number of the
+    /// operation.
+    ///
+    /// ```
+    /// use selvedge::Region;
+    /// use selvedge::message::{Capacity, Message, PortOptions, Select};
+    ///
+    /// let region = Region::anonymous()?;
+    /// let port = region.port("orders", &PortOptions::new(Capacity::Bounded(8)))?;
+    /// let mailbox = port.claim()?;
+    /// let stop = region.event("stop")?;
+    /// let mut select = Select::new();
+    /// let posted = select.post(&port, &Message::bytes(b"an order"))?;
+    /// assert_eq!(select.select()?.index(), posted);
+    ///
+    /// let letter = select.letter(&mailbox);
+    /// select.event(&stop);
+    /// let selected = select.select()?;
+    /// assert_eq!(selected.index(), letter);
+    /// assert_eq!(selected.letter(&mailbox)?.to_vec(), b"an order");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn letter(&mut self, from: &'a impl Receives) -> usize {
+        self.add(ToReceive(from.incoming()))
+    }
+
+    /// Adds: to send a message with a header, to a [`Port`](super::Port) or over a [`Link`](super::Link). The number of the operation;
+    /// once it is done it is taken away.
+    ///
+    /// # Errors
+    /// `TooLong`: it is not added.
+    pub fn post(&mut self, to: &'a impl Posts, message: &'a Message<'_>) -> Result<usize, MailError> {
+        fits(to.outgoing(), message.body().len())?;
+        Ok(self.add(ToPost(to.outgoing(), message)))
     }
 
     /// Adds: to wait until an event has happened. The number of the operation.
@@ -357,6 +420,32 @@ impl Selected<'_, '_> {
         let buffer = self.take(receiver.way().place(), false).map_err(refused)?;
         let buffer = buffer.unwrap_or_else(|| panic!("operation {} was not a receive", self.index));
         Received::in_buffer(receiver.way(), buffer).map(|message| *message).map_err(refused)
+    }
+
+    /// The message with a header that was received.
+    ///
+    /// # Errors
+    /// As of [`Mailbox::try_recv`](super::Mailbox::try_recv), except `Empty`.
+    ///
+    /// # Panics
+    /// If it was not a receive from this one.
+    pub fn letter<'m>(mut self, from: &'m impl Receives) -> Result<Letter<'m>, MailError> {
+        let way = from.incoming();
+        let taken = self.take(way.place(), false).map_err(|refusal| MailError::of_receive(refusal, way.name()))?;
+        let buffer = taken.unwrap_or_else(|| panic!("operation {} was not a receive", self.index));
+        Letter::in_buffer(way, buffer)
+    }
+
+    /// Whether the message with a header was sent.
+    ///
+    /// # Errors
+    /// As of [`Port::try_send`](super::Port::try_send), except `Full`.
+    ///
+    /// # Panics
+    /// If it was not a send to this one.
+    pub fn post(mut self, to: &impl Posts) -> Result<(), MailError> {
+        let way = to.outgoing();
+        self.take(way.place(), true).map(drop).map_err(|refusal| MailError::of_send(refusal, way.name()))
     }
 
     /// Whether the message was sent. The caller has it still.

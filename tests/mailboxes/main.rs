@@ -18,6 +18,7 @@ mod letters;
 mod links;
 mod names;
 mod right;
+mod select;
 
 use selvedge::Region;
 use selvedge::message::{Capacity, Mailbox, Message, Port, PortOptions};
