@@ -240,8 +240,9 @@ impl<'a> Select<'a> {
     /// let port = region.port("orders", &PortOptions::new(Capacity::Bounded(8)))?;
     /// let mailbox = port.claim()?;
     /// let stop = region.event("stop")?;
+    /// let order = Message::bytes(b"an order");
     /// let mut select = Select::new();
-    /// let posted = select.post(&port, &Message::bytes(b"an order"))?;
+    /// let posted = select.post(&port, &order)?;
     /// assert_eq!(select.select()?.index(), posted);
     ///
     /// let letter = select.letter(&mailbox);

@@ -23,16 +23,15 @@
 //!   flag cleared, for a wake that one of them has had.
 //!
 //! - I3: a process that is expected has an undertaker still to come to this channel, which clears its bit, or whoever expects it finds
-//!   that out: the undertaker clears the bit by a write in any case, and who sets the bit after that sees what it saw; if it has passed
-//!   this channel before it was made, a fence of both says the same. At an end at which somebody is expected no later process in its
+//!   that out: of the fence before the undertaker goes through the objects and the one after the bit is set, one comes first. At an end at which somebody is expected no later process in its
 //!   place ever is.
 //!
 //! A message that is sent while the last receiver leaves may stay in a queue, for whoever comes next.
 //!
 //! A channel that is a [mailbox](super::mailbox)'s is over when the mailbox's right is closed, for both sides, whoever is at its ends.
 //!
-//! **Orderings.** Those of the ends, of the gates and of the line. What the undertaker of an expected process saw, before it cleared
-//! the bit, comes with the bit; and a SeqCst fence after the bit is set pairs with the undertaker's before it goes through the objects.
+//! **Orderings.** Those of the ends, of the gates and of the line. A SeqCst fence after the bit of an expected process is set
+//! pairs with the undertaker's before it goes through the objects.
 //!
 //! **Death.** As of the line. A process that died is gone when its undertaker has come so far, which then wakes all whom a
 //! slot names. An offer of the dead is withdrawn before they are gone.

@@ -25,7 +25,6 @@
 //! | operation | ordering | pairs with | publishes |
 //! |---|---|---|---|
 //! | count of who has come | Release | load of the count, Acquire | that the bit is set |
-//! | bit set for another, who is expected | Acquire | bit cleared by its undertaker | |
 //! | bit cleared, by its process or an undertaker | Release | load of the bits, Acquire | what was sent before; who had joined by then |
 //!
 //! **Death.** In *join*, before the count: the undertaker clears the bit, and the process has not been there. In *leave*,
@@ -97,8 +96,8 @@ impl Present {
         if self.came.load(Ordering::Relaxed) != 0 {
             return;
         }
-        // Acquire: pairs with the Release in leave; if its undertaker has been here, what that one saw is seen.
-        bits.fetch_or(bit, Ordering::Acquire);
+        // Relaxed: published by the count. If its undertaker has been here, that is seen after the fence that follows.
+        bits.fetch_or(bit, Ordering::Relaxed);
         // dead here: as in join.
         // Release: as in join.
         self.came.fetch_add(1, Ordering::Release);
@@ -148,8 +147,8 @@ impl RawEnds {
         self.at(end).join(process);
     }
 
-    /// A process that is to come is counted as if it had, if nobody has come yet. Never blocks. If its undertaker has cleared its bit before, what that one had
-    /// seen is seen by the caller.
+    /// A process that is to come is counted as if it had, if nobody has come yet. Never blocks. After a SeqCst fence the caller is to look
+    /// whether it has died.
     pub fn expect(&self, end: End, process: usize) {
         self.at(end).expect(process);
     }

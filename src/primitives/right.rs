@@ -42,9 +42,8 @@
 //!   thread of a process makes that one the holder, and while one runs no undertaker has begun. So a later process at the same
 //!   place is never taken for it.
 //! - I3: a word names as one to whom the right is offered a process whose undertaker is still to come to this object, or its writer
-//!   finds that out afterwards, or the writer's undertaker does. For the undertaker read the word by a write, and who writes the word
-//!   after that sees what it saw; if it has passed this object before it was made, its fence and the writer's fence say the same. The
-//!   generation tells it from later processes at its place.
+//!   finds that out afterwards, or the writer's undertaker does: of the fence before the undertaker goes through the objects and the one
+//!   after the offer, one comes first. The generation tells it from later processes at its place.
 //! - I4: to nobody who was not attached is the right offered; and whoever reads the offer sees that that one has come, at least. So
 //!   nobody takes an offer away from one who is only just coming.
 //!
@@ -54,10 +53,11 @@
 //! |---|---|---|---|
 //! | swing to `HELD` | Acquire | swings to `LEFT`, `DIED`, `OFFERED` | |
 //! | swing to `LEFT`, `CLOSED`, by leave | Release | claim's swing; the look whether it is closed | all that the holder did |
-//! | swing to `OFFERED` | AcqRel | accept's swing; the undertaker's read | all that the holder did, and that the other had come; whose undertaker has been here |
+//! | swing to `OFFERED` | Release | accept's swing; the undertaker's read | all that the holder did, and that the other had come |
 //! | fence of the gate's signal, before the second look | SeqCst fence | the undertaker's, before it goes through the objects | that the process is dead |
-//! | undertaker's read, by a write that changes nothing | AcqRel | swing to `OFFERED` | that the process is repaired |
-//! | undertaker's swing | Release | claim's swing; the look whether it is closed | all that the dead holder did, by the mark |
+//! | undertaker's read, by a write that changes nothing | Acquire | swing to `OFFERED` | |
+//! | offerer's swing on, of an offer to the dead | Relaxed | | of the release sequence of the offer |
+//! | undertaker's fence, before it goes through the objects, and swing | SeqCst fence, Relaxed | claim's swing; the look whether it is closed | all that the dead holder did, by the mark |
 //! | swing to `CLOSED`, by close | Release | the look whether it is closed | what was done before |
 //! | look whether it is closed | Acquire | all swings to `CLOSED` | |
 //!
@@ -288,16 +288,17 @@ impl RawRight {
             return Err(OfferError::Gone);
         }
         let (held, offered) = (Holder::Process(me).to_bits(), Holder::Offered(to).to_bits());
-        // AcqRel: pairs with the Acquire of who accepts it, and with the undertaker's read: if that one has come and gone, it is
-        // seen below (I3).
-        if self.word.compare_exchange(held, offered, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        // Release: pairs with the Acquire of who accepts it, and with that of the undertaker's read (I4).
+        if self.word.compare_exchange(held, offered, Ordering::Release, Ordering::Relaxed).is_err() {
             return Err(OfferError::NotMine);
         }
         // dead here: nobody is woken, and the other may have died; the undertaker sees to both.
+        // It begins with a SeqCst fence, which pairs with the undertaker's, before it goes through the objects (I3).
         self.gate.signal_all();
         if !table.is_attached(to) {
             // It has died since the first look. As the undertaker does it, which may not come here any more.
-            self.end(offered, Holder::Died);
+            // Relaxed: it is of the release sequence of the offer. A failure: somebody was faster.
+            self.end(offered, Holder::Died, Ordering::Relaxed);
             // dead here: as above.
             self.gate.signal_all();
         }
@@ -305,18 +306,18 @@ impl RawRight {
     }
 
     /// Swings the word on from a holder, or an offer, that has ended so.
+    /// In the name of the caller, whose ordering is audited.
     #[track_caller]
-    fn end(&self, found: u64, how: Holder) -> bool {
-        // Release: pairs with the Acquire in try_claim and in is_closed; hands on what was done with the right. A failure: somebody was
-        // faster.
-        self.word.compare_exchange(found, self.ended(how), Ordering::Release, Ordering::Relaxed).is_ok()
+    fn end(&self, found: u64, how: Holder, success: Ordering) -> bool {
+        self.word.compare_exchange(found, self.ended(how), success, Ordering::Relaxed).is_ok()
     }
 
     /// Leaves the right, which the process `me` has. Never blocks.
     pub fn leave(&self, me: ProcessClaim) {
         let held = Holder::Process(me).to_bits();
-        // It fails if somebody has closed it.
-        if self.end(held, Holder::Left) {
+        // Release: pairs with the Acquire in try_claim and in is_closed; hands on what was done with the right. It fails if somebody has
+        // closed it.
+        if self.end(held, Holder::Left, Ordering::Release) {
             // dead here: nobody is woken; the undertaker wakes all whom a slot names.
             self.gate.signal_all();
         }
@@ -359,9 +360,9 @@ impl RawRight {
 
 impl Repair for RawRight {
     fn bury(&self, dead: &Dead<'_>) {
-        // Acquire: pairs with the AcqRel in offer; whether the other is attached is asked after what the offerer saw.
-        // Release: pairs with it, too; whoever offers it to the dead after this sees that it is dead (I3).
-        let found = self.word.fetch_or(0, Ordering::AcqRel);
+        // Acquire: pairs with the Release in offer; whether the other is attached is asked after what the offerer saw (I4). Read by a
+        // write, so that the walk comes after every sleeper that the dead thread was woken before (I1 of waiting).
+        let found = self.word.fetch_or(0, Ordering::Acquire);
         let is_dead = |process: ProcessClaim| dead.whole_process() == Some(process.index);
         let is_over = match Holder::from_bits(found) {
             Holder::Process(holder) => is_dead(holder),
@@ -369,8 +370,9 @@ impl Repair for RawRight {
             _ => false,
         };
         if is_over {
-            // It fails if another undertaker was faster, or the offer was accepted.
-            let _ = self.end(found, Holder::Died);
+            // Relaxed: what the dead did comes before the fence that came before this walk; and of an offer it is of its release
+            // sequence. It fails if another undertaker was faster, or the offer was accepted.
+            let _ = self.end(found, Holder::Died, Ordering::Relaxed);
             // dead here: nobody is told; the next walker changes the gate.
         }
         self.gate.change();

@@ -8,7 +8,7 @@ use core::fmt;
 /// Names one process in one of its lives in a region: the place where it stands there, and how often that had been taken.
 ///
 /// No other process of the region ever has the same; another region has others of its own. It is plain data, which may be kept,
-/// printed and sent to others; what has become of the process is asked of [`Region::participant`](crate::Region::participant).
+/// printed and sent to others; what has become of the process is asked of `Region::participant` (which is not there in the model build).
 ///
 /// ```
 /// use selvedge::Region;

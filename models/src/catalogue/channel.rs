@@ -151,6 +151,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(1), faulty: Some(0) },
     },
     Model {
+        name: "channel/two_expect_the_same",
+        properties: "L1 P2",
+        client: "2 threads × (expect the other, try_receive), capacity 1",
+        build: two_expect,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(2), faulty: None },
+    },
+    Model {
         name: "channel/timed_calls_and_the_end",
         properties: "G3 P2",
         client: "1 process × (send, leave), 1 × 2 timed receives, capacity 1",
@@ -373,6 +381,19 @@ fn waits_for_who_is_expected(world: &mut World, made: u64) {
         let _ = scene.object.way.channel().ends().gone(Receivers);
         *lives.lock() = true;
     });
+}
+
+/// Neither takes the other process for one that has gone.
+fn two_expect(world: &mut World) {
+    let scene = Scene::in_world(world, 3, Way::bounded(1));
+    let other = scene.process(2);
+    for lane in 0..2 {
+        let scene = Arc::clone(&scene);
+        world.thread(["one", "other"][lane], move || {
+            verify!(scene.object.channel().expect(&scene.table(), Senders, other), "it lives");
+            verify_eq!(scene.object.try_receive(&scene, lane), Err(ChannelError::WouldBlock));
+        });
+    }
 }
 
 fn expected_comes(world: &mut World) {

@@ -8,7 +8,7 @@ use selvedge::primitives::RawRight;
 use selvedge::primitives::participants::ProcessClaim;
 use selvedge::primitives::right::{Holder, OfferError, Origin, RightError, Succession};
 use selvedge::primitives::undertaker::{Dead, Repair};
-use selvedge::sync::{Cell, Deadline};
+use selvedge::sync::{AtomicU64, Cell, Deadline, Ordering};
 use std::sync::Arc;
 
 pub(super) const MODELS: &[Model] = &[
@@ -85,6 +85,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(2), faulty: Some(1) },
     },
     Model {
+        name: "right/one_who_is_just_coming_is_given_it",
+        properties: "P5 P3 F2",
+        client: "1 process × offer to one who comes, 1 dies, is repaired, and another comes, 1 thread ends, which repairs what it leaves",
+        build: just_coming,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
         name: "right/offered_again_to_one_who_was_given_it_before",
         properties: "P5 P3 G4 F1",
         client: "1 process × offer, 1 × (claim, leave), killed anywhere, 1 × (claim, offer back to it), closed with its holder",
@@ -114,11 +122,15 @@ pub(super) const MODELS: &[Model] = &[
 struct Guarded {
     right: RawRight,
     data: Cell<u32>,
+    /// What who closes it leaves behind.
+    last: Cell<u32>,
+    /// The generation of one who has come.
+    came: AtomicU64,
 }
 
 impl Guarded {
     fn new(succession: Succession) -> Self {
-        Self { right: RawRight::new(succession), data: Cell::new(0) }
+        Self { right: RawRight::new(succession), data: Cell::new(0), last: Cell::new(0), came: AtomicU64::new(0) }
     }
 
     fn add_one(&self) {
@@ -219,14 +231,23 @@ fn closed_by_another(world: &mut World) {
     let leaves = Arc::clone(&scene);
     world.thread("holds", move || leaves.object.right.leave(leaves.process(0)));
     let closes = Arc::clone(&scene);
-    world.thread("closes", move || _ = closes.object.right.close());
+    world.thread("closes", move || {
+        // SAFETY: whoever reads it has seen it closed.
+        closes.object.last.with_mut(|last| unsafe { *last = 1 });
+        closes.object.right.close();
+    });
     world.thread("waits", move || match claim(&scene, 2, None) {
         Ok(origin) => {
             verify_eq!(origin, Origin::Left);
             // Closed meanwhile or not.
             scene.object.right.leave(scene.process(2));
         }
-        Err(why) => verify_eq!(why, RightError::Closed),
+        Err(why) => {
+            verify_eq!(why, RightError::Closed);
+            verify!(scene.object.right.is_closed());
+            // SAFETY: it is closed.
+            verify_eq!(scene.object.last.with(|last| unsafe { *last }), 1);
+        }
     });
 }
 
@@ -303,6 +324,37 @@ fn gone_from_the_beginning(world: &mut World) {
     world.thread("ends", move || {
         scene.end_of_thread(1);
         verify!(!scene.object.right.is_closed(), "nobody has closed it");
+    });
+}
+
+/// Whoever goes through the objects may not have seen it come.
+fn just_coming(world: &mut World) {
+    let scene = held(world, 3, Succession::Inherit);
+    let given = Arc::new(Notes::<Option<ProcessClaim>>::default());
+    let (gives, comes, offered) = (Arc::clone(&scene), Arc::clone(&scene), Arc::clone(&given));
+    world.thread("gives", move || {
+        // Relaxed: it has heard of it, and has not seen it come.
+        let generation = gives.object.came.load(Ordering::Relaxed);
+        if generation != 0 {
+            let to = ProcessClaim { index: 1, generation };
+            match offer(&gives, 0, to) {
+                Ok(()) => *offered.lock() = Some(to),
+                Err(why) => verify_eq!(why, OfferError::Gone, "it has not seen it come"),
+            }
+        }
+    });
+    world.thread("dies, and another comes", move || {
+        comes.mark(1);
+        comes.undertake(3, 1);
+        let claim = comes.attach_again(1);
+        comes.object.came.store(claim.generation, Ordering::Relaxed);
+    });
+    let ends = Arc::clone(&scene);
+    world.thread("ends", move || ends.end_of_thread(2));
+    world.finally(move || {
+        let given = *given.lock();
+        let expected = given.map_or(Holder::Process(scene.process(0)), Holder::Offered);
+        verify_eq!(scene.object.right.holder(), expected, "it was taken from one who lives");
     });
 }
 
