@@ -46,12 +46,13 @@ fn the_states_are_up_to_date() {
     assert_eq!(text(file.path()), text(&folder().join("states.json")), "the same in another order or form");
 }
 
-/// A stream is a ring of bytes, a channel is a line with ends, and a select uses the words of others: they have none of their own.
+/// A stream is a ring of bytes, a channel is a line with ends, a mailbox a channel under a right, and a select uses the words of
+/// others: they have none of their own.
 #[test]
 fn every_primitive_has_its_states_and_none_too_many() {
     let kept = kept();
     let mut shown: BTreeSet<String> = kept.iter().map(|diagram| diagram.primitive.clone()).collect();
-    shown.extend(["stream", "channel", "select"].map(str::to_owned));
+    shown.extend(["stream", "channel", "mailbox", "select"].map(str::to_owned));
     let all: BTreeSet<String> = catalogue::all().iter().map(|model| model.primitive().to_owned()).collect();
     assert_eq!(shown, all);
     for diagram in &kept {
