@@ -166,9 +166,15 @@ pub(super) const ALL: &[Word] = &[
     word("ring", "index of a side", &[changed("src/primitives/ring.rs", "index", &[])], |value| {
         flags("position", value, &[(31, "waiters"), (30, "bell")])
     }),
-    word("right", "word", &[changed("src/primitives/right.rs", "word", &[])], |value| {
-        one_of(value & 7, &["nobody yet", "held", "offered", "left", "died", "shared", "closed"])
-    }),
+    word(
+        "right",
+        "word",
+        &[
+            changed("src/primitives/right.rs", "word", &[]),
+            changed("src/primitives/right.rs", "self", &["offer", "leave", "bury"]),
+        ],
+        |value| one_of(value & 7, &["nobody yet", "held", "offered", "left", "died", "shared", "closed"]),
+    ),
     word("role", "word", &[changed("src/primitives/role.rs", "word", &[])], |value| {
         one_of(value >> 30, &["never opened", "held", "closed", "died"])
     }),
