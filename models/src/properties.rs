@@ -69,7 +69,7 @@ pub const ALL: &[Property] = &[
     ),
     property(
         "L1",
-        "two processes have one link, however both of them make it, and whoever waits at its end is told when the other dies",
+        "whoever waits at its end of a link is told when the other process dies, come or not; that two have one link is N1, of its names",
     ),
     property("X1", "a select does one of its operations, no other, and knows which; and leaves no trace at the others"),
     property("F1", "a death is seen, once, by everybody who waits for what the dead held or would have done"),

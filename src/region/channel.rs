@@ -9,7 +9,7 @@ use super::core::{Core, NoCaller};
 use super::error::{ObjectError, ObjectErrorKind, OsError, Unusable};
 use super::handle::Region;
 use super::kind::Kind;
-use super::object::{Control, ObjectName, Request, Shared, obtain_with};
+use super::object::{Control, ObjectName, Request, Shared, Tag, obtain_several};
 use super::patience::Patience;
 use crate::primitives::channel::{Channel, ChannelError, RawLine};
 use crate::primitives::ends::End;
@@ -245,19 +245,20 @@ impl<L: Kinded> Hosts<L> for RawMailbox<L> {
     }
 }
 
-/// One end of the channel `name` over this line.
-fn obtain<L: Kinded, T: Shared>(
+/// One end of the channel `name` over this line, `each` of `T` to a message.
+pub(super) fn obtain<L: Kinded, T: Shared>(
     region: &Region,
     name: &str,
     capacity: usize,
+    each: usize,
+    tag: Tag,
     end: End,
-) -> Result<Box<dyn Way<T>>, ObjectError> {
+) -> Result<AtEnd<L, RawChannel<L>, T>, ObjectError> {
     let number = number_of::<L>(capacity).map_err(|kind| ObjectError::new(name, kind))?;
-    let request = Request { name, kind: L::KIND, capacity, tag: T::TAG.0, mode: Mode::OpenOrCreate, deadline: None };
+    let request = Request { name, kind: L::KIND, capacity, tag: tag.0, mode: Mode::OpenOrCreate, deadline: None };
     let (made, slot) = (|| RawChannel::new(L::new(number)), |_| Cell::new(T::new_zeroed()));
-    let (placed, _) = obtain_with(region.core(), &request, made, L::word, slot)?;
-    let at_end = AtEnd::<L, _, T>::stand(placed, capacity, 1, Some(end));
-    Ok(Box::new(at_end.map_err(|error| ObjectError::new(name, error.into()))?))
+    let (placed, _) = obtain_several(region.core(), &request, each, made, L::word, slot)?;
+    AtEnd::stand(placed, capacity, each, Some(end)).map_err(|error| ObjectError::new(name, error.into()))
 }
 
 /// The capacity as the control block has it, if there can be such a line.
@@ -273,7 +274,7 @@ pub(crate) fn bounded<T: Shared>(
     capacity: usize,
     end: End,
 ) -> Result<Box<dyn Way<T>>, ObjectError> {
-    obtain::<RawQueue, T>(region, name, capacity, end)
+    Ok(Box::new(obtain::<RawQueue, T>(region, name, capacity, 1, T::TAG, end)?))
 }
 
 /// One end of the channel `name` with memory for `quota` messages.
@@ -283,10 +284,10 @@ pub(crate) fn unbounded<T: Shared>(
     quota: usize,
     end: End,
 ) -> Result<Box<dyn Way<T>>, ObjectError> {
-    obtain::<RawUnbounded, T>(region, name, quota, end)
+    Ok(Box::new(obtain::<RawUnbounded, T>(region, name, quota, 1, T::TAG, end)?))
 }
 
 /// One end of the channel `name` that holds nothing.
 pub(crate) fn rendezvous<T: Shared>(region: &Region, name: &str, end: End) -> Result<Box<dyn Way<T>>, ObjectError> {
-    obtain::<RawRendezvous, T>(region, name, 0, end)
+    Ok(Box::new(obtain::<RawRendezvous, T>(region, name, 0, 1, T::TAG, end)?))
 }

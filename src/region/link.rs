@@ -4,20 +4,16 @@
 //! that is to come is [expected](crate::primitives::channel::Channel::expect) at its ends, so that the other is told when it dies
 //! before it has come.
 
-use super::channel::{AtEnd, Kinded, Way, number_of};
-use super::core::NoCaller;
+use super::channel::{Way, obtain};
 use super::error::ObjectError;
 use super::handle::{ObjectEntry, Region};
 use super::mailbox::Chunk;
-use super::object::{Request, Tag, obtain_several};
+use super::object::Tag;
 use super::participant_id::ParticipantId;
+use crate::primitives::RawQueue;
 use crate::primitives::ends::End;
-use crate::primitives::registry::Mode;
-use crate::primitives::{RawChannel, RawQueue};
-use crate::sync::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use zerocopy::FromZeros;
 
 const TAG: Tag = Tag::new("selvedge.link/1");
 const PREFIX: &str = "link:";
@@ -41,9 +37,8 @@ impl Links {
 
     /// Those of which there is no handle any more, and of which that holds.
     fn idle(&self, of: impl Fn(ParticipantId) -> bool) -> Vec<ParticipantId> {
-        let idle: Vec<_> =
-            self.lock().iter().filter(|(peer, count)| **count == 0 && of(**peer)).map(|(peer, _)| *peer).collect();
-        idle
+        let is_idle = |(peer, count): (&ParticipantId, &usize)| (*count == 0 && of(*peer)).then_some(*peer);
+        self.lock().iter().filter_map(is_idle).collect()
     }
 }
 
@@ -67,25 +62,6 @@ fn pair_of(name: &str) -> Option<[ParticipantId; 2]> {
     Some([id(from)?, id(to)?])
 }
 
-type LinkEnd = AtEnd<RawQueue, RawChannel<RawQueue>, Chunk>;
-
-fn end(region: &Region, name: &str, capacity: usize, each: usize, end: End) -> Result<LinkEnd, ObjectError> {
-    let refused = |kind| ObjectError::new(name, kind);
-    let number = number_of::<RawQueue>(capacity).map_err(refused)?;
-    let request =
-        Request { name, kind: RawQueue::KIND, capacity, tag: TAG.0, mode: Mode::OpenOrCreate, deadline: None };
-    let made = || RawChannel::new(<RawQueue as Kinded>::new(number));
-    let (placed, _) = obtain_several(
-        region.core(),
-        &request,
-        each,
-        made,
-        |_| <RawQueue as Kinded>::word(0),
-        |_| Cell::new(Chunk::new_zeroed()),
-    )?;
-    LinkEnd::stand(placed, capacity, each, Some(end)).map_err(|error: NoCaller| refused(error.into()))
-}
-
 /// This process's end of the link with another one.
 pub(crate) fn open(region: &Region, peer: ParticipantId, capacity: usize, each: usize) -> Result<Ways, LinkRefusal> {
     let (core, me) = (region.core(), region.participant_id());
@@ -106,8 +82,8 @@ pub(crate) fn open(region: &Region, peer: ParticipantId, capacity: usize, each: 
 
 fn established(region: &Region, peer: ParticipantId, capacity: usize, each: usize) -> Result<Ways, LinkRefusal> {
     let me = region.participant_id();
-    let out = end(region, &name_of(me, peer), capacity, each, End::Senders)?;
-    let back = end(region, &name_of(peer, me), capacity, each, End::Receivers)?;
+    let end = |from, to, end| obtain::<RawQueue, Chunk>(region, &name_of(from, to), capacity, each, TAG, end);
+    let (out, back) = (end(me, peer, End::Senders)?, end(peer, me, End::Receivers)?);
     let receives = out.expect(End::Receivers, peer.claim());
     let sends = back.expect(End::Senders, peer.claim());
     if !(receives && sends) && Way::len(&back) == 0 {
