@@ -2,6 +2,9 @@
 //!
 //! A thread whose deadline has passed looks once more, and may find what it was never told of. So a call that succeeds
 //! after that is the sign of a lost wake-up; [`told`] reports it.
+//!
+//! Of several that wait so, loom and shuttle end first the wait that began first, treadle that of the first lane; the others
+//! go on sleeping, and may be told by what that one does at its end. So the one that could be robbed is a model's first lane.
 
 use crate::verify;
 use selvedge::sync::Deadline;

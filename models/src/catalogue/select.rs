@@ -340,18 +340,20 @@ fn passed_on(world: &mut World, wanted: u32) {
 }
 
 /// Who needs two permits must not sleep on the wake of who needs one.
+/// The robbed one comes first: of those who wait to the end, treadle ends the first lane's wait, and who selects would give on
+/// at its own end what it has had.
 fn robbed(world: &mut World) {
     let scene = Scene::in_world(world, 3, Two(RawEvent::new(false), RawSemaphore::new(0)));
+    let acquires = Arc::clone(&scene);
+    world.thread("acquires", move || {
+        let answer = told(|| acquires.object.1.acquire(&acquires.caller(1), OBJECT, 1, END));
+        verify_eq!(answer, Ok(()));
+    });
     let selects = Arc::clone(&scene);
     world.thread("selects", move || {
         let Two(event, permits) = &selects.object;
         let (mut happens, mut permit) = (Happening::new(event, event.now()), Permits::new(permits, 2));
         verify_eq!(select(&selects.caller(0), &mut [&mut happens, &mut permit], 0, END), None, "there never are two");
-    });
-    let acquires = Arc::clone(&scene);
-    world.thread("acquires", move || {
-        let answer = told(|| acquires.object.1.acquire(&acquires.caller(1), OBJECT, 1, END));
-        verify_eq!(answer, Ok(()));
     });
     world.thread("releases", move || _ = scene.object.1.release(1));
 }
