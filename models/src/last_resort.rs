@@ -4,7 +4,8 @@
 //! after that is the sign of a lost wake-up; [`told`] reports it.
 //!
 //! Of several that wait so, loom and shuttle end first the wait that began first, treadle that of the first lane; the others
-//! go on sleeping, and may be told by what that one does at its end. So the one that could be robbed is a model's first lane.
+//! go on sleeping, and may be told by what that one does at its end. So treadle sees that a lane was robbed by another that waits so
+//! only if the robbed one comes first: a model of that has to put it there.
 
 use crate::verify;
 use selvedge::sync::Deadline;
