@@ -68,6 +68,14 @@ pub const ALL: &[Property] = &[
         "at most one process at a time has the right to receive; it passes on when it is given, left, or its holder dies, or is closed then by choice, and those who wait are told",
     ),
     property(
+        "P6",
+        "who wants messages of one type receives the first of those that are there; the others stay, in their order, for whoever wants them",
+    ),
+    property(
+        "P7",
+        "what a receiver looked at when it died is there again; what it was given is gone with it, or there again, as the mailbox was made",
+    ),
+    property(
         "L1",
         "whoever waits at its end of a link is told when the other process dies, come or not; that two have one link is N1, of its names",
     ),

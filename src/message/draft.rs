@@ -102,6 +102,7 @@ impl<'a> Draft<'a> {
         let header = stamped(self.header, self.way, length).to_chunk();
         // SAFETY: mapped and aligned, and the buffer is the calling thread's alone (pool, I1).
         self.first.with_mut(|chunk| unsafe { *chunk = header });
+        self.way.label(self.buffer, self.header.kind);
         match self.way.send(self.buffer, patience) {
             Ok(()) => {
                 // The buffer is not the thread's any more.
@@ -129,13 +130,15 @@ fn stamped(header: Header, way: &dyn Way<Chunk>, length: usize) -> Header {
     Header { source, length: length as u64, sequence: core.next_sequence(), ..header }
 }
 
-/// Writes a message into the cells of a buffer that is the calling thread's.
-pub(super) fn put(cells: &[Cell<Chunk>], way: &dyn Way<Chunk>, message: &Message<'_>) {
-    let Some((first, body)) = cells.split_first() else { return };
+/// Writes a message into the cells of a buffer that is the calling thread's; returns of what type it is.
+pub(super) fn put(cells: &[Cell<Chunk>], way: &dyn Way<Chunk>, message: &Message<'_>) -> u32 {
+    let kind = message.header.kind;
+    let Some((first, body)) = cells.split_first() else { return kind };
     fill(body, message.body());
     let header = stamped(message.header, way, message.body().len()).to_chunk();
     // SAFETY: as in fill.
     first.with_mut(|chunk| unsafe { *chunk = header });
+    kind
 }
 
 /// Writes these bytes into cells that are the calling thread's, the rest of the last one zero.

@@ -11,7 +11,7 @@
 //! | 4 | sequence: how many messages that process had begun to send to mailboxes of the region, written by the library |
 //! | 5 | correlation: what it answers, or by what an answer is to name it |
 //! | 6 | deadline, in nanoseconds of `CLOCK_MONOTONIC`; 0 is none |
-//! | 7 | 0 |
+//! | 7 | how often it was received, where it is received until somebody has finished it, written by the library |
 
 use crate::region::ParticipantId;
 use crate::region::mailbox::Chunk;
@@ -31,17 +31,20 @@ pub(super) struct Header {
     pub(super) sequence: u64,
     pub(super) correlation: u64,
     pub(super) deadline: u64,
+    pub(super) deliveries: u64,
 }
 
 impl Header {
     pub(super) fn to_chunk(self) -> Chunk {
-        let Self { kind, flags, source, destination, length, sequence, correlation, deadline } = self;
-        [u64::from(kind) | u64::from(flags) << 32, source, destination, length, sequence, correlation, deadline, 0]
+        let Self { kind, flags, source, destination, length, sequence, correlation, deadline, deliveries } = self;
+        let first = u64::from(kind) | u64::from(flags) << 32;
+        [first, source, destination, length, sequence, correlation, deadline, deliveries]
     }
 
-    pub(super) fn from_chunk([first, source, destination, length, sequence, correlation, deadline, _]: Chunk) -> Self {
+    pub(super) fn from_chunk(chunk: Chunk) -> Self {
+        let [first, source, destination, length, sequence, correlation, deadline, deliveries] = chunk;
         let [kind, flags] = [first & u64::from(u32::MAX), first >> 32].map(|half| u32::try_from(half).unwrap_or(0));
-        Self { kind, flags, source, destination, length, sequence, correlation, deadline }
+        Self { kind, flags, source, destination, length, sequence, correlation, deadline, deliveries }
     }
 }
 

@@ -131,7 +131,7 @@ pub(super) fn receive<T: Shared>(
     context: &mut Context<'_>,
 ) -> Poll<Result<usize, Refusal>> {
     loop {
-        match way.receive(Patience::None) {
+        match way.receive(Patience::None, None) {
             Err(Refusal::WouldBlock) => {}
             answer => {
                 *order = None;

@@ -12,6 +12,9 @@ use zerocopy::FromBytes;
 
 /// A message that was received, in its buffer still; dropping it gives the buffer back.
 ///
+/// Where messages are delivered [at least once](super::PortOptions::delivery), [`ack`](Self::ack) ends it, and dropping it without
+/// puts it back, as a panic does, and the death of the thread that has it: somebody receives it again.
+///
 /// It cannot be sent to another thread; the buffer of one that is forgotten comes home when its thread ends. In a forked child
 /// dropping an inherited one does nothing.
 ///
@@ -40,7 +43,16 @@ pub struct Letter<'a> {
     header: Header,
     length: usize,
     body: &'a [Cell<Chunk>],
+    /// What dropping it does.
+    end: LetterEnd,
     not_send: PhantomData<*mut ()>,
+}
+
+/// What becomes of a message that was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LetterEnd {
+    Finished,
+    PutBack,
 }
 
 /// A body has another length than what was to be read from it.
@@ -69,9 +81,16 @@ impl<'a> Letter<'a> {
             return Err(refused(Refusal::Corrupt));
         };
         // SAFETY: mapped and aligned, and the buffer is the calling thread's alone (pool, I1).
-        let header = Header::from_chunk(first.with(|chunk| unsafe { *chunk }));
+        let mut header = Header::from_chunk(first.with(|chunk| unsafe { *chunk }));
+        let mut end = LetterEnd::Finished;
+        if way.is_leased() {
+            end = LetterEnd::PutBack;
+            header.deliveries = header.deliveries.saturating_add(1);
+            // SAFETY: as above.
+            first.with_mut(|chunk| unsafe { *chunk = header.to_chunk() });
+        }
         match usize::try_from(header.length).ok().filter(|length| *length <= body.len() * CHUNK) {
-            Some(length) => Ok(Self { way, buffer, header, length, body, not_send: PhantomData }),
+            Some(length) => Ok(Self { way, buffer, header, length, body, end, not_send: PhantomData }),
             None => {
                 way.give_back(buffer);
                 Err(refused(Refusal::Corrupt))
@@ -127,6 +146,45 @@ impl<'a> Letter<'a> {
     #[must_use]
     pub fn flags(&self) -> u32 {
         self.header.flags
+    }
+
+    /// How often it was received, with this time: more than once if somebody had it before, and died or dropped it without
+    /// [`ack`](Self::ack). What was to be done with it may be half done, or done and not acknowledged. A message that ends whoever
+    /// receives it comes back for ever: look at this.
+    ///
+    /// Where messages are delivered at most once it is 1.
+    #[must_use]
+    pub fn deliveries(&self) -> u64 {
+        self.header.deliveries.max(1)
+    }
+
+    /// It is finished with: nobody receives it again. Never waits. Where messages are delivered at most once it is the same as to
+    /// drop it.
+    pub fn ack(mut self) {
+        self.end = LetterEnd::Finished;
+    }
+
+    /// Puts it back, for whoever receives next, in its place before all that were behind it. Never waits.
+    ///
+    /// In a mailbox of capacity zero nothing lies: there it is gone.
+    ///
+    /// ```
+    /// use selvedge::Region;
+    /// use selvedge::message::{Capacity, Message, PortOptions};
+    ///
+    /// let region = Region::anonymous()?;
+    /// let port = region.port("orders", &PortOptions::new(Capacity::Bounded(8)))?;
+    /// let mailbox = port.claim()?;
+    /// port.send(&Message::bytes(b"first"))?;
+    /// port.send(&Message::bytes(b"second"))?;
+    /// let letter = mailbox.recv()?;
+    /// println!("the next has {} bytes", letter.len());
+    /// letter.put_back();
+    /// assert_eq!(mailbox.recv()?.to_vec(), b"first");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn put_back(mut self) {
+        self.end = LetterEnd::PutBack;
     }
 
     /// Bytes of its body.
@@ -197,7 +255,10 @@ impl<'a> Letter<'a> {
 
 impl Drop for Letter<'_> {
     fn drop(&mut self) {
-        self.way.give_back(self.buffer);
+        match self.end {
+            LetterEnd::Finished => self.way.give_back(self.buffer),
+            LetterEnd::PutBack => self.way.put_back(self.buffer),
+        }
     }
 }
 

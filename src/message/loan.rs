@@ -172,7 +172,7 @@ pub struct Received<'a, T: Shared> {
 impl<'a, T: Shared> Received<'a, T> {
     #[inline]
     pub(super) fn of(way: &'a dyn Way<T>, patience: Patience) -> Result<Self, Refusal> {
-        Self::in_buffer(way, way.receive(patience)?)
+        Self::in_buffer(way, way.receive(patience, None)?)
     }
 
     /// The message that was received in this buffer.

@@ -21,6 +21,8 @@ pub enum MailError {
     Closed,
     /// All the memory of the mailbox of this name is in use (sends into unbounded ones only).
     OutOfMemory(ObjectName),
+    /// The mailbox has capacity zero: nothing lies in it that could be put aside for others (receives by type only).
+    HoldsNothing,
     /// The message is longer than any that the mailbox takes.
     TooLong {
         /// Bytes of its body.
@@ -73,6 +75,7 @@ impl fmt::Display for MailError {
             Self::TimedOut => f.write_str("it could not be done until the deadline"),
             Self::Closed => f.write_str("the mailbox is closed"),
             Self::OutOfMemory(name) => write!(f, "all the memory of mailbox {name} is in use"),
+            Self::HoldsNothing => f.write_str("a mailbox of capacity zero keeps nothing for others"),
             Self::TooLong { length, most } => {
                 write!(f, "a message of {length} bytes, and the mailbox takes {most} at most")
             }

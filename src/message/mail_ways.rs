@@ -56,8 +56,8 @@ pub(super) fn lend(way: &dyn Way<Chunk>, patience: Patience) -> Result<Draft<'_>
     Draft::of(way, patience).map_err(|refusal| MailError::of_send(refusal, way.name()))
 }
 
-pub(super) fn receive(way: &dyn Way<Chunk>, patience: Patience) -> Result<Letter<'_>, MailError> {
-    let buffer = way.receive(patience).map_err(|refusal| MailError::of_receive(refusal, way.name()))?;
+pub(super) fn receive(way: &dyn Way<Chunk>, patience: Patience, kind: Option<u32>) -> Result<Letter<'_>, MailError> {
+    let buffer = way.receive(patience, kind).map_err(|refusal| MailError::of_receive(refusal, way.name()))?;
     Letter::in_buffer(way, buffer)
 }
 
@@ -167,7 +167,7 @@ macro_rules! receives {
             /// # Errors
             /// `Closed`, `Corrupt`, `TooManyThreads`, `Unusable`.
             pub fn recv(&self) -> Result<$crate::message::Letter<'_>, $crate::message::MailError> {
-                $crate::message::mail_ways::receive(self.incoming(), $crate::region::patience::Patience::Forever)
+                $crate::message::mail_ways::receive(self.incoming(), $crate::region::patience::Patience::Forever, None)
             }
 
             /// Receives if there is something; never waits.
@@ -175,7 +175,7 @@ macro_rules! receives {
             /// # Errors
             /// `Empty`, `Closed`, `Corrupt`, `TooManyThreads`, `Unusable`.
             pub fn try_recv(&self) -> Result<$crate::message::Letter<'_>, $crate::message::MailError> {
-                $crate::message::mail_ways::receive(self.incoming(), $crate::region::patience::Patience::None)
+                $crate::message::mail_ways::receive(self.incoming(), $crate::region::patience::Patience::None, None)
             }
 
             /// Receives, waiting for `timeout` at most.
@@ -198,7 +198,7 @@ macro_rules! receives {
                 deadline: $crate::sync::Deadline,
             ) -> Result<$crate::message::Letter<'_>, $crate::message::MailError> {
                 let patience = $crate::region::patience::Patience::Until(deadline);
-                $crate::message::mail_ways::receive(self.incoming(), patience)
+                $crate::message::mail_ways::receive(self.incoming(), patience, None)
             }
 
             /// Receives, waiting as long as it takes. The thread that polls never waits; one other does, for all futures of this

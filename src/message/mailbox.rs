@@ -1,16 +1,20 @@
 //! The side of a mailbox where messages come out.
 
+use super::letter::Letter;
 use super::mail_error::MailError;
 use super::mail_ways::sealed::{self, Incoming as _};
-use super::mail_ways::{Receives, both_sides, receives};
+use super::mail_ways::{Receives, both_sides, receive, receives};
 use super::port::Port;
 use crate::primitives::ends::End;
 use crate::primitives::right::{OfferError, Origin};
 use crate::region::ParticipantId;
-use crate::region::channel::Way;
+use crate::region::channel::{Size, Way};
 use crate::region::core::NoCaller;
 use crate::region::mailbox::{Chunk, Mail};
+use crate::region::patience::Patience;
+use crate::sync::Deadline;
 use core::fmt;
+use core::time::Duration;
 
 /// The side of a mailbox where messages come out; [`Port::claim`] gives it.
 ///
@@ -124,6 +128,66 @@ impl Mailbox {
                 Err(GiveError::Unusable(why, self))
             }
         }
+    }
+
+    /// Receives a message of this type, the first of those that are there, waiting as long as it takes. Messages of other types stay
+    /// there, in their order, for whoever asks for them or for any.
+    ///
+    /// Where several receive, in one process or in several: one of them that looks for its type holds each message for a moment,
+    /// and a `try` call of another may not see it then; one that waits is told.
+    ///
+    /// # Errors
+    /// `HoldsNothing`, `Closed`: no message of this type is there, nor can one be sent; `Corrupt`, `TooManyThreads`, `Unusable`.
+    ///
+    /// ```
+    /// use selvedge::Region;
+    /// use selvedge::message::{Capacity, Message, PortOptions};
+    ///
+    /// const ORDER: u32 = 1;
+    /// const STOP: u32 = 2;
+    ///
+    /// let region = Region::anonymous()?;
+    /// let port = region.port("orders", &PortOptions::new(Capacity::Bounded(8)))?;
+    /// let mailbox = port.claim()?;
+    /// port.send(&Message::bytes(b"three red ones").kind(ORDER))?;
+    /// port.send(&Message::bytes(b"no more").kind(STOP))?;
+    /// assert_eq!(mailbox.recv_kind(STOP)?.to_vec(), b"no more");
+    /// assert_eq!(mailbox.recv()?.to_vec(), b"three red ones");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn recv_kind(&self, kind: u32) -> Result<Letter<'_>, MailError> {
+        self.receive_kind(Patience::Forever, kind)
+    }
+
+    /// Receives a message of this type, if there is one; never waits.
+    ///
+    /// # Errors
+    /// `Empty`: there is none of this type; and as of [`recv_kind`](Self::recv_kind).
+    pub fn try_recv_kind(&self, kind: u32) -> Result<Letter<'_>, MailError> {
+        self.receive_kind(Patience::None, kind)
+    }
+
+    /// Receives a message of this type, waiting for `timeout` at most.
+    ///
+    /// # Errors
+    /// `TimedOut`; and as of [`recv_kind`](Self::recv_kind).
+    pub fn recv_kind_timeout(&self, kind: u32, timeout: Duration) -> Result<Letter<'_>, MailError> {
+        self.recv_kind_deadline(kind, Deadline::after(timeout))
+    }
+
+    /// Receives a message of this type, waiting until `deadline` at most.
+    ///
+    /// # Errors
+    /// `TimedOut`; and as of [`recv_kind`](Self::recv_kind).
+    pub fn recv_kind_deadline(&self, kind: u32, deadline: Deadline) -> Result<Letter<'_>, MailError> {
+        self.receive_kind(Patience::Until(deadline), kind)
+    }
+
+    fn receive_kind(&self, patience: Patience, kind: u32) -> Result<Letter<'_>, MailError> {
+        if self.mail.size() == Size::Zero {
+            return Err(MailError::HoldsNothing);
+        }
+        receive(self.incoming(), patience, Some(kind))
     }
 
     /// Closes the mailbox for good. What is there is gone, unless others receive, too. Never waits.

@@ -51,4 +51,5 @@ pub use receiver::Receiver;
 pub use select::{Select, SelectError, Selected};
 pub use sender::Sender;
 
+pub use crate::primitives::queue::Delivery;
 pub use crate::primitives::right::{Origin, Succession};

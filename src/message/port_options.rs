@@ -1,6 +1,7 @@
 //! On what terms a port is made.
 
 use super::Capacity;
+use crate::primitives::queue::Delivery;
 use crate::primitives::right::Succession;
 use crate::region::mailbox::{CHUNK, Terms};
 
@@ -35,13 +36,21 @@ pub struct PortOptions {
     body: usize,
     receivers: Receivers,
     succession: Succession,
+    delivery: Delivery,
 }
 
 impl PortOptions {
-    /// For so many messages, of up to 192 bytes each, with one receiver at a time, from whom the next inherits.
+    /// For so many messages, of up to 192 bytes each, with one receiver at a time, from whom the next inherits, each delivered at most
+    /// once.
     #[must_use]
     pub fn new(capacity: Capacity) -> Self {
-        Self { capacity, body: 3 * CHUNK, receivers: Receivers::One, succession: Succession::Inherit }
+        Self {
+            capacity,
+            body: 3 * CHUNK,
+            receivers: Receivers::One,
+            succession: Succession::Inherit,
+            delivery: Delivery::AtMostOnce,
+        }
     }
 
     /// The longest body that there can be, in bytes; it is rounded up to the next multiple of 64.
@@ -65,6 +74,16 @@ impl PortOptions {
         Self { succession, ..self }
     }
 
+    /// What becomes of a message whose receiver dies before it has finished with it.
+    ///
+    /// `AtMostOnce`: it is gone. `AtLeastOnce`: it is there again, and the next who receives it [is told](super::Letter::deliveries);
+    /// so it is, too, if a [`Letter`](super::Letter) is dropped without [`ack`](super::Letter::ack). That takes a mailbox in which
+    /// messages lie, not one of capacity zero.
+    #[must_use]
+    pub fn delivery(self, delivery: Delivery) -> Self {
+        Self { delivery, ..self }
+    }
+
     pub(super) fn capacity(&self) -> Capacity {
         self.capacity
     }
@@ -72,6 +91,7 @@ impl PortOptions {
     pub(super) fn terms(&self) -> Terms {
         // Beside the body there is the header.
         let each = self.body.div_ceil(CHUNK).saturating_add(1);
-        Terms { each, shared: self.receivers == Receivers::Several, succession: self.succession }
+        let Self { receivers, succession, delivery, .. } = *self;
+        Terms { each, shared: receivers == Receivers::Several, succession, delivery }
     }
 }

@@ -165,6 +165,7 @@ impl<T: Shared, W: Deref<Target = dyn Way<T>>> Wish for ToSend<W, T> {
                 // SAFETY: mapped and aligned, and the buffer is the calling thread's alone (pool, I1).
                 cell.with_mut(|place| unsafe { place.write(message) });
             }
+            0
         };
         self.0.sending(slot, Box::new(fill))
     }

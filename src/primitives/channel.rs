@@ -42,10 +42,11 @@
 
 use super::ends::{End, Gone, RawEnds};
 use super::gate::Refusal;
+use super::mailbox::{Desk, Wanted};
 use super::participants::{Participants, ProcessClaim, ThreadSlot};
 use super::pool::Pool;
-use super::queue::Taken;
-use super::right::{RawRight, Succession};
+use super::queue::{Delivery, Taken};
+use super::right::Succession;
 use super::undertaker::{Dead, Repair};
 use super::waiting::{Caller, ObjectId};
 use crate::sync::{AtomicU64, Deadline, Ordering, fence};
@@ -68,8 +69,8 @@ pub struct RawChannel<L> {
 #[derive(Clone, Copy, Debug)]
 pub struct Channel<'a, L> {
     ends: &'a RawEnds,
-    /// The right to receive, of a mailbox.
-    right: Option<&'a RawRight>,
+    /// Of a mailbox.
+    desk: Option<Desk<'a>>,
     line: L,
 }
 
@@ -82,6 +83,8 @@ pub enum ChannelError {
     TimedOut,
     /// All who were on the other side have left or died.
     Disconnected,
+    /// Where nothing lies none can be put aside for others.
+    HoldsNothing,
     /// The words contradict each other: somebody has written there who should not.
     Corrupt,
 }
@@ -104,6 +107,10 @@ impl<L> RawChannel<L> {
     pub fn ends(&self) -> &RawEnds {
         &self.ends
     }
+
+    pub(super) fn line(&self) -> &L {
+        &self.line
+    }
 }
 
 impl<L: RawLine> RawChannel<L> {
@@ -111,7 +118,7 @@ impl<L: RawLine> RawChannel<L> {
     #[inline]
     #[must_use]
     pub fn with<'a>(&'a self, words: &'a [AtomicU64]) -> Channel<'a, L::Line<'a>> {
-        Channel { ends: &self.ends, right: None, line: self.line.with(words) }
+        Channel { ends: &self.ends, desk: None, line: self.line.with(words) }
     }
 }
 
@@ -134,17 +141,17 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
         self.line.pool()
     }
 
-    /// The same, of a mailbox, to receive from which takes this right.
+    /// The same, of a mailbox.
     #[inline]
     #[must_use]
-    pub(super) fn under(self, right: &'a RawRight) -> Self {
-        Self { right: Some(right), ..self }
+    pub(super) fn at(self, desk: Desk<'a>) -> Self {
+        Self { desk: Some(desk), ..self }
     }
 
     /// Whether nobody at that end matters to the other any more, and since when.
     #[inline]
     fn gone(&self, end: End) -> Option<Gone> {
-        let Some(right) = self.right else { return self.ends.gone(end) };
+        let Some(Desk { right, .. }) = self.desk else { return self.ends.gone(end) };
         if right.is_closed() {
             return Some(Gone::FOR_GOOD);
         }
@@ -229,7 +236,61 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
         slot: ThreadSlot,
         above: Option<ThreadSlot>,
     ) -> Result<Taken, ChannelError> {
-        drained(|| self.line.try_receive_above(table, slot, above), &|| self.gone(End::Senders))
+        drained(|| self.attempt(table, slot, above, Wanted::Any), &|| self.gone(End::Senders))
+    }
+
+    /// Receives a message that is wanted, if there is one; puts aside others that nobody has seen yet.
+    fn attempt(
+        &self,
+        table: Participants<'_>,
+        slot: ThreadSlot,
+        above: Option<ThreadSlot>,
+        wanted: Wanted,
+    ) -> Result<Taken, ChannelError> {
+        let rank = |buffer| self.desk.map_or(Some(0), |desk| desk.labels.rank(buffer, wanted));
+        let again = self.line.returned().and_then(|returned| returned.take(slot, &rank));
+        let taken = match again {
+            Some(taken) => taken,
+            None => loop {
+                let taken = self.line.try_receive_above(table, slot, above)?;
+                // dead here: it is there again, if the line returns what the dead had.
+                if self.desk.is_none_or(|desk| desk.labels.is(taken.buffer, wanted)) {
+                    break taken;
+                }
+                self.put_back(taken.buffer);
+            },
+        };
+        if let (Some(Desk { delivery: Delivery::AtMostOnce, .. }), Some(returned)) = (self.desk, self.line.returned()) {
+            returned.keep(taken.buffer);
+        }
+        Ok(taken)
+    }
+
+    /// Puts a message back that the calling thread has received, for whoever wants it: before those that are new. Never blocks.
+    ///
+    /// Where nothing lies it is gone.
+    pub fn put_back(&self, buffer: usize) {
+        let Some(returned) = self.line.returned() else { return self.give_back(buffer) };
+        if let Some(desk) = self.desk {
+            desk.labels.stamp(buffer);
+        }
+        returned.put_back(buffer);
+        // dead here: nobody is told; the undertaker wakes all whom a slot names.
+        // All: they may wait for different ones.
+        self.line.tell_receivers();
+    }
+
+    /// What becomes of a message whose receiver dies before it has finished.
+    #[must_use]
+    pub fn delivery(&self) -> Delivery {
+        self.desk.map_or(Delivery::AtMostOnce, |desk| desk.delivery)
+    }
+
+    /// Names the type of the message in a buffer that the caller has filled, where there are types. Never blocks.
+    pub fn label(&self, buffer: usize, kind: u32) {
+        if let Some(desk) = self.desk {
+            desk.labels.write(buffer, kind);
+        }
     }
 
     /// Receives a message, in its buffer, waiting as long as it takes or until `deadline`, and as long as there are senders.
@@ -242,7 +303,41 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
         object: ObjectId,
         deadline: Option<Deadline>,
     ) -> Result<Taken, ChannelError> {
-        self.line.receive(caller, object, deadline, &|| self.gone(End::Senders))
+        let attempt = || self.try_receive_above(caller.table, caller.slot, None);
+        self.line.receive(caller, object, deadline, &attempt, &|| self.gone(End::Senders))
+    }
+
+    /// Receives a message of this type, if there is one: of those that are there the first. Never blocks.
+    ///
+    /// A message that another thread looks at, which wants one of another type, is not there for a moment.
+    ///
+    /// # Errors
+    /// `WouldBlock`, `Disconnected`, `HoldsNothing`, `Corrupt`.
+    pub fn try_receive_kind(
+        &self,
+        table: Participants<'_>,
+        slot: ThreadSlot,
+        kind: u32,
+    ) -> Result<Taken, ChannelError> {
+        if self.line.returned().is_none() {
+            return Err(ChannelError::HoldsNothing);
+        }
+        drained(|| self.attempt(table, slot, None, Wanted::Kind(kind)), &|| self.gone(End::Senders))
+    }
+
+    /// Receives a message of this type, waiting as long as it takes or until `deadline`, and as long as there are senders.
+    ///
+    /// # Errors
+    /// `TimedOut`, `Disconnected`, `HoldsNothing`, `Corrupt`.
+    pub fn receive_kind(
+        &self,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        deadline: Option<Deadline>,
+        kind: u32,
+    ) -> Result<Taken, ChannelError> {
+        let attempt = || self.try_receive_kind(caller.table, caller.slot, kind);
+        self.line.receive(caller, object, deadline, &attempt, &|| self.gone(End::Senders))
     }
 
     /// Gives a buffer back whose message the calling thread has received. Never blocks.

@@ -4,7 +4,13 @@
 //! process has the [right](super::right) to receive, or, of a shared one, any number; those who send need not know which, nor
 //! whether there is one at the moment. It is over when the right is closed.
 //!
-//! **Layout.** The right, and the channel.
+//! **Layout.** The right; the channel, whose words are followed by a *label* for each of its buffers; two `u32`: how many messages were
+//! put back, and what becomes of those whose receiver dies. A label is a `u64`:
+//!
+//! | from bit 0 | content |
+//! |---|---|
+//! | 32 bits | the type of the message, as its sender names it |
+//! | 32 bits | the number under which it was put back first; 0: not yet |
 //!
 //! **Protocol.** As of the right and of the channel, with this difference: receivers are gone when the right is closed, or, where it
 //! is shared and ends with them, when nobody is left at their end, at which none but they stand; and senders are gone when the right is closed.
@@ -25,16 +31,36 @@
 
 use super::channel::{Channel, Line, RawChannel, RawLine};
 use super::participants::{Participants, ProcessClaim};
+use super::queue::Delivery;
 use super::right::{OfferError, RawRight};
 use super::undertaker::{Dead, Repair};
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU32, AtomicU64};
+
+mod labels;
+
+use labels::Labels;
+pub use labels::Wanted;
 
 /// The control block of a mailbox.
 #[derive(Debug)]
 #[repr(C)]
 pub struct RawMailbox<L> {
     right: RawRight,
+    /// How many messages were put back.
+    arrivals: AtomicU32,
+    /// 1: at least once. Written when it is made.
+    delivery: AtomicU32,
     channel: RawChannel<L>,
+}
+
+/// What a mailbox adds to its channel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Desk<'a> {
+    /// The right to receive.
+    pub(super) right: &'a RawRight,
+    pub(super) labels: Labels<'a>,
+    /// What becomes of a message whose receiver dies before it has finished.
+    pub(super) delivery: Delivery,
 }
 
 /// A mailbox with its line.
@@ -45,11 +71,19 @@ pub struct Mailbox<'a, L> {
 }
 
 impl<L> RawMailbox<L> {
-    /// A mailbox over this line, to receive from which takes this right.
+    /// A mailbox over this line, whose messages are delivered at least once, and by the mailbox as `delivery` says; to receive from
+    /// it takes this right.
     #[must_use]
     #[track_caller]
-    pub fn new(line: L, right: RawRight) -> Self {
-        Self { right, channel: RawChannel::new(line) }
+    pub fn new(line: L, right: RawRight, delivery: Delivery) -> Self {
+        let (arrivals, delivery) = (AtomicU32::new(0), AtomicU32::new(u32::from(delivery == Delivery::AtLeastOnce)));
+        Self { right, arrivals, delivery, channel: RawChannel::new(line) }
+    }
+
+    /// What becomes of a message whose receiver dies before it has finished.
+    #[must_use]
+    pub fn delivery(&self) -> Delivery {
+        if self.delivery.peek() == 0 { Delivery::AtMostOnce } else { Delivery::AtLeastOnce }
     }
 
     /// The right to receive.
@@ -66,11 +100,15 @@ impl<L> RawMailbox<L> {
 }
 
 impl<L: RawLine> RawMailbox<L> {
-    /// The mailbox with the words of its line.
+    /// The mailbox with its words.
     #[inline]
     #[must_use]
     pub fn with<'a>(&'a self, words: &'a [AtomicU64]) -> Mailbox<'a, L::Line<'a>> {
-        Mailbox { right: &self.right, channel: self.channel.with(words).under(&self.right) }
+        let own = self.channel.line().own(words.len());
+        let (words, labels) = words.split_at_checked(own).unwrap_or((words, &[]));
+        let labels = Labels::new(labels, &self.arrivals);
+        let desk = Desk { right: &self.right, labels, delivery: self.delivery() };
+        Mailbox { right: &self.right, channel: self.channel.with(words).at(desk) }
     }
 }
 

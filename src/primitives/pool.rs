@@ -8,10 +8,11 @@
 //!
 //! | bits | content |
 //! |---|---|
-//! | 0 to 2 | `FREE`, `FILL`: somebody has it who has taken it from the pool, `QUEUED`: it is on its way, `HELD`: somebody has it to whom it was handed on, `RETURNED`: whoever held it did not finish, `HELD_FIRST`, `FIRST`: see [unbounded](super::unbounded) |
+//! | 0 to 2 | `FREE`, `FILL`: somebody has it who has taken it from the pool, `QUEUED`: it is on its way, `HELD`: somebody has it to whom it was handed on, `RETURNED`: whoever held it put it back, or died, `HELD_FIRST`, `FIRST`, `RETURNED_FIRST`: see [unbounded](super::unbounded) |
 //! | 3 | it was `RETURNED` before, since it was taken |
 //! | 4 to 18 | thread slot + 1 of who has it (`FILL`, `HELD`) |
-//! | 19 to 63 | version: another one after each change |
+//! | 19 | it is not returned when who has it dies (`HELD`) |
+//! | 20 to 63 | version: another one after each change |
 //!
 //! **Protocol.**
 //! 1. *take*: swing a buffer from `FREE` to `FILL`. Look first where the last one was found. Who finds none looks at all
@@ -23,7 +24,7 @@
 //! **Invariants.**
 //! - I1: who has a buffer (`FILL` or `HELD` with its slot) alone changes its word, but for swings by others that were to
 //!   hand it on, and fail at its version.
-//! - I2: a version is used once (45 bits: a thread would have to be stalled over as many changes of one buffer). Versions
+//! - I2: a version is used once (44 bits: a thread would have to be stalled over as many changes of one buffer). Versions
 //!   only grow, so their sum is the same only if each is.
 //!
 //! **Orderings.**
@@ -46,8 +47,11 @@ use super::waiting::{Caller, ObjectId};
 use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering, fence};
 
 mod buffer;
+mod returned;
 
 pub(super) use buffer::{Buffer, State};
+pub(super) use returned::RawReturned;
+pub use returned::Returned;
 
 /// The control block of a pool.
 #[derive(Debug)]

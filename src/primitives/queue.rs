@@ -67,7 +67,7 @@
 
 use super::gate::{RawGate, Refusal};
 use super::participants::ThreadSlot;
-use super::pool::{Buffer, Pool, RawPool, State};
+use super::pool::{Buffer, Pool, RawPool, RawReturned, Returned, State};
 use super::waiting::{Caller, ObjectId};
 use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering, fence};
 
@@ -83,8 +83,7 @@ use slot::{Format, Slot, What};
 #[repr(C)]
 pub struct RawQueue {
     head: AtomicU64,
-    /// What was returned has been noted: bit 0; above it, how often.
-    returned: AtomicU32,
+    returned: RawReturned,
     messages: RawGate,
     tail: AtomicU64,
     space: RawGate,
@@ -148,7 +147,7 @@ impl RawQueue {
     pub fn new(capacity: u32, delivery: Delivery) -> Self {
         Self {
             head: AtomicU64::new(0),
-            returned: AtomicU32::new(0),
+            returned: RawReturned::new(),
             messages: RawGate::new(),
             tail: AtomicU64::new(0),
             space: RawGate::new(),
@@ -165,11 +164,15 @@ impl RawQueue {
         AtomicU64::new(0)
     }
 
+    /// As it was made.
+    pub(super) fn capacity(&self) -> usize {
+        usize::try_from(self.capacity.peek()).unwrap_or(usize::MAX)
+    }
+
     /// The queue with its words: `capacity` slots, and behind them the buffers.
     #[must_use]
     pub fn with<'a>(&'a self, words: &'a [AtomicU64]) -> Queue<'a> {
-        let capacity = usize::try_from(self.capacity.peek()).unwrap_or(usize::MAX);
-        let (slots, buffers) = words.split_at(capacity.min(words.len()));
+        let (slots, buffers) = words.split_at(self.capacity().min(words.len()));
         Queue { control: self, slots, pool: self.pool.with(buffers), format: Format::new(slots.len(), buffers.len()) }
     }
 }
@@ -187,6 +190,12 @@ impl<'a> Queue<'a> {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Those of its messages that were put back.
+    #[must_use]
+    pub fn returned(&self) -> Returned<'a> {
+        self.control.returned.with(self.pool)
     }
 
     /// The pool of its buffers. A sender takes one, fills it, and [publishes](Self::publish) it or gives it back.
@@ -241,9 +250,14 @@ impl<'a> Queue<'a> {
     /// `WouldBlock`, `Corrupt`.
     #[inline]
     pub fn try_take(&self, slot: ThreadSlot) -> Result<Taken, QueueError> {
-        if let Some(taken) = self.take_returned(slot) {
-            return Ok(taken);
+        match self.returned().take(slot, &|_| Some(0)) {
+            Some(taken) => Ok(taken),
+            None => self.take_new(slot),
         }
+    }
+
+    /// Takes the first message that nobody has had yet, if there is one. Never blocks.
+    pub(super) fn take_new(&self, slot: ThreadSlot) -> Result<Taken, QueueError> {
         loop {
             let Look::Ready(position, index, found) = self.look_for_message()? else {
                 return Err(QueueError::WouldBlock);
@@ -351,58 +365,10 @@ impl<'a> Queue<'a> {
         Ok(())
     }
 
-    /// Takes a message that somebody has not finished, if there is one.
-    fn take_returned(&self, slot: ThreadSlot) -> Option<Taken> {
-        loop {
-            // Acquire: pairs with the note; what is returned is seen.
-            let noted = self.control.returned.load(Ordering::Acquire);
-            if noted & 1 == 0 {
-                return None;
-            }
-            for (buffer, word) in self.pool.words().iter().enumerate() {
-                // Relaxed: only a candidate for the compare-and-swap.
-                let seen = word.load(Ordering::Relaxed);
-                let returned = Buffer::from_bits(seen);
-                if returned.state != State::Returned {
-                    continue;
-                }
-                let held = returned.next(State::Held, Some(slot)).to_bits();
-                // Acquire: receives the message, and what the last taker did with it.
-                if word.compare_exchange(seen, held, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-                    return Some(Taken { buffer, redelivered: true });
-                }
-            }
-            // Relaxed: it is about what was seen; a newer note makes it fail (I5).
-            let cleared =
-                self.control.returned.compare_exchange(noted, noted & !1, Ordering::Relaxed, Ordering::Relaxed);
-            if cleared.is_ok() {
-                return None;
-            }
-        }
-    }
-
-    /// Notes that a message was returned.
-    fn note(&self) {
-        let returned = &self.control.returned;
-        // Relaxed: only a candidate for the compare-and-swap.
-        let mut found = returned.load(Ordering::Relaxed);
-        // Release: pairs with the Acquire in take_returned; publishes what was returned.
-        while let Err(newer) =
-            returned.compare_exchange(found, (found | 1).wrapping_add(2), Ordering::Release, Ordering::Relaxed)
-        {
-            found = newer;
-        }
-    }
-
     /// Gives a message that the calling thread has taken to whoever takes next, marked. Never blocks.
     pub fn return_taken(&self, buffer: usize) {
-        let Some(word) = self.pool.word(buffer) else { return };
-        // Relaxed: only the caller changes it.
-        let held = Buffer::from_bits(word.load(Ordering::Relaxed));
-        // Release: pairs with the Acquire in take_returned; what was done with it comes before.
-        word.swap(held.next(State::Returned, None).to_bits(), Ordering::Release);
-        // dead here: the undertaker notes it, and wakes sleepers.
-        self.note();
+        self.returned().put_back(buffer);
+        // dead here: the undertaker wakes sleepers.
         self.control.messages.signal();
     }
 
@@ -441,9 +407,7 @@ impl<'a> Queue<'a> {
     }
 
     pub(super) fn has_message(&self) -> bool {
-        // Relaxed: who reads an older one is about to be told.
-        let returned = self.control.returned.load(Ordering::Relaxed) & 1 != 0;
-        returned || matches!(self.look_for_message(), Ok(Look::Ready(..)))
+        self.returned().may_be() || matches!(self.look_for_message(), Ok(Look::Ready(..)))
     }
 
     /// How many messages are waiting, as of a moment ago; what was returned not counted.
@@ -462,7 +426,7 @@ impl<'a> Queue<'a> {
     /// Whether a message may have been returned, as of a moment ago; for people and tests.
     #[must_use]
     pub fn has_returned(&self) -> bool {
-        self.control.returned.peek() & 1 != 0
+        self.control.returned.peek()
     }
 }
 

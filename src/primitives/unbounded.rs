@@ -2,9 +2,11 @@
 //!
 //! **Purpose.** First in, first out, many on both sides, for messages that lie in the nodes of a [pool](super::pool), which is
 //! all the memory that there is: when it is used up a send fails, and nothing else happens. A message takes effect by one
-//! compare-and-swap and is taken by one that names the taker, as in the [bounded queue](super::queue).
+//! compare-and-swap and is taken by one that names the taker, as in the [bounded queue](super::queue), and by choice of the queue
+//! the message of a taker that dies before it has finished is gone with it, or goes to another, as there.
 //!
-//! **Layout.** Two `u64`, head and tail; a [gate](super::gate) for receivers; a pool. A node is three `u64`: the pool's word;
+//! **Layout.** Two `u64`, head and tail; a [gate](super::gate) for receivers; a `u32`, whether messages were put back; a `u32`, what
+//! becomes of those of the dead; a pool. A node is three `u64`: the pool's word;
 //! its *link*, the node after it; and its *back*, the node to which it was linked.
 //!
 //! | word | from bit 0 |
@@ -15,7 +17,8 @@
 //! | back | 20 bits node, 44 bits: the same |
 //!
 //! The list begins with a node whose message has been taken. In the pool's word such a node is `HELD_FIRST` while its taker
-//! has the message, and `FIRST` afterwards; when the list begins with the next, `HELD` and `FREE`.
+//! has the message, and `FIRST` afterwards, or `RETURNED_FIRST` if it was put back; when the list begins with the next, `HELD`, `FREE`
+//! and `RETURNED`.
 //!
 //! **Protocol.**
 //! 1. *publish n*: read the tail and its node's link; if the tail is the same still and the link is set, swing the tail on.
@@ -24,11 +27,13 @@
 //!    link, the queue is empty; a tail at the same node is swung on. Else swing the head to the next node, naming oneself: here
 //!    it takes effect. Finish it.
 //! 3. *finish* a head: swing its node's word to `HELD_FIRST` by the taker, if it is neither; then the word of the node at
-//!    its back from `FIRST` to `FREE` or from `HELD_FIRST` to `HELD`. Each after the head was seen to be the same.
-//! 4. *give back*: `HELD_FIRST` to `FIRST`, `HELD` to `FREE`.
+//!    its back from `FIRST` to `FREE`, from `HELD_FIRST` to `HELD` or from `RETURNED_FIRST` to `RETURNED`. Each after the head was seen
+//!    to be the same.
+//! 4. *give back*: `HELD_FIRST` to `FIRST`, `HELD` to `FREE`. *put back*: to `RETURNED_FIRST`, `RETURNED`; and note that there is one.
+//!    Whoever looks for those swings one to `HELD_FIRST` or `HELD` by itself.
 //! 5. *undertaker*: finish the head. A node that the dead were filling is on its way if the link of the node at its back names
-//!    it, and the back was written in this use of the node: then it is `QUEUED`. Else free it. Give back what the dead held.
-//!    Change the gate.
+//!    it, and the back was written in this use of the node: then it is `QUEUED`. Else free it. Give back what the dead held, or
+//!    put it back and note it. Change the gate.
 //!
 //! **Invariants.**
 //! - I1: while the head is the same, its node and the link out of it are the same, and the node at its back, once finished, has
@@ -46,9 +51,10 @@
 //! | head and tail swung | Release | loads of them, Acquire, before every swing | the node; that the tail is beyond |
 //! | node to `HELD_FIRST`, from the list | Release | loads of its word, Acquire | that the head had moved |
 //! | given back | Release | take from the pool, Acquire | that the message was read |
+//! | put back, and noted | Release | look for what was put back, Acquire | the message, and what the one before did with it |
 //!
-//! **Death.** Filling: freed. Having linked: the message is there. Having taken: finished by the next, and given back by the
-//! undertaker: the message is gone. Before the signal: the undertaker changes the gate and wakes all whom a slot names.
+//! **Death.** Filling: freed. Having linked: the message is there. Having taken: finished by the next, and given back or put
+//! back by the undertaker. Having put back, before it is noted: the undertaker notes it. Before the signal: the undertaker changes the gate and wakes all whom a slot names.
 //!
 //! **Models.** `unbounded/*`.
 //!
@@ -57,10 +63,11 @@
 
 use super::gate::{RawGate, Refusal};
 use super::participants::ThreadSlot;
-use super::pool::{Buffer, Pool, RawPool, State};
+use super::pool::{Buffer, Pool, RawPool, RawReturned, Returned, State};
+use super::queue::Delivery;
 use super::undertaker::{Dead, Repair};
 use super::waiting::{Caller, ObjectId};
-use crate::sync::{AtomicU64, Deadline, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering};
 
 mod links;
 
@@ -72,8 +79,11 @@ use links::{Head, Link};
 pub struct RawUnbounded {
     head: AtomicU64,
     messages: RawGate,
+    returned: RawReturned,
     tail: AtomicU64,
     pool: RawPool,
+    /// 1: at least once. Written when it is made.
+    delivery: AtomicU32,
 }
 
 /// An unbounded queue with its nodes.
@@ -120,9 +130,15 @@ impl RawUnbounded {
     /// An empty queue. It begins with node 0.
     #[must_use]
     #[track_caller]
-    pub fn new() -> Self {
-        let (head, tail) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { head, messages: RawGate::new(), tail, pool: RawPool::new() }
+    pub fn new(delivery: Delivery) -> Self {
+        Self {
+            head: AtomicU64::new(0),
+            messages: RawGate::new(),
+            returned: RawReturned::new(),
+            tail: AtomicU64::new(0),
+            pool: RawPool::new(),
+            delivery: AtomicU32::new(u32::from(delivery == Delivery::AtLeastOnce)),
+        }
     }
 
     /// The word at `index` of those of a new queue.
@@ -142,14 +158,13 @@ impl RawUnbounded {
     }
 }
 
-impl Default for RawUnbounded {
-    #[track_caller]
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl<'a> Unbounded<'a> {
+    /// Those of its messages that were put back.
+    #[must_use]
+    pub fn returned(&self) -> Returned<'a> {
+        self.control.returned.with(self.pool)
+    }
+
     /// The pool of its nodes. A sender takes one, fills it, and [publishes](Self::publish) it or gives it back to the pool.
     #[must_use]
     pub fn pool(&self) -> Pool<'a> {
@@ -215,7 +230,7 @@ impl<'a> Unbounded<'a> {
         let _ = self.control.tail.compare_exchange(found, on, Ordering::Release, Ordering::Relaxed);
     }
 
-    /// Takes the first message, in its node, if there is one. Never blocks.
+    /// Takes the first message, in its node, if there is one; those that were put back are [elsewhere](Self::returned). Never blocks.
     ///
     /// # Errors
     /// `WouldBlock`, `Corrupt`.
@@ -272,6 +287,7 @@ impl<'a> Unbounded<'a> {
         let gone = |buffer: Buffer| match buffer.state {
             State::First => Some(buffer.next(State::Free, None)),
             State::HeldFirst => Some(buffer.next(State::Held, buffer.owner)),
+            State::ReturnedFirst => Some(buffer.next(State::Returned, None)),
             _ => None,
         };
         // dead here: whoever comes next lets it go.
@@ -358,13 +374,14 @@ impl<'a> Unbounded<'a> {
 
 impl Unbounded<'_> {
     /// What becomes of a node if it is of the dead.
-    fn buried(&self, node: usize, buffer: Buffer, dead: &Dead<'_>) -> Option<Buffer> {
+    fn buried(&self, node: usize, buffer: Buffer, dead: &Dead<'_>, at_least_once: bool) -> Option<Buffer> {
         if !buffer.owner.is_some_and(|slot| dead.includes(slot)) {
             return None;
         }
         match buffer.state {
             State::Fill if self.is_linked(node, buffer) => Some(buffer.next(State::Queued, None)),
             State::Fill => Some(buffer.next(State::Free, None)),
+            _ if at_least_once && !buffer.kept => buffer.put_back(),
             _ => given_back(buffer),
         }
     }
@@ -381,13 +398,14 @@ fn given_back(buffer: Buffer) -> Option<Buffer> {
 
 impl Repair for Unbounded<'_> {
     fn bury(&self, dead: &Dead<'_>) {
+        let at_least_once = self.control.delivery.peek() != 0;
         let (found, first) = self.head();
         // If it has been swung on meanwhile, whoever did that has finished it. What contradicts itself is told to its users.
         let _ = self.finish(found, first);
         for (node, word) in self.pool.words().iter().enumerate() {
             // Relaxed, and of a failure: the mark has published what the dead did; and only a candidate.
             let mut seen = word.load(Ordering::Relaxed);
-            while let Some(next) = self.buried(node, Buffer::from_bits(seen), dead) {
+            while let Some(next) = self.buried(node, Buffer::from_bits(seen), dead, at_least_once) {
                 // Release: as in give_back, for the dead.
                 match word.compare_exchange(seen, next.to_bits(), Ordering::Release, Ordering::Relaxed) {
                     Ok(_) => break,
@@ -395,7 +413,10 @@ impl Repair for Unbounded<'_> {
                 }
             }
         }
-        // dead here: the next walker changes it.
+        // dead here: put back and not noted; the next walker notes it.
+        if at_least_once {
+            self.returned().note();
+        }
         self.control.messages.change();
     }
 

@@ -39,7 +39,8 @@ impl From<ChannelError> for Refusal {
             ChannelError::WouldBlock => Self::WouldBlock,
             ChannelError::TimedOut => Self::TimedOut,
             ChannelError::Disconnected => Self::Disconnected,
-            ChannelError::Corrupt => Self::Corrupt,
+            // Nobody asks for a type where there are none.
+            ChannelError::HoldsNothing | ChannelError::Corrupt => Self::Corrupt,
         }
     }
 }
@@ -59,8 +60,8 @@ impl From<NoCaller> for Refusal {
     }
 }
 
-/// Writes a message into its buffer.
-pub(crate) type Fill<'a, T> = Box<dyn FnMut(&[Cell<T>]) + 'a>;
+/// Writes a message into its buffer; says of what type it is, which is 0 where there are none.
+pub(crate) type Fill<'a, T> = Box<dyn FnMut(&[Cell<T>]) -> u32 + 'a>;
 
 /// One end of a channel, whatever its line. What is received or lent is in a buffer, which is the calling thread's until it
 /// gives it back or sends it.
@@ -74,8 +75,17 @@ pub(crate) trait Way<T: Shared>: Send + Sync {
     /// Sends what is in a buffer; if it cannot, the buffer is the caller's still.
     fn send(&self, buffer: usize, patience: Patience) -> Result<(), Refusal>;
 
-    /// Receives a message in its buffer.
-    fn receive(&self, patience: Patience) -> Result<usize, Refusal>;
+    /// Receives a message in its buffer; only one of that type, if one is named.
+    fn receive(&self, patience: Patience, kind: Option<u32>) -> Result<usize, Refusal>;
+
+    /// Names the type of a message that is to be sent, in its buffer.
+    fn label(&self, buffer: usize, kind: u32);
+
+    /// Whether a message that was received is to be finished, or is put back.
+    fn is_leased(&self) -> bool;
+
+    /// Puts a message back that was received.
+    fn put_back(&self, buffer: usize);
 
     /// To receive a message, as one of several operations.
     fn receiving(&self, slot: ThreadSlot) -> Result<Box<dyn Candidate<'_> + '_>, Refusal>;
@@ -157,7 +167,7 @@ pub(crate) trait Kinded: RawLine + Sized + Send + Sync + 'static {
     /// The most that its capacity, or quota, can be.
     const MOST: usize;
 
-    fn new(capacity: u32) -> Self;
+    fn new(capacity: u32, delivery: Delivery) -> Self;
 
     fn size(capacity: usize) -> Size;
 
@@ -173,8 +183,8 @@ impl Kinded for RawQueue {
     const MOST: usize = Self::MAX;
     const IS_MEMORY: bool = false;
 
-    fn new(capacity: u32) -> Self {
-        Self::new(capacity, Delivery::AtMostOnce)
+    fn new(capacity: u32, delivery: Delivery) -> Self {
+        Self::new(capacity, delivery)
     }
 
     fn size(capacity: usize) -> Size {
@@ -193,8 +203,8 @@ impl Kinded for RawUnbounded {
     const MOST: usize = Self::MAX_NODES - 1;
     const IS_MEMORY: bool = true;
 
-    fn new(_quota: u32) -> Self {
-        Self::new()
+    fn new(_quota: u32, delivery: Delivery) -> Self {
+        Self::new(delivery)
     }
 
     fn size(quota: usize) -> Size {
@@ -212,7 +222,7 @@ impl Kinded for RawRendezvous {
     const MOST: usize = 0;
     const IS_MEMORY: bool = false;
 
-    fn new(_capacity: u32) -> Self {
+    fn new(_capacity: u32, _delivery: Delivery) -> Self {
         Self::new()
     }
 
@@ -256,7 +266,7 @@ pub(super) fn obtain<L: Kinded, T: Shared>(
 ) -> Result<AtEnd<L, RawChannel<L>, T>, ObjectError> {
     let number = number_of::<L>(capacity).map_err(|kind| ObjectError::new(name, kind))?;
     let request = Request { name, kind: L::KIND, capacity, tag: tag.0, mode: Mode::OpenOrCreate, deadline: None };
-    let (made, slot) = (|| RawChannel::new(L::new(number)), |_| Cell::new(T::new_zeroed()));
+    let (made, slot) = (|| RawChannel::new(L::new(number, Delivery::AtMostOnce)), |_| Cell::new(T::new_zeroed()));
     let (placed, _) = obtain_several(region.core(), &request, each, made, L::word, slot)?;
     AtEnd::stand(placed, capacity, each, Some(end)).map_err(|error| ObjectError::new(name, error.into()))
 }

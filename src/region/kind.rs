@@ -78,20 +78,28 @@ impl Kind {
         let (words, slots) = match self {
             Self::Barrier | Self::Pool => (capacity, capacity),
             Self::OwnedSemaphore | Self::RwLock => (threads, capacity),
-            Self::Queue | Self::WorkQueue | Self::Channel | Self::Mailbox => {
+            Self::Queue | Self::WorkQueue | Self::Channel => {
                 let buffers = capacity.checked_add(threads.min(SPARE))?;
                 (capacity.checked_add(buffers)?, buffers)
             }
-            Self::Unbounded | Self::UnboundedChannel | Self::UnboundedMailbox => {
+            Self::Unbounded | Self::UnboundedChannel => {
                 // One node more than messages: the list begins with one whose message has been taken.
                 let nodes = capacity.checked_add(1)?;
                 (nodes.checked_mul(RawUnbounded::WORDS)?, nodes)
             }
-            Self::Rendezvous | Self::RendezvousChannel | Self::RendezvousMailbox => {
-                (threads.min(SPARE), threads.min(SPARE))
-            }
+            Self::Rendezvous | Self::RendezvousChannel => (threads.min(SPARE), threads.min(SPARE)),
+            // Each of its buffers has a label.
+            Self::Mailbox => Self::Channel.labelled(capacity, threads)?,
+            Self::UnboundedMailbox => Self::UnboundedChannel.labelled(capacity, threads)?,
+            Self::RendezvousMailbox => Self::RendezvousChannel.labelled(capacity, threads)?,
             _ => (0, capacity),
         };
         Some(Counts { words, slots })
+    }
+
+    /// With a word more for each slot.
+    fn labelled(self, capacity: usize, threads: usize) -> Option<(usize, usize)> {
+        let Counts { words, slots } = self.counts(capacity, threads)?;
+        Some((words.checked_add(slots)?, slots))
     }
 }

@@ -9,6 +9,7 @@ use super::object::{Request, Tag, found_shape, obtain_several};
 use super::patience::Patience;
 use crate::primitives::ends::End;
 use crate::primitives::participants::{ProcessClaim, ProcessWord};
+use crate::primitives::queue::Delivery;
 use crate::primitives::registry::Mode;
 use crate::primitives::right::{Holder, OfferError, Origin, RightError, Succession};
 use crate::primitives::{RawMailbox, RawQueue, RawRendezvous, RawRight, RawUnbounded};
@@ -32,6 +33,7 @@ pub(crate) struct Terms {
     /// Whether several may receive.
     pub(crate) shared: bool,
     pub(crate) succession: Succession,
+    pub(crate) delivery: Delivery,
 }
 
 impl Terms {
@@ -39,13 +41,20 @@ impl Terms {
         if self.shared { RawRight::shared(self.succession) } else { RawRight::new(self.succession) }
     }
 
-    /// What a mailbox on these terms does.
-    fn sentence(self) -> &'static str {
-        match (self.shared, self.succession) {
-            (false, Succession::Inherit) => "has one receiver at a time and is inherited",
-            (false, Succession::Close) => "has one receiver at a time and is closed with it",
-            (true, Succession::Inherit) => "has several receivers and outlives them",
-            (true, Succession::Close) => "has several receivers and ends with them",
+    /// In what these terms differ from others: what a mailbox on these does, and what one on those.
+    fn differ(self, other: Self) -> [&'static str; 2] {
+        if (self.shared, self.succession) == (other.shared, other.succession) {
+            [self, other].map(|terms| match terms.delivery {
+                Delivery::AtMostOnce => "delivers at most once",
+                Delivery::AtLeastOnce => "delivers at least once",
+            })
+        } else {
+            [self, other].map(|terms| match (terms.shared, terms.succession) {
+                (false, Succession::Inherit) => "has one receiver at a time and is inherited",
+                (false, Succession::Close) => "has one receiver at a time and is closed with it",
+                (true, Succession::Inherit) => "has several receivers and outlives them",
+                (true, Succession::Close) => "has several receivers and ends with them",
+            })
         }
     }
 }
@@ -98,8 +107,8 @@ impl<L: Kinded> Mail for MailboxAt<L> {
     }
 
     fn terms(&self) -> Terms {
-        let right = self.placed.control().right();
-        Terms { each: self.each, shared: right.is_shared(), succession: right.succession() }
+        let (right, delivery) = (self.placed.control().right(), self.placed.control().delivery());
+        Terms { each: self.each, shared: right.is_shared(), succession: right.succession(), delivery }
     }
 
     fn size(&self) -> Size {
@@ -188,15 +197,18 @@ fn obtain<L: Kinded>(
     let mode = if terms.is_some() { Mode::OpenOrCreate } else { Mode::Open };
     let request = Request { name, kind: L::MAILBOX, capacity, tag: TAG.0, mode, deadline: None };
     // Who opens one makes none.
-    let wanted = terms.unwrap_or(Terms { each, shared: false, succession: Succession::Inherit });
-    let made = || RawMailbox::new(L::new(number), wanted.right());
+    let (succession, delivery) = (Succession::Inherit, Delivery::AtMostOnce);
+    let wanted = terms.unwrap_or(Terms { each, shared: false, succession, delivery });
+    // What a thread has taken and not yet been given is put back when it dies, whatever becomes of what it was given.
+    let made = || RawMailbox::new(L::new(number, Delivery::AtLeastOnce), wanted.right(), wanted.delivery);
     let slot = |_| Cell::new(Chunk::new_zeroed());
     let (placed, _) = obtain_several(region.core(), &request, each, made, L::word, slot)?;
     let mail = MailboxAt::<L>::stand(placed, capacity, each, Some(End::Senders));
     let mail = mail.map_err(|error| refused(error.into()))?;
     match terms {
         Some(wanted) if mail.terms() != wanted => {
-            Err(refused(ObjectErrorKind::OtherTerms { found: mail.terms().sentence(), expected: wanted.sentence() }))
+            let [found, expected] = mail.terms().differ(wanted);
+            Err(refused(ObjectErrorKind::OtherTerms { found, expected }))
         }
         _ => Ok(Box::new(mail)),
     }
@@ -209,8 +221,9 @@ pub(crate) fn open_or_make(
     size: Size,
     terms: Terms,
 ) -> Result<Box<dyn Mail>, ObjectError> {
-    let (terms, each) = (Some(terms), terms.each);
+    let (delivery, terms, each) = (terms.delivery, Some(terms), terms.each);
     match size {
+        Size::Zero if delivery == Delivery::AtLeastOnce => Err(ObjectError::new(name, ObjectErrorKind::HoldsNothing)),
         Size::Zero => obtain::<RawRendezvous>(region, name, 0, terms, each),
         Size::Bounded(capacity) => obtain::<RawQueue>(region, name, capacity, terms, each),
         Size::Unbounded(quota) => obtain::<RawUnbounded>(region, name, quota, terms, each),

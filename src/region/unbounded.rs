@@ -7,6 +7,7 @@ use super::messages::{Obstacle, QueueRecvError, QueueSendError};
 use super::object::{Placed, Request, Shared, named_and_waiting, obtain_with};
 use super::patience::Patience;
 use crate::primitives::RawUnbounded;
+use crate::primitives::queue::Delivery;
 use crate::primitives::registry::Mode;
 use crate::primitives::unbounded::{self, TakeError};
 use crate::primitives::waiting::Wait;
@@ -192,7 +193,8 @@ impl Region {
         let request = Request { name, kind, capacity: quota, tag, mode: Mode::OpenOrCreate, deadline: None };
         // The words of all nodes stand first, and the list begins with the first.
         let slot = |_| Cell::new(T::new_zeroed());
-        let (placed, _) = obtain_with(self.core(), &request, RawUnbounded::new, RawUnbounded::word, slot)?;
+        let made = || RawUnbounded::new(Delivery::AtMostOnce);
+        let (placed, _) = obtain_with(self.core(), &request, made, RawUnbounded::word, slot)?;
         Ok(Unbounded { placed, wait: Wait::default() })
     }
 }

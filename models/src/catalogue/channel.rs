@@ -205,7 +205,10 @@ impl Way<RawQueue> {
 
 impl Way<RawUnbounded> {
     pub(super) fn unbounded() -> Self {
-        Self::over(RawUnbounded::new(), (0..BUFFERS * RawUnbounded::WORDS).map(RawUnbounded::word).collect())
+        Self::over(
+            RawUnbounded::new(Delivery::AtMostOnce),
+            (0..BUFFERS * RawUnbounded::WORDS).map(RawUnbounded::word).collect(),
+        )
     }
 }
 

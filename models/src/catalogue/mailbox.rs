@@ -93,36 +93,43 @@ pub(super) const MODELS: &[Model] = &[
 const BUFFERS: usize = 3;
 
 /// A mailbox with its words and buffers.
-struct Place<L> {
+pub(super) struct Place<L> {
     control: RawMailbox<L>,
     words: Vec<AtomicU64>,
     content: Vec<Cell<u32>>,
 }
 
 impl Place<RawQueue> {
-    fn bounded(capacity: usize, right: RawRight) -> Self {
-        let words = (0..capacity + BUFFERS).map(|_| RawQueue::word()).collect();
-        Self::over(RawQueue::new(u32::try_from(capacity).expect("small"), Delivery::AtMostOnce), words, right)
+    pub(super) fn bounded(capacity: usize, right: RawRight) -> Self {
+        let words = (0..capacity + 2 * BUFFERS).map(|_| RawQueue::word()).collect();
+        Self::over(RawQueue::new(u32::try_from(capacity).expect("small"), Delivery::AtLeastOnce), words, right)
+    }
+
+    /// Shared by any number of receivers, with such a delivery.
+    pub(super) fn shared(capacity: usize, delivery: Delivery) -> Self {
+        let Self { words, content, .. } = Self::bounded(capacity, RawRight::shared(Succession::Inherit));
+        let line = RawQueue::new(u32::try_from(capacity).expect("small"), Delivery::AtLeastOnce);
+        Self { control: RawMailbox::new(line, RawRight::shared(Succession::Inherit), delivery), words, content }
     }
 }
 
 impl Place<RawRendezvous> {
     fn rendezvous(right: RawRight) -> Self {
-        Self::over(RawRendezvous::new(), (0..BUFFERS).map(|_| AtomicU64::new(0)).collect(), right)
+        Self::over(RawRendezvous::new(), (0..2 * BUFFERS).map(|_| AtomicU64::new(0)).collect(), right)
     }
 }
 
 impl<L: RawLine + Send + Sync + 'static> Place<L> {
     fn over(line: L, words: Vec<AtomicU64>, right: RawRight) -> Self {
         let content = (0..BUFFERS).map(|_| Cell::new(0)).collect();
-        Self { control: RawMailbox::new(line, right), words, content }
+        Self { control: RawMailbox::new(line, right, Delivery::AtMostOnce), words, content }
     }
 
-    fn mailbox(&self) -> Mailbox<'_, L::Line<'_>> {
+    pub(super) fn mailbox(&self) -> Mailbox<'_, L::Line<'_>> {
         self.control.with(&self.words)
     }
 
-    fn fill(&self, scene: &Scene<Self>, lane: usize, message: u32) -> usize {
+    pub(super) fn fill(&self, scene: &Scene<Self>, lane: usize, message: u32) -> usize {
         let buffer = self.mailbox().channel().try_buffer(scene.slot(lane)).expect("there are enough");
         // SAFETY: the lane has the buffer; the engine reports it if somebody else has it, too.
         self.content[buffer].with_mut(|content| unsafe { *content = message });
@@ -130,7 +137,7 @@ impl<L: RawLine + Send + Sync + 'static> Place<L> {
     }
 
     /// Sends what is in a buffer, and gives it back if that cannot be.
-    fn send(
+    pub(super) fn send(
         &self,
         scene: &Scene<Self>,
         lane: usize,
@@ -142,19 +149,24 @@ impl<L: RawLine + Send + Sync + 'static> Place<L> {
         sent.inspect_err(|_| channel.pool().give_back(buffer))
     }
 
-    fn finish(&self, buffer: usize) -> u32 {
+    pub(super) fn finish(&self, buffer: usize) -> u32 {
         // SAFETY: as in fill.
         let message = self.content[buffer].with(|content| unsafe { *content });
         self.mailbox().channel().give_back(buffer);
         message
     }
 
-    fn receive(&self, scene: &Scene<Self>, lane: usize, deadline: Option<Deadline>) -> Result<u32, ChannelError> {
+    pub(super) fn receive(
+        &self,
+        scene: &Scene<Self>,
+        lane: usize,
+        deadline: Option<Deadline>,
+    ) -> Result<u32, ChannelError> {
         let taken = self.mailbox().channel().receive(&scene.caller(lane), OBJECT, deadline)?;
         Ok(self.finish(taken.buffer))
     }
 
-    fn try_receive(&self, scene: &Scene<Self>, lane: usize) -> Result<u32, ChannelError> {
+    pub(super) fn try_receive(&self, scene: &Scene<Self>, lane: usize) -> Result<u32, ChannelError> {
         let taken = self.mailbox().channel().try_receive(scene.table(), scene.slot(lane))?;
         Ok(self.finish(taken.buffer))
     }

@@ -4,6 +4,7 @@ mod barrier;
 mod channel;
 mod choice;
 mod condvar;
+mod delivery;
 mod deviations;
 mod ends;
 mod event;
@@ -45,6 +46,7 @@ pub fn all() -> Vec<Model> {
         event::MODELS,
         gate::MODELS,
         mailbox::MODELS,
+        delivery::MODELS,
         mutex::MODELS,
         once::MODELS,
         owned_semaphore::MODELS,

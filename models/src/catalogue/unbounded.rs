@@ -5,6 +5,7 @@ use crate::last_resort::{END, told};
 use crate::scene::{OBJECT, Scene};
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
+use selvedge::primitives::queue::Delivery;
 use selvedge::primitives::unbounded::{TakeError, Unbounded};
 use selvedge::primitives::undertaker::{Dead, Repair};
 use selvedge::primitives::{RawUnbounded, ThreadSlot};
@@ -153,22 +154,26 @@ pub(super) const MODELS: &[Model] = &[
 const NAMES: [&str; 4] = ["A", "B", "C", "D"];
 
 /// A queue with its nodes, two cells each.
-struct List {
+pub(super) struct List {
     control: RawUnbounded,
     words: Vec<AtomicU64>,
-    content: Vec<Cell<[u32; 2]>>,
+    pub(super) content: Vec<Cell<[u32; 2]>>,
 }
 
 impl List {
-    fn new(nodes: usize) -> Self {
+    pub(super) fn new(nodes: usize) -> Self {
+        Self::delivering(nodes, Delivery::AtMostOnce)
+    }
+
+    pub(super) fn delivering(nodes: usize, delivery: Delivery) -> Self {
         Self {
-            control: RawUnbounded::new(),
+            control: RawUnbounded::new(delivery),
             words: (0..nodes * RawUnbounded::WORDS).map(RawUnbounded::word).collect(),
             content: (0..nodes).map(|_| Cell::new([0; 2])).collect(),
         }
     }
 
-    fn queue(&self) -> Unbounded<'_> {
+    pub(super) fn queue(&self) -> Unbounded<'_> {
         self.control.with(&self.words)
     }
 
@@ -187,11 +192,11 @@ impl List {
     }
 
     /// Whether there was memory.
-    fn send(&self, scene: &Scene<Self>, lane: usize, message: u32) -> bool {
+    pub(super) fn send(&self, scene: &Scene<Self>, lane: usize, message: u32) -> bool {
         self.fill(scene, lane, message).map(|node| self.publish(node)).is_some()
     }
 
-    fn finish(&self, node: usize, by: ThreadSlot) -> u32 {
+    pub(super) fn finish(&self, node: usize, by: ThreadSlot) -> u32 {
         // Relaxed: whoever has taken it has seen that.
         verify_eq!(
             held_by(self.words[node].load(Ordering::Relaxed)),
@@ -215,7 +220,7 @@ impl List {
         }
     }
 
-    fn try_receive(&self, scene: &Scene<Self>, lane: usize) -> Option<u32> {
+    pub(super) fn try_receive(&self, scene: &Scene<Self>, lane: usize) -> Option<u32> {
         match self.queue().try_take(scene.slot(lane)) {
             Ok(node) => Some(self.finish(node, scene.slot(lane))),
             Err(error) => {
@@ -237,7 +242,7 @@ impl Repair for List {
 }
 
 /// What is left in the end, in order; one node is the floor.
-fn drain(scene: &Scene<List>, lane: usize) -> Vec<u32> {
+pub(super) fn drain(scene: &Scene<List>, lane: usize) -> Vec<u32> {
     let left = std::iter::from_fn(|| scene.object.try_receive(scene, lane)).collect();
     verify_eq!(scene.object.queue().pool().in_use(), 1, "a node was lost");
     left

@@ -71,7 +71,7 @@ impl Capacity for RawUnbounded {
 
     fn new(messages: usize) -> (Self, Vec<AtomicU64>, usize) {
         // It begins with one that has no message.
-        (Self::new(), (0..(messages + 1) * Self::WORDS).map(Self::word).collect(), messages + 1)
+        (Self::new(Delivery::AtMostOnce), (0..(messages + 1) * Self::WORDS).map(Self::word).collect(), messages + 1)
     }
 }
 

@@ -4,6 +4,7 @@ use super::messages::{self, Buffers, Of};
 use super::object::Object;
 use crate::scene::{OBJECT, Scene};
 use selvedge::primitives::RawUnbounded;
+use selvedge::primitives::queue::Delivery;
 use selvedge::primitives::unbounded::{TakeError, Unbounded};
 use selvedge::primitives::undertaker::{Dead, Repair};
 use selvedge::sync::AtomicU64;
@@ -39,7 +40,7 @@ impl Object for List {
         // It begins with one that has no message.
         let nodes = messages::count(program) + 1;
         Self {
-            control: RawUnbounded::new(),
+            control: RawUnbounded::new(Delivery::AtMostOnce),
             words: (0..nodes * RawUnbounded::WORDS).map(RawUnbounded::word).collect(),
             buffers: Buffers::new(nodes),
         }

@@ -222,9 +222,9 @@ pub(super) const ALL: &[Word] = &[
 ];
 
 fn buffer(value: u64) -> Option<String> {
-    let state = ["free", "filled", "queued", "held", "returned", "held, first", "first"];
+    let state = ["free", "filled", "queued", "held", "returned", "held, first", "first", "returned, first"];
     let state = state.get(usize::try_from(value & 7).ok()?)?;
-    flags(state, value, &[(3, "again")])
+    flags(state, value, &[(3, "again"), (19, "for good")])
 }
 
 fn number(value: u64) -> &'static str {

@@ -1,10 +1,10 @@
 //! What a channel needs of its line, whichever of the three it is.
 
-use super::{ChannelError, drained};
+use super::ChannelError;
 use crate::primitives::ends::Gone;
 use crate::primitives::gate::RawGate;
 use crate::primitives::participants::{Participants, ThreadSlot};
-use crate::primitives::pool::Pool;
+use crate::primitives::pool::{Pool, Returned};
 use crate::primitives::queue::{Queue, QueueError, Taken};
 use crate::primitives::rendezvous::{Post, Posting, Rendezvous, RendezvousError, Side};
 use crate::primitives::unbounded::{Corrupt, TakeError, Unbounded};
@@ -22,12 +22,21 @@ pub trait RawLine {
 
     /// The line with its words.
     fn with<'a>(&'a self, words: &'a [AtomicU64]) -> Self::Line<'a>;
+
+    /// How many of so many words are the line's, where each of its buffers has one more.
+    fn own(&self, words: usize) -> usize;
 }
 
 macro_rules! raw_lines {
-    ($($raw:ty => $line:ident;)+) => {
+    ($($raw:ty => $line:ident, $own:expr;)+) => {
         $(impl RawLine for $raw {
             type Line<'a> = $line<'a>;
+
+            #[inline]
+            fn own(&self, words: usize) -> usize {
+                let own: fn(&$raw, usize) -> usize = $own;
+                own(self, words)
+            }
 
             #[inline]
             fn with<'a>(&'a self, words: &'a [AtomicU64]) -> $line<'a> {
@@ -38,9 +47,9 @@ macro_rules! raw_lines {
 }
 
 raw_lines! {
-    RawQueue => Queue;
-    RawUnbounded => Unbounded;
-    RawRendezvous => Rendezvous;
+    RawQueue => Queue, |queue, words| words - words.saturating_sub(queue.capacity()) / 2;
+    RawUnbounded => Unbounded, |_, words| words / (RawUnbounded::WORDS + 1) * RawUnbounded::WORDS;
+    RawRendezvous => Rendezvous, |_, words| words / 2;
 }
 
 /// A line of messages in buffers.
@@ -82,8 +91,11 @@ pub trait Line<'a>: Repair + Copy {
         self.gate(side, Posting::May).until(caller, object, deadline, attempt, more)
     }
 
-    /// Receives the next message. Never blocks. Of senders that have posted offers elsewhere, too, only those in slots above this
-    /// one count.
+    /// Those of its messages that were put back; nothing, if none can be.
+    fn returned(&self) -> Option<Returned<'a>>;
+
+    /// Receives the next message that was not put back. Never blocks. Of senders that have posted offers elsewhere, too, only those
+    /// in slots above this one count.
     ///
     /// # Errors
     /// `WouldBlock`, `Corrupt`.
@@ -94,7 +106,7 @@ pub trait Line<'a>: Repair + Copy {
         above: Option<ThreadSlot>,
     ) -> Result<Taken, ChannelError>;
 
-    /// Receives the next message, waiting until `deadline`, and as long as those who send are not `gone`.
+    /// Receives a message by such attempts, waiting until `deadline`, and as long as those who send are not `gone`.
     ///
     /// # Errors
     /// `TimedOut`, `Disconnected` if they are, `Corrupt`.
@@ -103,10 +115,10 @@ pub trait Line<'a>: Repair + Copy {
         caller: &Caller<'_>,
         object: ObjectId,
         deadline: Option<Deadline>,
+        attempt: &impl Fn() -> Result<Taken, ChannelError>,
         gone: &impl Fn() -> Option<Gone>,
     ) -> Result<Taken, ChannelError> {
         let (side, me) = (Side::Receive, caller.slot);
-        let attempt = || drained(|| self.try_receive_above(caller.table, me, None), gone);
         // As in send.
         let more = || gone().is_some() || self.is_worth_a_look(&caller.table, me, side, Posting::May);
         self.gate(side, Posting::May).until(caller, object, deadline, attempt, more)
@@ -199,6 +211,10 @@ impl<'a> Line<'a> for Queue<'a> {
         Ok(self.try_publish(buffer)?)
     }
 
+    fn returned(&self) -> Option<Returned<'a>> {
+        Some(Queue::returned(self))
+    }
+
     #[inline]
     fn try_receive_above(
         &self,
@@ -206,7 +222,7 @@ impl<'a> Line<'a> for Queue<'a> {
         slot: ThreadSlot,
         _above: Option<ThreadSlot>,
     ) -> Result<Taken, ChannelError> {
-        Ok(self.try_take(slot)?)
+        Ok(self.take_new(slot)?)
     }
 
     fn give_back(&self, buffer: usize) {
@@ -260,6 +276,10 @@ impl<'a> Line<'a> for Unbounded<'a> {
         Ok(self.publish(buffer)?)
     }
 
+    fn returned(&self) -> Option<Returned<'a>> {
+        Some(Unbounded::returned(self))
+    }
+
     #[inline]
     fn try_receive_above(
         &self,
@@ -288,7 +308,7 @@ impl<'a> Line<'a> for Unbounded<'a> {
     }
 
     fn is_worth_a_look(&self, _table: &Participants<'_>, _me: ThreadSlot, side: Side, _posting: Posting) -> bool {
-        side != Side::Receive || self.has_message()
+        side != Side::Receive || Unbounded::returned(self).may_be() || self.has_message()
     }
 
     /// They do not wait, but for memory.
@@ -318,6 +338,11 @@ impl<'a> Line<'a> for Rendezvous<'a> {
         Ok(Rendezvous::try_send_above(self, table, buffer, above)?)
     }
 
+    /// Nothing lies anywhere.
+    fn returned(&self) -> Option<Returned<'a>> {
+        None
+    }
+
     fn send(
         &self,
         caller: &Caller<'_>,
@@ -344,6 +369,7 @@ impl<'a> Line<'a> for Rendezvous<'a> {
         caller: &Caller<'_>,
         object: ObjectId,
         deadline: Option<Deadline>,
+        _attempt: &impl Fn() -> Result<Taken, ChannelError>,
         gone: &impl Fn() -> Option<Gone>,
     ) -> Result<Taken, ChannelError> {
         // Whoever is gone offers nothing any more: there is nothing to look for again.

@@ -6,7 +6,8 @@ const STATE: u64 = 0b111;
 const REDELIVERED: u64 = 1 << 3;
 const OWNER_SHIFT: u32 = 4;
 const OWNER: u64 = (1 << 15) - 1;
-const VERSION_SHIFT: u32 = OWNER_SHIFT + 15;
+const KEPT: u64 = 1 << (OWNER_SHIFT + 15);
+const VERSION_SHIFT: u32 = OWNER_SHIFT + 16;
 
 /// What is the matter with a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(in crate::primitives) enum State {
     HeldFirst,
     /// Nobody has it, and a list begins with it.
     First,
+    /// Whoever held it did not finish, and a list begins with it.
+    ReturnedFirst,
 }
 
 /// The word of a buffer.
@@ -33,6 +36,8 @@ pub(in crate::primitives) struct Buffer {
     pub(in crate::primitives) state: State,
     pub(in crate::primitives) redelivered: bool,
     pub(in crate::primitives) owner: Option<ThreadSlot>,
+    /// It is done with when its owner dies, whatever becomes of others then.
+    pub(in crate::primitives) kept: bool,
     pub(in crate::primitives) version: u64,
 }
 
@@ -45,14 +50,15 @@ impl Buffer {
             3 => State::Held,
             5 => State::HeldFirst,
             6 => State::First,
-            // Garbage is nobody's, and nothing is done with it but to hand it on.
-            _ => State::Returned,
+            4 => State::Returned,
+            _ => State::ReturnedFirst,
         };
         let owner = ((bits >> OWNER_SHIFT) & OWNER).checked_sub(1).and_then(|slot| u16::try_from(slot).ok());
         Self {
             state,
             redelivered: bits & REDELIVERED != 0,
             owner: owner.map(ThreadSlot),
+            kept: bits & KEPT != 0,
             version: bits >> VERSION_SHIFT,
         }
     }
@@ -66,19 +72,50 @@ impl Buffer {
             State::Returned => 4,
             State::HeldFirst => 5,
             State::First => 6,
+            State::ReturnedFirst => 7,
         };
         let redelivered = if self.redelivered { REDELIVERED } else { 0 };
         let owner = self.owner.map_or(0, |slot| u64::from(slot.0) + 1);
-        state | redelivered | (owner & OWNER) << OWNER_SHIFT | self.version << VERSION_SHIFT
+        let kept = if self.kept { KEPT } else { 0 };
+        state | redelivered | (owner & OWNER) << OWNER_SHIFT | kept | self.version << VERSION_SHIFT
     }
 
     /// The buffer after its next change.
     pub(in crate::primitives) fn next(self, state: State, owner: Option<ThreadSlot>) -> Self {
         let redelivered = match state {
             State::Free | State::Fill => false,
-            State::Returned => true,
+            State::Returned | State::ReturnedFirst => true,
             State::Queued | State::Held | State::HeldFirst | State::First => self.redelivered,
         };
-        Self { state, redelivered, owner, version: self.version.wrapping_add(1) }
+        let kept = self.kept && matches!(state, State::Held | State::HeldFirst);
+        Self { state, redelivered, owner, kept, version: self.version.wrapping_add(1) }
+    }
+
+    /// Whether its owner has it to whom it was handed on.
+    pub(in crate::primitives) fn is_held(self) -> bool {
+        matches!(self.state, State::Held | State::HeldFirst)
+    }
+
+    /// The buffer once whoever has it for good has it so.
+    pub(in crate::primitives) fn kept(self) -> Self {
+        Self { kept: true, version: self.version.wrapping_add(1), ..self }
+    }
+
+    /// The buffer once it was put back; none, if nobody holds it.
+    pub(in crate::primitives) fn put_back(self) -> Option<Self> {
+        match self.state {
+            State::Held => Some(self.next(State::Returned, None)),
+            State::HeldFirst => Some(self.next(State::ReturnedFirst, None)),
+            _ => None,
+        }
+    }
+
+    /// The buffer in the hands of whoever takes it after it was put back; none, if it was not.
+    pub(in crate::primitives) fn taken_again(self, slot: ThreadSlot) -> Option<Self> {
+        match self.state {
+            State::Returned => Some(self.next(State::Held, Some(slot))),
+            State::ReturnedFirst => Some(self.next(State::HeldFirst, Some(slot))),
+            _ => None,
+        }
     }
 }

@@ -50,7 +50,7 @@ impl Queue<'_> {
                 continue;
             }
             let next = match buffer.state {
-                State::Held if at_least_once => State::Returned,
+                State::Held if at_least_once && !buffer.kept => State::Returned,
                 _ => State::Free,
             };
             // Release: pairs with the Acquire of the next who takes it; what the dead did comes before. A failure: another
@@ -69,7 +69,7 @@ impl Repair for Queue<'_> {
         self.bury_buffers(dead, at_least_once);
         // dead here: returned and not noted; the next walker notes it.
         if at_least_once {
-            self.note();
+            self.returned().note();
         }
         self.control.messages.change();
         self.control.space.change();

@@ -41,7 +41,7 @@ impl Queue<'_> {
 
     /// How many messages were returned and wait for somebody, as of a moment ago; for people and tests.
     #[must_use]
-    pub fn returned(&self) -> usize {
+    pub fn count_returned(&self) -> usize {
         self.pool.words().iter().filter(|word| Buffer::from_bits(word.peek()).state == State::Returned).count()
     }
 }

@@ -5,6 +5,7 @@ use crate::primitives::ThreadSlot;
 use crate::primitives::channel::{Channel, ChannelError, Line, Receiving, Sending};
 use crate::primitives::ends::End;
 use crate::primitives::participants::ProcessClaim;
+use crate::primitives::queue::Delivery;
 #[cfg(not(loom))]
 use crate::primitives::select::Watching;
 use crate::primitives::waiting::{Caller, Wait};
@@ -162,17 +163,41 @@ impl<L: Kinded, C: Hosts<L>, T: Shared> Way<T> for AtEnd<L, C, T> {
     }
 
     #[inline]
-    fn receive(&self, patience: Patience) -> Result<usize, Refusal> {
+    fn receive(&self, patience: Patience, kind: Option<u32>) -> Result<usize, Refusal> {
         let slot = self.slot()?;
         let channel = self.channel()?;
-        let taken = match (channel.try_receive(self.placed.core().participants(), slot), patience) {
-            (Err(ChannelError::WouldBlock), Patience::None) => return Err(Refusal::WouldBlock),
-            (Err(ChannelError::WouldBlock), patience) => {
+        let participants = self.placed.core().participants();
+        let at_once = match kind {
+            None => channel.try_receive(participants, slot),
+            Some(kind) => channel.try_receive_kind(participants, slot, kind),
+        };
+        let taken = match (at_once, patience, kind) {
+            (Err(ChannelError::WouldBlock), Patience::None, _) => return Err(Refusal::WouldBlock),
+            (Err(ChannelError::WouldBlock), patience, None) => {
                 channel.receive(&self.caller(slot), self.placed.id(), patience.deadline())?
             }
-            (answer, _) => answer?,
+            (Err(ChannelError::WouldBlock), patience, Some(kind)) => {
+                channel.receive_kind(&self.caller(slot), self.placed.id(), patience.deadline(), kind)?
+            }
+            (answer, ..) => answer?,
         };
         Ok(taken.buffer)
+    }
+
+    fn label(&self, buffer: usize, kind: u32) {
+        if let Some(channel) = self.owned() {
+            channel.label(buffer, kind);
+        }
+    }
+
+    fn is_leased(&self) -> bool {
+        self.channel().is_ok_and(|channel| channel.delivery() == Delivery::AtLeastOnce)
+    }
+
+    fn put_back(&self, buffer: usize) {
+        if let Some(channel) = self.owned() {
+            channel.put_back(buffer);
+        }
     }
 
     fn receiving(&self, slot: ThreadSlot) -> Result<Box<dyn Candidate<'_> + '_>, Refusal> {
@@ -186,13 +211,14 @@ impl<L: Kinded, C: Hosts<L>, T: Shared> Way<T> for AtEnd<L, C, T> {
     }
 
     fn sending<'a>(&'a self, slot: ThreadSlot, mut fill: Fill<'a, T>) -> Result<Box<dyn Candidate<'a> + 'a>, Refusal> {
+        let channel = self.channel()?;
         let fill = move |buffer: usize| {
             if let Ok(cells) = self.cells(buffer) {
-                fill(cells);
+                channel.label(buffer, fill(cells));
             }
         };
         let participants = self.placed.core().participants();
-        Ok(Box::new(Sending::new(self.channel()?, participants, slot, L::IS_MEMORY, fill)))
+        Ok(Box::new(Sending::new(channel, participants, slot, L::IS_MEMORY, fill)))
     }
 
     fn core(&self) -> &Arc<Core> {

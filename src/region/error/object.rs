@@ -55,6 +55,8 @@ pub enum ObjectErrorKind {
         /// What was asked for.
         expected: &'static str,
     },
+    /// A mailbox of capacity zero keeps nothing, so it cannot deliver again what was not acknowledged.
+    HoldsNothing,
     /// No object of its kind has that many elements.
     BadCapacity {
         /// The elements that were asked for.
@@ -114,6 +116,9 @@ impl fmt::Display for ObjectErrorKind {
             Self::WrongTag { found, expected } => write!(f, "bears the type tag {found:016x}, not {expected:016x}"),
             Self::WrongCapacity { found, expected } => write!(f, "has {found} elements, not {expected}"),
             Self::OtherTerms { found, expected } => write!(f, "{found}; what was asked for {expected}"),
+            Self::HoldsNothing => {
+                f.write_str("a mailbox of capacity zero keeps nothing that could be delivered at least once")
+            }
             Self::BadCapacity { given, most } => write!(f, "{given} elements, between 1 and {most} are possible"),
             Self::TooManyPermits { given, most } => write!(f, "{given} permits, at most {most} are possible"),
             Self::BadName => f.write_str("not a name: empty, or with a NUL in it"),

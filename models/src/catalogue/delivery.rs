@@ -1,0 +1,304 @@
+//! Models of messages that are put back: of `primitives/pool/returned.rs`, `primitives/mailbox.rs` and `primitives/unbounded.rs`.
+
+use super::mailbox::Place;
+use super::messages::{Got, check, message};
+use super::unbounded::{List, drain};
+use crate::last_resort::{END, told};
+use crate::scene::{OBJECT, Scene};
+use crate::world::{Bounds, Faults, Model, World};
+use crate::{verify, verify_eq};
+use selvedge::primitives::RawQueue;
+use selvedge::primitives::channel::ChannelError;
+use selvedge::primitives::queue::Delivery;
+use std::sync::Arc;
+
+pub(super) const MODELS: &[Model] = &[
+    Model {
+        name: "mailbox/each_type_goes_to_who_wants_it",
+        properties: "P6 G2",
+        client: "2 processes × receive of a type, 1 × send of the second's",
+        build: |world| each_its_own(world, &[1, 2]),
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
+        name: "mailbox/all_who_wait_are_told_of_what_is_put_aside",
+        properties: "P6 G2",
+        client: "3 processes × receive of a type, 1 × send of the last's",
+        build: |world| each_its_own(world, &[1, 2, 3]),
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        name: "mailbox/what_is_put_aside_stays_in_order",
+        properties: "P1 P6",
+        client: "1 process × (try_receive of the third's type, receive the rest), 1 × send, 3 messages there",
+        build: in_order,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "mailbox/who_looks_for_a_type_dies_nothing_is_lost",
+        properties: "P6 P7 Q6 F1 G2 G4",
+        client: "1 process × receive of a type, in vain, killed anywhere, the undertaker too, 1 × receive of another, which is there",
+        build: looker_dies,
+        faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        name: "mailbox/who_was_given_it_dies_it_is_gone",
+        properties: "P7 Q6 G4",
+        client: "1 process × receive, killed anywhere, the undertaker too, 1 × try_receive, 1 message there, at most once",
+        build: |world| given(world, Delivery::AtMostOnce),
+        faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        name: "mailbox/who_did_not_finish_dies_another_gets_it",
+        properties: "P7 Q6 F1 G2 G4",
+        client: "1 process × receive, killed anywhere, the undertaker too, 1 × receive, 1 message there, at least once",
+        build: |world| given(world, Delivery::AtLeastOnce),
+        faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        name: "mailbox/what_is_put_back_is_told",
+        properties: "P6 P7 G2",
+        client: "1 process × put back what it has, 1 × receive of that type",
+        build: told_of,
+        faults: Faults { spurious: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
+    },
+    Model {
+        name: "unbounded/put_back_while_the_next_is_taken",
+        properties: "U1 Q1 Q3 Q5",
+        client: "1 process × put back the first, 1 × take the next, 1 × (take what was put back, send)",
+        build: put_back,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
+        name: "unbounded/receiver_dies_message_is_there_again",
+        properties: "U1 U2 Q5 Q6 F1 G4",
+        client: "1 process × receive, killed anywhere, the undertaker too, 1 × (2 receives or what was put back), 2 messages there, at least once",
+        build: there_again,
+        faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+];
+
+impl Place<RawQueue> {
+    /// A message of this type, in a buffer.
+    fn of_type(&self, scene: &Scene<Self>, lane: usize, number: usize, kind: u32) -> usize {
+        let buffer = self.fill(scene, lane, message(lane, number));
+        self.mailbox().channel().label(buffer, kind);
+        buffer
+    }
+
+    /// Sends one that there is space for.
+    fn post(&self, scene: &Scene<Self>, buffer: usize) {
+        verify_eq!(self.mailbox().channel().try_send(scene.table(), buffer), Ok(()), "there is space");
+    }
+}
+
+/// Each waits for one of these types, and one of the last is sent: only that one is told of anything.
+fn each_its_own(world: &mut World, kinds: &'static [u32]) {
+    let lanes = kinds.len() + 1;
+    let scene = Scene::in_world(world, lanes, Place::shared(1, Delivery::AtMostOnce));
+    let filled = scene.object.of_type(&scene, lanes - 1, 0, kinds[kinds.len() - 1]);
+    for (lane, kind) in kinds.iter().copied().enumerate().rev() {
+        let scene = Arc::clone(&scene);
+        world.thread(["wants one", "wants two", "wants three"][lane], move || {
+            let channel = scene.object.mailbox().channel();
+            let received = told(|| channel.receive_kind(&scene.caller(lane), OBJECT, END, kind));
+            match received {
+                Ok(taken) => {
+                    verify_eq!(lane, lanes - 2, "it is for another");
+                    verify_eq!(scene.object.finish(taken.buffer), message(lanes - 1, 0));
+                }
+                Err(why) => {
+                    verify_eq!(why, ChannelError::TimedOut);
+                    verify!(lane < lanes - 2, "it was sent, and nobody else wants it");
+                }
+            }
+        });
+    }
+    world.thread("sends", move || scene.object.post(&scene, filled));
+}
+
+/// The buffers are in another order than the messages, and the second is put aside before the third is sent.
+fn in_order(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Place::shared(3, Delivery::AtMostOnce));
+    let [third, second, first] =
+        [(2, 7), (1, 5), (0, 5)].map(|(number, kind)| scene.object.of_type(&scene, 1, number, kind));
+    scene.object.post(&scene, first);
+    scene.object.post(&scene, second);
+    let receives = Arc::clone(&scene);
+    world.thread("receives", move || {
+        let channel = receives.object.mailbox().channel();
+        let mut got = Vec::new();
+        if let Ok(taken) = channel.try_receive_kind(receives.table(), receives.slot(0), 7) {
+            verify_eq!(receives.object.finish(taken.buffer), message(1, 2), "it is of that type");
+            got.push(message(1, 2));
+        }
+        while got.len() < 3 {
+            got.extend(receives.object.receive(&receives, 0, None));
+        }
+        got.retain(|got| *got != message(1, 2));
+        verify_eq!(got, [message(1, 0), message(1, 1)], "they were put aside in that order");
+    });
+    world.thread("sends", move || scene.object.post(&scene, third));
+}
+
+/// Who looks for something else has each message for a moment.
+fn looker_dies(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Place::shared(1, Delivery::AtMostOnce));
+    let filled = scene.object.of_type(&scene, 1, 0, 2);
+    scene.object.post(&scene, filled);
+    let looks = Arc::clone(&scene);
+    world.thread("looks", move || {
+        let channel = looks.object.mailbox().channel();
+        let nothing = channel.try_receive_kind(looks.table(), looks.slot(0), 1);
+        verify_eq!(nothing, Err(ChannelError::WouldBlock), "there is none of this type");
+    });
+    world.thread("receives", move || {
+        let channel = scene.object.mailbox().channel();
+        let taken = told(|| channel.receive_kind(&scene.caller(1), OBJECT, END, 2));
+        let taken = taken.expect("nobody was given it");
+        verify_eq!(scene.object.finish(taken.buffer), message(1, 0));
+        verify_eq!(channel.pool().in_use(), 0, "a buffer was lost");
+    });
+}
+
+/// One message: who has received it when it dies had it, or not.
+fn given(world: &mut World, delivery: Delivery) {
+    let scene = Scene::in_world(world, 2, Place::shared(1, delivery));
+    let filled = scene.object.of_type(&scene, 1, 0, 2);
+    scene.object.post(&scene, filled);
+    let (got, finished) = (Got::default(), Got::default());
+    let (receives, by_it, ended) = (Arc::clone(&scene), Arc::clone(&got), Arc::clone(&finished));
+    world.thread("receives", move || {
+        let channel = receives.object.mailbox().channel();
+        let taken = told(|| channel.receive(&receives.caller(0), OBJECT, END));
+        let Ok(taken) = taken else { return };
+        by_it.lock().push((0, message(1, 0)));
+        verify_eq!(receives.object.finish(taken.buffer), message(1, 0));
+        ended.lock().push((0, message(1, 0)));
+    });
+    let (lives, by_other) = (Arc::clone(&scene), Arc::clone(&got));
+    world.thread("lives", move || {
+        let channel = lives.object.mailbox().channel();
+        let taken = told(|| channel.receive(&lives.caller(1), OBJECT, END));
+        let Ok(taken) = taken else { return };
+        verify_eq!(lives.object.finish(taken.buffer), message(1, 0));
+        by_other.lock().push((1, message(1, 0)));
+    });
+    world.finally(move || {
+        let got = got.lock();
+        verify_eq!(scene.object.mailbox().channel().pool().in_use(), 0, "a buffer was lost");
+        match delivery {
+            Delivery::AtMostOnce => check(&got, &[0, 1]),
+            Delivery::AtLeastOnce => {
+                let other = got.iter().filter(|(lane, _)| *lane == 1).count();
+                // Who was killed between the end of the one and its note had finished.
+                verify!(other + finished.lock().len() <= 1, "it was received after it was finished");
+                verify!(!got.is_empty(), "nobody got it");
+            }
+        }
+    });
+}
+
+fn told_of(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Place::shared(1, Delivery::AtLeastOnce));
+    let filled = scene.object.of_type(&scene, 1, 0, 2);
+    scene.object.post(&scene, filled);
+    let channel = scene.object.mailbox().channel();
+    let taken = channel.try_receive(scene.table(), scene.slot(0)).expect("it is there");
+    let puts = Arc::clone(&scene);
+    world.thread("puts back", move || puts.object.mailbox().channel().put_back(taken.buffer));
+    world.thread("receives", move || {
+        let channel = scene.object.mailbox().channel();
+        let taken = channel.receive_kind(&scene.caller(1), OBJECT, None, 2).expect("it is not closed");
+        verify_eq!(scene.object.finish(taken.buffer), message(1, 0));
+    });
+}
+
+/// Takes what was put back, if there is something.
+fn take_again(scene: &Scene<List>, lane: usize) -> Option<u32> {
+    let taken = scene.object.queue().returned().take(scene.slot(lane), &|_| Some(0))?;
+    verify!(taken.redelivered, "it was had before");
+    Some(scene.object.finish(taken.buffer, scene.slot(lane)))
+}
+
+/// What is left in the end, put back or not, and no node is lost.
+fn drain_all(scene: &Scene<List>, lane: usize) -> Vec<u32> {
+    let mut left: Vec<u32> = std::iter::from_fn(|| take_again(scene, lane)).collect();
+    left.extend(drain(scene, lane));
+    left
+}
+
+/// The node that is put back is the one with which the list begins, until the next is taken.
+fn put_back(world: &mut World) {
+    let scene = Scene::in_world(world, 3, List::new(4));
+    (0..2).for_each(|number| verify!(scene.object.send(&scene, 2, message(2, number)), "there is memory"));
+    let first = scene.object.queue().try_take(scene.slot(0)).expect("there are two messages");
+    let got = Got::default();
+    let puts = Arc::clone(&scene);
+    world.thread("puts back", move || {
+        // SAFETY: the lane has the node; the engine reports it if somebody else has it, too.
+        puts.object.content[first].with_mut(|content| unsafe { *content = [message(2, 0); 2] });
+        puts.object.queue().returned().put_back(first);
+    });
+    let (next, by_next) = (Arc::clone(&scene), Arc::clone(&got));
+    world.thread("takes the next", move || {
+        let message = next.object.try_receive(&next, 1).expect("there is one");
+        by_next.lock().push((1, message));
+    });
+    let (again, by_other) = (Arc::clone(&scene), Arc::clone(&got));
+    world.thread("takes it again", move || {
+        let taken = take_again(&again, 2);
+        by_other.lock().extend(taken.map(|message| (2, message)));
+        verify!(again.object.send(&again, 2, message(2, 2)), "there is memory");
+    });
+    world.finally(move || {
+        let mut all = got.lock().clone();
+        all.extend(drain_all(&scene, 0).into_iter().map(|message| (3, message)));
+        all.sort_unstable_by_key(|(_, message)| *message);
+        let messages: Vec<u32> = all.iter().map(|(_, message)| *message).collect();
+        verify_eq!(messages, [0, 1, 2].map(|number| message(2, number)), "a message was lost, or received twice");
+    });
+}
+
+/// Whoever looks next finds what the dead had, whichever node the list begins with by then.
+fn there_again(world: &mut World) {
+    let scene = Scene::in_world(world, 2, List::delivering(3, Delivery::AtLeastOnce));
+    (0..2).for_each(|number| verify!(scene.object.send(&scene, 1, message(1, number)), "there is memory"));
+    let got = Got::default();
+    let (dies, by_it) = (Arc::clone(&scene), Arc::clone(&got));
+    world.thread("dies", move || {
+        let node = dies.object.queue().try_take(dies.slot(0)).expect("there are two messages");
+        // It is finished when it is given back: before, somebody else is to have it.
+        let message = dies.object.finish(node, dies.slot(0));
+        by_it.lock().push((0, message));
+    });
+    let (lives, by_other) = (Arc::clone(&scene), Arc::clone(&got));
+    world.thread("lives", move || {
+        let again = take_again(&lives, 1);
+        by_other.lock().extend(again.map(|message| (1, message)));
+        let next = lives.object.try_receive(&lives, 1);
+        by_other.lock().extend(next.map(|message| (1, message)));
+    });
+    world.finally(move || {
+        let mut all = got.lock().clone();
+        all.extend(drain_all(&scene, 1).into_iter().map(|message| (2, message)));
+        let mut messages: Vec<u32> = all.iter().map(|(_, message)| *message).collect();
+        messages.sort_unstable();
+        messages.dedup();
+        // The dead may have given one back before it could say that it got it.
+        verify!(
+            messages.len() + usize::from(!got.lock().iter().any(|(lane, _)| *lane == 0)) >= 2,
+            "a message was lost: {all:?}"
+        );
+        check(&all, &[0, 2]);
+    });
+}
