@@ -41,7 +41,7 @@
 //! **Models.** `channel/*`.
 
 use super::ends::{End, Gone, RawEnds};
-use super::gate::Refusal;
+use super::gate::{Refusal, Waits};
 use super::mailbox::{Desk, Wanted};
 use super::participants::{Participants, ProcessClaim, ThreadSlot};
 use super::pool::Pool;
@@ -304,7 +304,7 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
         deadline: Option<Deadline>,
     ) -> Result<Taken, ChannelError> {
         let attempt = || self.try_receive_above(caller.table, caller.slot, None);
-        self.line.receive(caller, object, deadline, &attempt, &|| self.gone(End::Senders))
+        self.line.receive(Waits::Alike, caller, object, deadline, &attempt, &|| self.gone(End::Senders))
     }
 
     /// Receives a message of this type, if there is one: of those that are there the first. Never blocks.
@@ -337,7 +337,7 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
         kind: u32,
     ) -> Result<Taken, ChannelError> {
         let attempt = || self.try_receive_kind(caller.table, caller.slot, kind);
-        self.line.receive(caller, object, deadline, &attempt, &|| self.gone(End::Senders))
+        self.line.receive(Waits::Apart, caller, object, deadline, &attempt, &|| self.gone(End::Senders))
     }
 
     /// Gives a buffer back whose message the calling thread has received. Never blocks.

@@ -3,13 +3,13 @@
 //! **Purpose.** Who waits for a queue's next item cannot sleep on the queue: no `u32` there says all that matters. It sleeps on
 //! a gate, and whoever brings something about signals it. A signal makes a system call only if somebody may sleep.
 //!
-//! **Layout.** One `u32`, which is also the futex word: bit 0 `SLEEPERS`, above it the changes, modulo 2³¹.
+//! **Layout.** One `u32`, which is also the futex word: bit 0 `SLEEPERS`, bit 1 `APART`, above them the changes, modulo 2³⁰.
 //!
 //! **Protocol.**
-//! 1. *wait*: set `SLEEPERS`; fence; try. Found nothing: sleep while the word is what it was after that; again. Who found
+//! 1. *wait*: set `SLEEPERS`, and `APART` if what serves another here may not serve oneself; fence; try. Found nothing: sleep while the word is what it was after that; again. Who found
 //!    something after it had slept signals in turn if there is more: a wake for one is one wake for all who sleep.
-//! 2. *signal*, after what it is about: fence; if `SLEEPERS` is set, clear it and change the word in one step, wake one, or
-//!    all.
+//! 2. *signal*, after what it is about: fence; if `SLEEPERS` is set, clear both flags and change the word in one step, wake one, or
+//!    all; all, if `APART` was set.
 //! 3. *undertaker*: change the word.
 //!
 //! **Invariants.**
@@ -17,7 +17,9 @@
 //!   about, fence, the word here.
 //! - I2: whoever is woken sets `SLEEPERS` before it tries again, for all who sleep still; so the flag is never lost with
 //!   the wake, nor because a wake found nobody.
-//! - I3: all who wait at one gate wait for the same, so that whatever serves one of them serves any; or all are woken.
+//! - I3: all who wait at one gate wait for the same, so that whatever serves one of them serves any; or all are woken. A
+//!   wake for one leaves others asleep whom no later signal finds until the one has set the flag again: so while somebody waits
+//!   for something of its own no wake is for one.
 //!
 //! **Orderings.**
 //!
@@ -37,7 +39,17 @@ use super::waiting::{Caller, ObjectId};
 use crate::sync::{AtomicU32, Deadline, Ordering, WaitOn, WaitOutcome, fence, futex_wake, spin_loop};
 
 const SLEEPERS: u32 = 1;
-const CHANGE: u32 = 2;
+const APART: u32 = 2;
+const CHANGE: u32 = 4;
+
+/// What somebody waits for at a gate, beside others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// For the same as they: what serves one of them serves any.
+    Alike,
+    /// For something of its own. Meanwhile each signal wakes all.
+    Apart,
+}
 
 /// A gate; part of a control block.
 #[derive(Debug)]
@@ -70,6 +82,18 @@ impl RawGate {
         caller: &Caller<'_>,
         object: ObjectId,
         deadline: Option<Deadline>,
+        attempt: impl FnMut() -> Option<R>,
+        more: impl Fn() -> bool,
+    ) -> Option<R> {
+        self.wait_as(Waits::Alike, caller, object, deadline, attempt, more)
+    }
+
+    fn wait_as<R>(
+        &self,
+        waits: Waits,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        deadline: Option<Deadline>,
         mut attempt: impl FnMut() -> Option<R>,
         more: impl Fn() -> bool,
     ) -> Option<R> {
@@ -83,7 +107,7 @@ impl RawGate {
             spin_loop();
         }
         loop {
-            let armed = self.arm();
+            let armed = self.arm_as(waits);
             // SeqCst: pairs with the fence in signal (I1): whoever was refused the flag by a change sees what that is about.
             fence(Ordering::SeqCst);
             if let Some(done) = attempt() {
@@ -104,10 +128,15 @@ impl RawGate {
     /// Announces somebody who will try once more, after a fence, and then sleep; and on what. Never blocks.
     #[must_use]
     pub fn arm(&self) -> WaitOn<'_> {
+        self.arm_as(Waits::Alike)
+    }
+
+    fn arm_as(&self, waits: Waits) -> WaitOn<'_> {
+        let flags = if waits == Waits::Apart { SLEEPERS | APART } else { SLEEPERS };
         // Relaxed: before the fence. A write in any case: a wake orders nothing, and a load after it might find the flag
         // that the signal has cleared (I2).
-        let found = self.word.fetch_or(SLEEPERS, Ordering::Relaxed);
-        WaitOn { word: &self.word, expected: found | SLEEPERS }
+        let found = self.word.fetch_or(flags, Ordering::Relaxed);
+        WaitOn { word: &self.word, expected: found | flags }
     }
 
     /// Announces somebody who waits here already, and whom a wake may have missed. A fence, and a signal if there is something to
@@ -131,14 +160,32 @@ impl RawGate {
         attempt: impl Fn() -> Result<R, E>,
         more: impl Fn() -> bool,
     ) -> Result<R, E> {
+        self.until_as(Waits::Alike, caller, object, deadline, attempt, more)
+    }
+
+    /// The same, of somebody who waits for what others here wait for, or apart from them.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn until_as<R, E: Refusal>(
+        &self,
+        waits: Waits,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        deadline: Option<Deadline>,
+        attempt: impl Fn() -> Result<R, E>,
+        more: impl Fn() -> bool,
+    ) -> Result<R, E> {
         let once = || match attempt() {
             Err(error) if error == E::WOULD_BLOCK => None,
             answer => Some(answer),
         };
-        once().or_else(|| self.wait(caller, object, deadline, once, more)).unwrap_or(Err(E::TIMED_OUT))
+        once().or_else(|| self.wait_as(waits, caller, object, deadline, once, more)).unwrap_or(Err(E::TIMED_OUT))
     }
 
-    /// Wakes one of those who wait, if there are any, after something that one of them waits for. Never blocks.
+    /// Wakes one of those who wait, if there are any, after something that one of them waits for; all, if one waits apart. Never
+    /// blocks.
     #[inline]
     pub fn signal(&self) {
         self.signal_to(1);
@@ -164,7 +211,8 @@ impl RawGate {
     #[cold]
     fn signal_slow(&self, mut found: u32, count: u32) {
         while found & SLEEPERS != 0 {
-            let changed = (found & !SLEEPERS).wrapping_add(CHANGE);
+            let count = if found & APART == 0 { count } else { u32::MAX };
+            let changed = (found & !(SLEEPERS | APART)).wrapping_add(CHANGE);
             // Relaxed: after the fence.
             match self.word.compare_exchange(found, changed, Ordering::Relaxed, Ordering::Relaxed) {
                 // dead here: nobody is woken; the undertaker wakes all whom a slot names.

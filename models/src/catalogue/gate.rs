@@ -3,7 +3,8 @@
 use crate::scene::{OBJECT, Scene};
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
-use selvedge::primitives::gate::RawGate;
+use selvedge::primitives::channel::ChannelError;
+use selvedge::primitives::gate::{RawGate, Waits};
 use selvedge::primitives::undertaker::{Dead, Repair};
 use selvedge::sync::{AtomicU32, Deadline, Ordering};
 use std::sync::Arc;
@@ -40,6 +41,22 @@ pub(super) const MODELS: &[Model] = &[
         build: |world| clients(world, &[3], 3),
         faults: Faults { lifo: true, ..Faults::NONE },
         bounds: Bounds { plain: Some(0), faulty: None },
+    },
+    Model {
+        name: "gate/each_waits_for_its_own",
+        properties: "G2",
+        client: "2 processes wait for something of their own, 1 brings the one's, then the other's",
+        build: |world| apart(world, [Waits::Apart; 2]),
+        faults: Faults { lifo: true, spurious: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
+        name: "gate/one_waits_apart",
+        properties: "G2",
+        client: "1 process waits for something of its own, 1 beside it for the same as others, 1 brings what the one needs, then the other",
+        build: |world| apart(world, [Waits::Apart, Waits::Alike]),
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
     },
     Model {
         name: "gate/signaller_dies",
@@ -162,6 +179,48 @@ fn the_only_one(world: &mut World) {
         bringer.object.gate.signal();
     });
     world.thread("waiter", move || verify_eq!(scene.object.wait(&scene, 1, None), Some(())));
+}
+
+/// Of two things one is for each of two who wait.
+struct Own {
+    things: [AtomicU32; 2],
+    gate: RawGate,
+}
+
+impl Repair for Own {
+    fn bury(&self, _dead: &Dead<'_>) {
+        self.gate.change();
+    }
+
+    fn wake_all(&self) {
+        self.gate.wake_all();
+    }
+}
+
+/// The second is brought first, by a signal for one.
+fn apart(world: &mut World, waits: [Waits; 2]) {
+    let own = Own { things: [AtomicU32::new(0), AtomicU32::new(0)], gate: RawGate::new() };
+    let scene = Scene::in_world(world, 3, own);
+    for (lane, waits) in waits.into_iter().enumerate() {
+        let scene = Arc::clone(&scene);
+        world.thread(NAMES[lane], move || {
+            let Own { things, gate } = &scene.object;
+            // Relaxed: the fences of the gate order it.
+            let attempt = || match things[lane].load(Ordering::Relaxed) {
+                0 => Err(ChannelError::WouldBlock),
+                _ => Ok(()),
+            };
+            let answer = gate.until_as(waits, &scene.caller(lane), OBJECT, None, attempt, || false);
+            verify_eq!(answer, Ok(()));
+        });
+    }
+    world.thread(NAMES[2], move || {
+        for thing in scene.object.things.iter().rev() {
+            // Relaxed: as above.
+            thing.store(1, Ordering::Relaxed);
+            scene.object.gate.signal();
+        }
+    });
 }
 
 /// What serves one who waits serves all: a door that is open stays open.

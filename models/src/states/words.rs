@@ -79,7 +79,7 @@ pub(super) const ALL: &[Word] = &[
         flags(if value >> 30 & 1 == 1 { "set" } else { "not set" }, value, &[(31, "waiters")])
     }),
     word("gate", "word", &[changed("src/primitives/gate.rs", "word", &[])], |value| {
-        one_of(value & 1, &["nobody sleeps", "sleepers"])
+        flags(if value & 1 == 1 { "sleepers" } else { "nobody sleeps" }, value, &[(1, "apart")])
     }),
     word("mutex", "word", &[changed("src/primitives/mutex.rs", "word", &[])], |value| {
         let held = if value & 0x1_ffff == 0 { "unlocked" } else { "locked" };

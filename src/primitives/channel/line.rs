@@ -2,7 +2,7 @@
 
 use super::ChannelError;
 use crate::primitives::ends::Gone;
-use crate::primitives::gate::RawGate;
+use crate::primitives::gate::{RawGate, Waits};
 use crate::primitives::participants::{Participants, ThreadSlot};
 use crate::primitives::pool::{Pool, Returned};
 use crate::primitives::queue::{Queue, QueueError, Taken};
@@ -106,12 +106,13 @@ pub trait Line<'a>: Repair + Copy {
         above: Option<ThreadSlot>,
     ) -> Result<Taken, ChannelError>;
 
-    /// Receives a message by such attempts, waiting until `deadline`, and as long as those who send are not `gone`.
+    /// Receives a message by such attempts, which are for what others here wait for or not, waiting until `deadline`, and as long as those who send are not `gone`.
     ///
     /// # Errors
     /// `TimedOut`, `Disconnected` if they are, `Corrupt`.
     fn receive(
         &self,
+        waits: Waits,
         caller: &Caller<'_>,
         object: ObjectId,
         deadline: Option<Deadline>,
@@ -121,7 +122,7 @@ pub trait Line<'a>: Repair + Copy {
         let (side, me) = (Side::Receive, caller.slot);
         // As in send.
         let more = || gone().is_some() || self.is_worth_a_look(&caller.table, me, side, Posting::May);
-        self.gate(side, Posting::May).until(caller, object, deadline, attempt, more)
+        self.gate(side, Posting::May).until_as(waits, caller, object, deadline, attempt, more)
     }
 
     /// Gives a buffer back whose message was received.
@@ -366,6 +367,7 @@ impl<'a> Line<'a> for Rendezvous<'a> {
 
     fn receive(
         &self,
+        _waits: Waits,
         caller: &Caller<'_>,
         object: ObjectId,
         deadline: Option<Deadline>,
