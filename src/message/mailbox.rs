@@ -133,6 +133,11 @@ impl Mailbox {
     /// Receives a message of this type, the first of those that are there, waiting as long as it takes. Messages of other types stay
     /// there, in their order, for whoever asks for them or for any.
     ///
+    /// Those that it has come by are put aside: they do not count for the capacity any more, and each keeps a buffer, of which there
+    /// are more than the capacity by the number of threads that the region was made for, at most 64. When all buffers are taken
+    /// senders wait until somebody receives what was put aside. Each call looks at all buffers as long as something is: a mailbox
+    /// with a large quota is better asked for any type. While somebody waits for a type each message that is sent wakes all who wait.
+    ///
     /// Where several receive, in one process or in several: one of them that looks for its type holds each message for a moment,
     /// and a `try` call of another may not see it then; one that waits is told.
     ///

@@ -253,6 +253,9 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
             Some(taken) => taken,
             None => loop {
                 let taken = self.line.try_receive_above(table, slot, above)?;
+                if let Some(desk) = self.desk {
+                    desk.labels.stamp(taken.buffer);
+                }
                 // dead here: it is there again, if the line returns what the dead had.
                 if self.desk.is_none_or(|desk| desk.labels.is(taken.buffer, wanted)) {
                     break taken;
@@ -266,14 +269,12 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
         Ok(taken)
     }
 
-    /// Puts a message back that the calling thread has received, for whoever wants it: before those that are new. Never blocks.
+    /// Puts a message back that the calling thread has received, for whoever wants it, in the order in which they were received first;
+    /// before those that are new. Never blocks.
     ///
     /// Where nothing lies it is gone.
     pub fn put_back(&self, buffer: usize) {
         let Some(returned) = self.line.returned() else { return self.give_back(buffer) };
-        if let Some(desk) = self.desk {
-            desk.labels.stamp(buffer);
-        }
         returned.put_back(buffer);
         // dead here: nobody is told; the undertaker wakes all whom a slot names.
         // All: they may wait for different ones.
@@ -340,6 +341,12 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
         self.line.receive(Waits::Apart, caller, object, deadline, &attempt, &|| self.gone(End::Senders))
     }
 
+    /// How many messages are waiting, put back or not, as of a moment ago.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.line.depth() + self.line.returned().map_or(0, |returned| returned.count())
+    }
+
     /// Gives a buffer back whose message the calling thread has received. Never blocks.
     #[inline]
     pub fn give_back(&self, buffer: usize) {
@@ -393,14 +400,21 @@ impl<'a, L: Line<'a>> Repair for Channel<'a, L> {
     fn bury(&self, dead: &Dead<'_>) {
         // First: an offer that nobody stands behind any more is withdrawn before its sender is gone.
         self.line.bury(dead);
-        self.ends.bury(dead);
-        // dead here: the next walker changes them.
-        self.line.change_gates();
-        self.pool().gate().change();
+        self.bury_ends(dead);
     }
 
     fn wake_all(&self) {
         self.line.wake_all();
+    }
+}
+
+impl<'a, L: Line<'a>> Channel<'a, L> {
+    /// What an undertaker does after it has repaired the line.
+    pub(super) fn bury_ends(&self, dead: &Dead<'_>) {
+        self.ends.bury(dead);
+        // dead here: the next walker changes them.
+        self.line.change_gates();
+        self.pool().gate().change();
     }
 }
 

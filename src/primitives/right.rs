@@ -57,7 +57,7 @@
 //! | fence of the gate's signal, before the second look | SeqCst fence | the undertaker's, before it goes through the objects | that the process is dead |
 //! | undertaker's read, by a write that changes nothing | Acquire | swing to `OFFERED` | |
 //! | offerer's swing on, of an offer to the dead | Relaxed | | of the release sequence of the offer |
-//! | undertaker's fence, before it goes through the objects, and swing | SeqCst fence, Relaxed | claim's swing; the look whether it is closed | all that the dead holder did, by the mark |
+//! | undertaker's swing | Release | claim's swing; the look whether it is closed | all that the dead holder did, by the mark, and what was repaired before |
 //! | swing to `CLOSED`, by close | Release | the look whether it is closed | what was done before |
 //! | look whether it is closed | Acquire | all swings to `CLOSED` | |
 //!
@@ -370,9 +370,9 @@ impl Repair for RawRight {
             _ => false,
         };
         if is_over {
-            // Relaxed: what the dead did comes before the fence that came before this walk; and of an offer it is of its release
-            // sequence. It fails if another undertaker was faster, or the offer was accepted.
-            let _ = self.end(found, Holder::Died, Ordering::Relaxed);
+            // Release: pairs with the Acquire in claim; publishes what was repaired before, of what the right is to. It fails if another
+            // undertaker was faster, or the offer was accepted.
+            let _ = self.end(found, Holder::Died, Ordering::Release);
             // dead here: nobody is told; the next walker changes the gate.
         }
         self.gate.change();

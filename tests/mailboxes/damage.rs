@@ -13,8 +13,8 @@ const CAPACITY: usize = 2;
 /// So many threads was the region made for.
 const SPARE: usize = 32;
 const BUFFERS: usize = CAPACITY + SPARE;
-/// Control block and words, in front of the first message.
-const BYTES: usize = (size_of::<RawMailbox<RawQueue>>() + 8 * (CAPACITY + BUFFERS)).next_multiple_of(8);
+/// Control block and words, with a label for each buffer, in front of the first message.
+const BYTES: usize = (size_of::<RawMailbox<RawQueue>>() + 8 * (CAPACITY + 2 * BUFFERS)).next_multiple_of(8);
 const LENGTH: usize = 3;
 const SOURCE: usize = 1;
 
@@ -47,6 +47,30 @@ fn a_message_that_says_what_cannot_be_is_corrupt_and_its_buffer_comes_home() {
         assert_eq!((mailbox.len(), mailbox.in_use()), (0, 0));
         port.send(&numbered(&1)).expect("space");
         assert_eq!(there(&mailbox), [1]);
+    });
+}
+
+#[test]
+fn garbage_for_a_type_is_another_type_and_loses_nothing() {
+    alone(LIMIT, || {
+        let region = made();
+        let port = region.port("port", &PortOptions::new(Capacity::Bounded(CAPACITY))).expect("a port");
+        let mailbox = port.claim().expect("nobody has it");
+        let words = Words::of(REGION);
+        let mark = [0x5e1f_ed6e_0000_0005_u64, 0x5e1f_ed6e_0000_0006];
+        port.send(&Message::of(&mark).kind(3)).expect("space");
+        // The labels come last of all words, and the first message is in the first buffer.
+        let label = words.long_at(words.find(mark) - 64 - 8 * BUFFERS);
+        assert_eq!(label.load(Ordering::Relaxed), 3);
+        for garbage in [u64::MAX, 1 << 63, 4] {
+            label.store(garbage, Ordering::Relaxed);
+            assert_eq!(mailbox.try_recv_kind(3).map(drop), Err(MailError::Empty), "{garbage:x}");
+            label.store(garbage, Ordering::Relaxed);
+            mailbox.recv().expect("it was put aside").put_back();
+        }
+        label.store(3, Ordering::Relaxed);
+        assert_eq!(mailbox.recv_kind(3).expect("it is of that type again").read(), Ok(mark));
+        assert_eq!(mailbox.in_use(), 0);
     });
 }
 

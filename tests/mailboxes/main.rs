@@ -13,7 +13,9 @@ mod support {
 }
 
 mod damage;
+mod delivery;
 mod killed;
+mod kinds;
 mod letters;
 mod links;
 mod names;

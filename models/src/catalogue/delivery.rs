@@ -38,6 +38,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(1), faulty: None },
     },
     Model {
+        name: "mailbox/two_are_put_back_in_any_order",
+        properties: "P1 P7",
+        client: "1 process × (2 receives, put back the second, the first, 3 receives), 1 × send, 2 messages there",
+        build: any_order,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(1), faulty: None },
+    },
+    Model {
         name: "mailbox/who_looks_for_a_type_dies_nothing_is_lost",
         properties: "P6 P7 Q6 F1 G2 G4",
         client: "1 process × receive of a type, in vain, killed anywhere, the undertaker too, 1 × receive of another, which is there",
@@ -148,6 +156,27 @@ fn in_order(world: &mut World) {
         verify_eq!(got, [message(1, 0), message(1, 1)], "they were put aside in that order");
     });
     world.thread("sends", move || scene.object.post(&scene, third));
+}
+
+/// The buffers are in another order than the messages.
+fn any_order(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Place::shared(2, Delivery::AtLeastOnce));
+    let [third, second, first] = [2, 1, 0].map(|number| scene.object.of_type(&scene, 1, number, 0));
+    scene.object.post(&scene, first);
+    scene.object.post(&scene, second);
+    let receives = Arc::clone(&scene);
+    world.thread("receives", move || {
+        let channel = receives.object.mailbox().channel();
+        let take = || channel.try_receive(receives.table(), receives.slot(0)).expect("there are two").buffer;
+        let (first, second) = (take(), take());
+        channel.put_back(second);
+        channel.put_back(first);
+        let got = [(); 3].map(|()| receives.object.receive(&receives, 0, None));
+        verify_eq!(got, [0, 1, 2].map(|number| Ok(message(1, number))), "they were received in that order");
+    });
+    world.thread("sends", move || {
+        verify_eq!(scene.object.send(&scene, 1, third, None), Ok(()));
+    });
 }
 
 /// Who looks for something else has each message for a moment.

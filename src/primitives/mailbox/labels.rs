@@ -11,11 +11,11 @@ pub enum Wanted {
     Kind(u32),
 }
 
-/// A label of each buffer: the type of its message, and above it when it was put back first: never, if 0.
+/// A label of each buffer: the type of its message, and above it when it was taken first: not yet, if 0.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::primitives) struct Labels<'a> {
     words: &'a [AtomicU64],
-    /// How many were put back.
+    /// How many were taken.
     arrivals: &'a AtomicU32,
 }
 
@@ -51,29 +51,29 @@ impl<'a> Labels<'a> {
         }
     }
 
-    /// Before a message that the caller has taken is put back: it comes after those that were before it, and before all that are new.
+    /// Numbers a message that the caller has just taken, if it is the first to: by that it is known when it is put back.
     pub(in crate::primitives) fn stamp(&self, buffer: usize) {
         let label = self.label(buffer);
         let Some(word) = self.words.get(buffer).filter(|_| arrival(label) == 0) else { return };
-        // Relaxed: a number for each, and of two that one thread puts back the greater for the second.
+        // Relaxed: a number for each, and of two that one thread takes the greater for the second.
         let before = self.arrivals.fetch_add(1, Ordering::Relaxed);
-        // 0 is for those that were not put back by anybody: it is left out.
+        // 0 is for those that have no number yet: it is left out.
         let arrival = u64::from(before) % KIND + 1;
         // Relaxed: as above.
         word.store(label & KIND | arrival << 32, Ordering::Relaxed);
     }
 
-    /// By a number, how long ago a message was put back, if it is wanted; the least was first.
+    /// By a number, how long ago a message was taken first, if it is wanted; the least was first.
     pub(in crate::primitives) fn rank(&self, buffer: usize, wanted: Wanted) -> Option<u64> {
         let label = self.label(buffer);
         if !self.is(buffer, wanted) {
             return None;
         }
-        // Put back by the undertaker of who had just taken it.
+        // Whoever had just taken it died.
         if arrival(label) == 0 {
             return Some(0);
         }
-        // Relaxed: those that were put back since are younger.
+        // Relaxed: those that were taken since are younger.
         let now = self.arrivals.load(Ordering::Relaxed);
         let age = now.wrapping_sub(arrival(label)).cast_signed();
         Some(u64::from(i32::MAX.abs_diff(age.max(0))) + 1)

@@ -96,6 +96,11 @@ impl Buffer {
         matches!(self.state, State::Held | State::HeldFirst)
     }
 
+    /// Whether it was put back.
+    pub(in crate::primitives) fn is_returned(self) -> bool {
+        matches!(self.state, State::Returned | State::ReturnedFirst)
+    }
+
     /// The buffer once whoever has it for good has it so.
     pub(in crate::primitives) fn kept(self) -> Self {
         Self { kept: true, version: self.version.wrapping_add(1), ..self }

@@ -84,6 +84,15 @@ impl Returned<'_> {
         self.noted.0.load(Ordering::Relaxed) & 1 != 0
     }
 
+    /// How many there are, as of a moment ago.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        if !self.noted.peek() {
+            return 0;
+        }
+        self.pool.words().iter().filter(|word| Buffer::from_bits(word.peek()).is_returned()).count()
+    }
+
     /// Puts a message back that the calling thread has taken. Others are to be told. Never blocks.
     pub fn put_back(&self, buffer: usize) {
         let Some(word) = self.pool.word(buffer) else { return };

@@ -38,10 +38,4 @@ impl Queue<'_> {
             }
         }
     }
-
-    /// How many messages were returned and wait for somebody, as of a moment ago; for people and tests.
-    #[must_use]
-    pub fn count_returned(&self) -> usize {
-        self.pool.words().iter().filter(|word| Buffer::from_bits(word.peek()).state == State::Returned).count()
-    }
 }

@@ -251,7 +251,7 @@ impl<L: Kinded, C: Hosts<L>, T: Shared> Way<T> for AtEnd<L, C, T> {
     }
 
     fn len(&self) -> usize {
-        self.channel().map_or(0, |channel| channel.line().depth())
+        self.channel().map_or(0, |channel| channel.waiting())
     }
 
     fn in_use(&self) -> usize {

@@ -271,7 +271,7 @@ fn queue(queue: Queue<'_>, kind: Kind, capacity: u64) -> Says {
         HeldAs::Sender if on_their_way.contains(&buffer) => {}
         HeldAs::Sender => hold(&mut held, "sender", holder),
     });
-    let (length, returned) = (queue.len(), queue.count_returned());
+    let (length, returned) = (queue.len(), queue.returned().count());
     let (is_full, is_empty) = (length as u64 == capacity, length + returned == 0);
     let came_back = if returned == 0 { String::new() } else { format!("; {returned} came back from who had them") };
     let repair = match kind {
