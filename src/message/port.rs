@@ -22,7 +22,10 @@ use core::time::Duration;
 /// made for. Who wants to receive [claims](Self::claim) the right to and has a [`Mailbox`]: one process at a time, unless it was made
 /// for [several](super::Receivers::Several).
 ///
-/// **Order.** Those of one thread are received in the order in which they were sent, each at most once, whole or not at all.
+/// **Order.** Those of one thread are received in the order in which they were sent, whole or not at all; what was put back, in that
+/// order again, before what nobody has had yet.
+///
+/// **Delivery.** At most once, or at least once, as the mailbox was [made](PortOptions::delivery).
 ///
 /// **Blocking.** [`send`](Self::send) waits while there is no space, or, with capacity zero, until somebody has received it; and while
 /// all buffers are in use. Unbounded mailboxes never make a sender wait. It does not matter to that whether anybody receives: so a
@@ -33,14 +36,16 @@ use core::time::Duration;
 /// [made so](PortOptions::succession). Then sends fail with `Closed`, also those that wait already, and so do receives of those who
 /// receive still, once what had been sent is received; nobody can claim it any more. Its name is free once it was [removed](crate::Region::remove_object) from the region.
 ///
-/// **Death.** A sender that is killed has sent its message or has not; nobody waits for it. What a receiver had received, or was just
-/// receiving, when it was killed is gone with it; all else is there for the next.
+/// **Death.** A sender that is killed has sent its message or has not; nobody waits for it. What a receiver was just
+/// receiving, or looking at, when it was killed is there for the next, before all else; what it had received is gone with it, or
+/// there again, if it was to be acknowledged.
 ///
 /// **Memory order.** What a sender did before it sent happens before what the receiver does with the message; and what a receiver did
 /// before it left, gave away or lost the right, before what the next one does.
 ///
 /// **Memory.** Messages lie in buffers, of which a bounded mailbox has more than its capacity by the number of threads that the
-/// region was made for, at most 64. One of capacity zero has just those, an unbounded one its quota and one more.
+/// region was made for, at most 64. One of capacity zero has just those, an unbounded one its quota and one more. What is received and
+/// not finished with keeps its buffer.
 ///
 /// ```
 /// use selvedge::Region;

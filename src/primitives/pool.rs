@@ -18,7 +18,10 @@
 //! 1. *take*: swing a buffer from `FREE` to `FILL`. Look first where the last one was found. Who finds none looks at all
 //!    again, until the versions are what they were: then there was none at one moment.
 //! 2. *give back*: swing it to `FREE`; signal the gate.
-//! 3. *undertaker*: swing the buffers that the dead have to `FREE`; change the gate. A queue does so itself, since some
+//! 3. *put back*, of what was handed on: swing it to `RETURNED`; note that there is one. *Take again*: if one is noted look at all, choose,
+//!    swing it to `HELD`; if there is none take the note back, unless it has changed. *Keep*: swing it to the same, but that the
+//!    undertaker frees it.
+//! 4. *undertaker*: swing the buffers that the dead have to `FREE`; change the gate. A queue does so itself, since some
 //!    of them are on their way.
 //!
 //! **Invariants.**
@@ -32,6 +35,8 @@
 //! | operation | ordering | pairs with | publishes |
 //! |---|---|---|---|
 //! | give back, return of the undertaker | Release | take, Acquire | that what was read and written in it is over |
+//! | put back, and the note | Release | take again: load of the note and of the word, Acquire | what was done with it |
+//! | take again, keep | Relaxed | | nothing: a version is there once (I2), so what was seen is what is taken |
 //! | take | Release | load of the word, Acquire | which others were free before: the next look finds them so |
 //!
 //! **Death.** The word names who has it, from the swing on; the undertaker frees it, and changes the gate.
@@ -51,7 +56,7 @@ mod returned;
 
 pub(super) use buffer::{Buffer, State};
 pub(super) use returned::RawReturned;
-pub use returned::Returned;
+pub use returned::{Returned, Taken};
 
 /// The control block of a pool.
 #[derive(Debug)]

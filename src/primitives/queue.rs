@@ -27,7 +27,7 @@
 //!    One that was taken already: swing the head on.
 //! 3. *finish*, by whoever finds a slot `TAKEN`: read the buffer's word; if the slot is still the same, swing that to `HELD`
 //!    by the taker; then swing the slot to `EMPTY` at the next turn.
-//! 4. *return*, at least once: swing the buffer to `RETURNED`, note that there is one. Whoever takes looks for those first.
+//! 4. *put back*: swing the buffer to `RETURNED`, note that there is one. Whoever takes looks for those first.
 //! 5. *undertaker*: finish what is `TAKEN`; swing head and tail on if they lag; swing buffers that the dead were filling and
 //!    that a slot names to `QUEUED`; free the others of those; free or return what they held; note; change all gates.
 //!
@@ -75,6 +75,7 @@ mod repair;
 mod seen;
 mod slot;
 
+pub use super::pool::Taken;
 pub use seen::HeldAs;
 use slot::{Format, Slot, What};
 
@@ -110,15 +111,6 @@ pub struct Queue<'a> {
     slots: &'a [AtomicU64],
     pool: Pool<'a>,
     format: Format,
-}
-
-/// A message that the calling thread has taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taken {
-    /// Its buffer.
-    pub buffer: usize,
-    /// Somebody else had taken it before and did not finish.
-    pub redelivered: bool,
 }
 
 /// Why there is no answer now.

@@ -3,13 +3,21 @@
 use super::Pool;
 use super::buffer::Buffer;
 use crate::primitives::participants::ThreadSlot;
-use crate::primitives::queue::Taken;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Whether messages were put back: bit 0; above it, how often.
 #[derive(Debug)]
 #[repr(transparent)]
 pub(in crate::primitives) struct RawReturned(AtomicU32);
+
+/// A message that the calling thread has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Its buffer.
+    pub buffer: usize,
+    /// Somebody had taken it before, and it was put back.
+    pub redelivered: bool,
+}
 
 /// The messages that were put back, in the buffers of a pool.
 #[derive(Clone, Copy, Debug)]
