@@ -79,6 +79,10 @@ pub const ALL: &[Property] = &[
         "L1",
         "whoever waits at its end of a link is told when the other process dies, come or not; that two have one link is N1, of its names",
     ),
+    property(
+        "E1",
+        "what is changed in one commit has changed as a whole or not at all, whoever was killed; and so a message can take effect once",
+    ),
     property("X1", "a select does one of its operations, no other, and knows which; and leaves no trace at the others"),
     property("F1", "a death is seen, once, by everybody who waits for what the dead held or would have done"),
     property("F2", "nothing is taken from a thread that can still run"),

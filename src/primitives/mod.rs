@@ -7,6 +7,7 @@
 pub mod barrier;
 pub mod channel;
 pub mod choice;
+pub mod commit;
 pub mod condvar;
 pub mod ends;
 pub mod event;
@@ -34,6 +35,7 @@ pub mod waiting;
 pub use barrier::RawBarrier;
 pub use channel::RawChannel;
 pub use choice::RawChoice;
+pub use commit::RawCommit;
 pub use condvar::RawCondvar;
 pub use ends::RawEnds;
 pub use event::RawEvent;

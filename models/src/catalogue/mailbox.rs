@@ -131,9 +131,13 @@ impl<L: RawLine + Send + Sync + 'static> Place<L> {
 
     pub(super) fn fill(&self, scene: &Scene<Self>, lane: usize, message: u32) -> usize {
         let buffer = self.mailbox().channel().try_buffer(scene.slot(lane)).expect("there are enough");
+        self.write(buffer, message);
+        buffer
+    }
+
+    pub(super) fn write(&self, buffer: usize, message: u32) {
         // SAFETY: the lane has the buffer; the engine reports it if somebody else has it, too.
         self.content[buffer].with_mut(|content| unsafe { *content = message });
-        buffer
     }
 
     /// Sends what is in a buffer, and gives it back if that cannot be.
@@ -150,7 +154,7 @@ impl<L: RawLine + Send + Sync + 'static> Place<L> {
     }
 
     pub(super) fn finish(&self, buffer: usize) -> u32 {
-        // SAFETY: as in fill.
+        // SAFETY: as in write.
         let message = self.content[buffer].with(|content| unsafe { *content });
         self.mailbox().channel().give_back(buffer);
         message

@@ -3,6 +3,7 @@
 mod barrier;
 mod channel;
 mod choice;
+mod commit;
 mod condvar;
 mod delivery;
 mod deviations;
@@ -41,6 +42,7 @@ pub fn all() -> Vec<Model> {
         barrier::MODELS,
         channel::MODELS,
         choice::MODELS,
+        commit::MODELS,
         condvar::MODELS,
         ends::MODELS,
         event::MODELS,

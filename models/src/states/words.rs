@@ -75,6 +75,9 @@ pub(super) const ALL: &[Word] = &[
     word("ends", "how often somebody came", &[changed("src/primitives/ends.rs", "came", &[])], |value| {
         one_of(value.min(2), &["nobody yet", "once", "more than once"])
     }),
+    word("commit", "changes", &[changed("src/primitives/commit.rs", "changes", &[])], |value| {
+        one_of(value & 1, &["the first copy is current", "the second"])
+    }),
     word("event", "word", &[changed("src/primitives/event.rs", "word", &[])], |value| {
         flags(if value >> 30 & 1 == 1 { "set" } else { "not set" }, value, &[(31, "waiters")])
     }),
