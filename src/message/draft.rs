@@ -127,7 +127,8 @@ impl<'a> Draft<'a> {
 fn stamped(header: Header, way: &dyn Way<Chunk>, length: usize) -> Header {
     let core = way.core();
     let source = ParticipantId::of(core.attachment().claim()).to_bits();
-    Header { source, length: length as u64, sequence: core.next_sequence(), ..header }
+    let sequence = if header.client == 0 { core.next_sequence() } else { header.sequence };
+    Header { source, length: length as u64, sequence, ..header }
 }
 
 /// Writes a message into the cells of a buffer that is the calling thread's; returns of what type it is.

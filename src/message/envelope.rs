@@ -8,10 +8,10 @@
 //! | 1 | source: the [`ParticipantId`] of the process that sent it, written by the library |
 //! | 2 | destination: whom it is for, if that was said; else 0 |
 //! | 3 | bytes of the body |
-//! | 4 | sequence: how many messages that process had begun to send to mailboxes of the region, written by the library |
+//! | 4 | sequence: how many messages that process had begun to send to mailboxes of the region, written by the library; of a client, the number that it gave |
 //! | 5 | correlation: what it answers, or by what an answer is to name it |
 //! | 6 | deadline, in nanoseconds of `CLOCK_MONOTONIC`; 0 is none |
-//! | 7 | how often it was received, where it is received until somebody has finished it, written by the library |
+//! | 7 | low half: how often it was received, where it is received until somebody has finished it, written by the library; high half: by what its client is known, or 0 |
 
 use crate::region::ParticipantId;
 use crate::region::mailbox::Chunk;
@@ -31,20 +31,24 @@ pub(super) struct Header {
     pub(super) sequence: u64,
     pub(super) correlation: u64,
     pub(super) deadline: u64,
-    pub(super) deliveries: u64,
+    pub(super) deliveries: u32,
+    pub(super) client: u32,
 }
 
 impl Header {
     pub(super) fn to_chunk(self) -> Chunk {
-        let Self { kind, flags, source, destination, length, sequence, correlation, deadline, deliveries } = self;
+        let Self { kind, flags, source, destination, length, sequence, correlation, deadline, deliveries, client } =
+            self;
         let first = u64::from(kind) | u64::from(flags) << 32;
-        [first, source, destination, length, sequence, correlation, deadline, deliveries]
+        let last = u64::from(deliveries) | u64::from(client) << 32;
+        [first, source, destination, length, sequence, correlation, deadline, last]
     }
 
     pub(super) fn from_chunk(chunk: Chunk) -> Self {
-        let [first, source, destination, length, sequence, correlation, deadline, deliveries] = chunk;
-        let [kind, flags] = [first & u64::from(u32::MAX), first >> 32].map(|half| u32::try_from(half).unwrap_or(0));
-        Self { kind, flags, source, destination, length, sequence, correlation, deadline, deliveries }
+        let [first, source, destination, length, sequence, correlation, deadline, last] = chunk;
+        let halves = |word: u64| [word & u64::from(u32::MAX), word >> 32].map(|half| u32::try_from(half).unwrap_or(0));
+        let ([kind, flags], [deliveries, client]) = (halves(first), halves(last));
+        Self { kind, flags, source, destination, length, sequence, correlation, deadline, deliveries, client }
     }
 }
 
@@ -73,6 +77,16 @@ macro_rules! said_by_the_sender {
         /// Bits that mean something to those who receive. Without this call 0.
         pub fn flags(mut self, flags: u32) -> Self {
             self.header.flags = flags;
+            self
+        }
+
+        /// Of which client it is, and the number that this one gives it, from 1 up: by that it takes [effect](super::Effects) once,
+        /// however often it is sent. The number is then its [sequence](super::Letter::sequence).
+        ///
+        /// A number of 0 is none.
+        pub fn client(mut self, name: &str, number: u64) -> Self {
+            self.header.client = if number == 0 { 0 } else { $crate::message::effects::hash_of(name.as_bytes()) };
+            self.header.sequence = number;
             self
         }
 

@@ -118,10 +118,16 @@ impl<'a> Letter<'a> {
     }
 
     /// How many messages its process had begun to send to mailboxes of this region, with this one: none has the same source and
-    /// sequence. Those of one thread ascend; there may be gaps.
+    /// sequence. Those of one thread ascend; there may be gaps. Of a message of a [client](super::Message::client): the number that
+    /// this one gave it.
     #[must_use]
     pub fn sequence(&self) -> u64 {
         self.header.sequence
+    }
+
+    /// By what its client is known, and the number that it gave, if it is of one.
+    pub(super) fn client(&self) -> Option<(u32, u64)> {
+        (self.header.client != 0 && self.header.sequence != 0).then_some((self.header.client, self.header.sequence))
     }
 
     /// What it answers, or by what an answer is to name it, as the sender says.
@@ -155,7 +161,7 @@ impl<'a> Letter<'a> {
     /// Where messages are delivered at most once it is 1.
     #[must_use]
     pub fn deliveries(&self) -> u64 {
-        self.header.deliveries.max(1)
+        self.header.deliveries.max(1).into()
     }
 
     /// It is finished with: nobody receives it again. Never waits. Where messages are delivered at most once it is the same as to

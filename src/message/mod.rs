@@ -11,6 +11,7 @@
 
 mod capacity;
 mod draft;
+mod effects;
 mod envelope;
 mod error;
 #[cfg(not(loom))]
@@ -32,6 +33,7 @@ mod sender;
 
 pub use capacity::Capacity;
 pub use draft::Draft;
+pub use effects::{Effect, Effects, EffectsError};
 pub use envelope::Message;
 pub use error::{RecvError, SendError};
 #[cfg(not(loom))]

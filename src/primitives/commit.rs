@@ -31,7 +31,7 @@
 //!
 //! **References.** Shadow paging: Lorie, "Physical integrity in a large segmented database", ACM TODS 1977.
 
-use super::mutex::{Leaves, LockError, RawMutex};
+use super::mutex::{Leaves, LockError, MutexSeen, RawMutex};
 use super::undertaker::{Dead, Repair};
 use super::waiting::{Caller, ObjectId};
 use crate::sync::{AtomicU32, Deadline, Ordering};
@@ -101,6 +101,12 @@ impl RawCommit {
     /// Leaves all as it was. Never blocks.
     pub fn abandon(&self, _change: Change) {
         self.mutex.unlock(Leaves::Consistent);
+    }
+
+    /// What the mutex is, as of a moment ago; for people and tests.
+    #[must_use]
+    pub fn seen(&self) -> MutexSeen {
+        self.mutex.seen()
     }
 
     /// How often the value was changed, modulo 2³², as of a moment ago; for people and tests.

@@ -80,6 +80,9 @@ pub struct Mailbox<'a, L> {
 }
 
 impl<L> RawMailbox<L> {
+    /// Where its channel begins, in bytes.
+    pub const CHANNEL: usize = core::mem::offset_of!(Self, channel);
+
     /// A mailbox over this line, whose messages are delivered at least once, and by the mailbox as `delivery` says; to receive from
     /// it takes this right.
     #[must_use]

@@ -65,6 +65,7 @@ kinds! {
     21 UnboundedMailbox "unbounded mailbox" "A mailbox into which sending never waits.",
     22 RendezvousMailbox "rendezvous mailbox" "A mailbox that holds nothing: messages pass from hand to hand.",
     23 ProcessName "process name" "A name that a process can have.",
+    24 Effects "effects" "A value that messages change, each of them once.",
 }
 
 /// The most buffers that a queue has beyond its capacity: as many messages may be being written or read at once while it

@@ -18,7 +18,7 @@ use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
 use crate::primitives::registry::{self, Extent, NAME_MAX, Name, Registry, RegistryEntry};
 use crate::primitives::waiting::{ObjectId, awaited};
 use crate::primitives::{
-    Objects, Participants, RawBarrier, RawChannel, RawCondvar, RawEvent, RawMailbox, RawMutex, RawOnce,
+    Objects, Participants, RawBarrier, RawChannel, RawCommit, RawCondvar, RawEvent, RawMailbox, RawMutex, RawOnce,
     RawOwnedSemaphore, RawPool, RawQueue, RawRendezvous, RawRight, RawRing, RawRwLock, RawSemaphore, RawUnbounded,
     Repair,
 };
@@ -225,6 +225,7 @@ impl Memory {
             Kind::UnboundedMailbox => self.repair_as::<RawMailbox<RawUnbounded>>(kind, extent, visit),
             Kind::RendezvousMailbox => self.repair_as::<RawMailbox<RawRendezvous>>(kind, extent, visit),
             Kind::ProcessName => self.repair_as::<RawRight>(kind, extent, visit),
+            Kind::Effects => self.repair_as::<RawCommit>(kind, extent, visit),
             Kind::Segment => None,
         };
         // An extent that contradicts itself is damaged memory: its handles say so.

@@ -20,6 +20,7 @@ pub(crate) mod channel;
 mod condvar;
 pub(crate) mod core;
 #[cfg_attr(loom, expect(dead_code, reason = "some errors are of files only"))]
+pub(crate) mod effects;
 mod error;
 mod event;
 mod handle;

@@ -25,7 +25,7 @@
 use super::super::kind::Kind;
 use super::super::memory::Memory;
 use crate::primitives::registry::Extent;
-use crate::primitives::{RawEnds, RawPool, RawRight};
+use crate::primitives::{RawEnds, RawMailbox, RawPool, RawQueue, RawRendezvous, RawUnbounded};
 
 /// Something that an object counts.
 ///
@@ -91,7 +91,6 @@ pub(super) fn of(memory: &Memory, extent: Extent) -> Vec<Counter> {
 
 fn counted(memory: &Memory, extent: Extent, kind: Kind) -> Option<Vec<Counter>> {
     const ENDS: usize = size_of::<RawEnds>();
-    const RIGHT: usize = size_of::<RawRight>();
     let short = |at| memory.word_in_passing(extent, at);
     Some(match kind {
         Kind::Ring | Kind::Stream => {
@@ -101,21 +100,22 @@ fn counted(memory: &Memory, extent: Extent, kind: Kind) -> Option<Vec<Counter>> 
         }
         Kind::Queue | Kind::WorkQueue => queue(memory, extent, 0)?,
         Kind::Channel => queue(memory, extent, ENDS)?,
-        Kind::Mailbox => queue(memory, extent, RIGHT + ENDS)?,
+        Kind::Mailbox => queue(memory, extent, RawMailbox::<RawQueue>::CHANNEL + ENDS)?,
         Kind::Unbounded => unbounded(memory, extent, 0)?,
         Kind::UnboundedChannel => unbounded(memory, extent, ENDS)?,
-        Kind::UnboundedMailbox => unbounded(memory, extent, RIGHT + ENDS)?,
+        Kind::UnboundedMailbox => unbounded(memory, extent, RawMailbox::<RawUnbounded>::CHANNEL + ENDS)?,
         Kind::Rendezvous => rendezvous(memory, extent, 0)?,
         Kind::RendezvousChannel => rendezvous(memory, extent, ENDS)?,
-        Kind::RendezvousMailbox => rendezvous(memory, extent, RIGHT + ENDS)?,
+        Kind::RendezvousMailbox => rendezvous(memory, extent, RawMailbox::<RawRendezvous>::CHANNEL + ENDS)?,
         Kind::Pool => {
             let (_, buffers) = memory.look::<RawPool>(kind, extent)?;
-            let taken = buffers.iter().map(|buffer| (buffer.peek() >> 19).div_ceil(2));
+            let taken = buffers.iter().map(|buffer| (buffer.peek() >> 20).div_ceil(2));
             vec![Counter::new("taken", taken.fold(0, u64::wrapping_add))]
         }
         Kind::Condvar => vec![Counter::round("notifications", (short(0)? & ((1 << 31) - 1)).into(), 1 << 31)],
         Kind::Barrier => vec![Counter::round("rounds", u64::from(short(0)? >> 14) & ((1 << 14) - 1), 1 << 14)],
         Kind::RwLock => vec![Counter::round("writes", (short(4)? >> 5).into(), 1 << 27)],
+        Kind::Effects => vec![Counter::round("changes", short(4)?.into(), 1 << 32)],
         Kind::Mutex
         | Kind::Semaphore
         | Kind::Segment

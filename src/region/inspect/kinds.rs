@@ -21,8 +21,8 @@ use crate::primitives::role::{Departure, Presence};
 use crate::primitives::rwlock::RwLock;
 use crate::primitives::unbounded::Unbounded;
 use crate::primitives::{
-    RawBarrier, RawChannel, RawCondvar, RawEnds, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue,
-    RawRendezvous, RawRight, RawRing, RawRole, RawRwLock, RawSemaphore, RawUnbounded, ThreadSlot,
+    RawBarrier, RawChannel, RawCommit, RawCondvar, RawEnds, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool,
+    RawQueue, RawRendezvous, RawRight, RawRing, RawRole, RawRwLock, RawSemaphore, RawUnbounded, ThreadSlot,
 };
 use crate::sync::AtomicU32;
 use std::collections::HashSet;
@@ -127,8 +127,16 @@ pub(super) fn says(memory: &Memory, extent: Extent) -> Option<Says> {
         }
         Kind::Mailbox | Kind::UnboundedMailbox | Kind::RendezvousMailbox => mailbox::says(memory, kind, extent)?,
         Kind::ProcessName => mailbox::name(memory, memory.look::<RawRight>(kind, extent)?.0),
+        Kind::Effects => commit(memory.look::<RawCommit>(kind, extent)?.0),
         Kind::Segment => Says::state("plain bytes, for which nobody waits"),
     })
+}
+
+/// A value in two copies; of who holds its mutex nobody is told when it dies.
+fn commit(control: &RawCommit) -> Says {
+    let changes = control.changes();
+    let Says { state, held, .. } = mutex(control.seen());
+    Says { held, ..Says::state(format!("changed {changes} times; {state}")) }
 }
 
 /// A mutex, or the lock of the registry.
