@@ -14,6 +14,7 @@ mod support {
 
 mod damage;
 mod delivery;
+mod effects;
 mod killed;
 mod kinds;
 mod letters;
