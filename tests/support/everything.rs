@@ -34,7 +34,7 @@ const SHORT: Duration = Duration::from_micros(500);
 const SPARE: usize = 64;
 
 /// The kinds of object, which are also their names.
-pub(crate) const KINDS: [Kind; 23] = [
+pub(crate) const KINDS: [Kind; 24] = [
     Kind::Mutex,
     Kind::Semaphore,
     Kind::Ring,
@@ -58,6 +58,7 @@ pub(crate) const KINDS: [Kind; 23] = [
     Kind::UnboundedMailbox,
     Kind::RendezvousMailbox,
     Kind::ProcessName,
+    Kind::Effects,
 ];
 
 /// One of each.
@@ -141,6 +142,7 @@ impl Everything {
             Kind::Rendezvous => self.use_rendezvous(dice, message),
             kind if channels::KINDS.contains(&kind) => self.channels.turn(kind, dice, message),
             Kind::ProcessName => self.mailboxes.take_name(dice),
+            Kind::Effects => self.mailboxes.take_effect(dice),
             kind if mailboxes::KINDS.contains(&kind) => self.mailboxes.turn(kind, dice, message),
             other => panic!("a kind that is not used: {other}"),
         }

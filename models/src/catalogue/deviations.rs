@@ -31,6 +31,7 @@ const BOUNDED: &[(&str, Option<u32>, Option<u32>)] = &[
     ("channel/rendezvous_sender_dies_receiver_is_told", None, Some(4)),
     ("channel/two_who_receive_are_both_told_of_the_end", Some(8), Some(6)),
     ("channel/unbounded_sender_dies_receiver_drains", None, Some(6)),
+    ("commit/a_message_takes_effect_once", None, Some(5)),
     ("condvar/a_vain_notification_loses_nobody", Some(12), None),
     ("condvar/notifier_dies_what_it_added_is_found", Some(14), Some(6)),
     ("condvar/notifier_of_all_dies_all_are_woken", Some(11), Some(8)),

@@ -2,7 +2,9 @@
 
 use super::{CAPACITY, Dice, PATIENCE, QUOTA, SHORT, SPARE, linger, name};
 use selvedge::Region;
-use selvedge::message::{Capacity, ClaimError, GiveError, MailError, Message, Port, PortOptions};
+use selvedge::message::{
+    Capacity, ClaimError, Delivery, Effects, GiveError, Letter, MailError, Message, Port, PortOptions,
+};
 use selvedge::region::{Kind, ObjectError, ObjectErrorKind};
 
 /// One of each kind.
@@ -10,6 +12,9 @@ use selvedge::region::{Kind, ObjectError, ObjectErrorKind};
 pub(super) struct Mailboxes {
     region: Region,
     ports: Vec<Port>,
+    /// What is received until it has taken effect.
+    deposits: Port,
+    sums: Effects<[u64; 12]>,
 }
 
 pub(super) const KINDS: [Kind; 3] = [Kind::Mailbox, Kind::UnboundedMailbox, Kind::RendezvousMailbox];
@@ -21,6 +26,8 @@ fn capacity(kind: Kind) -> Capacity {
         _ => Capacity::Zero,
     }
 }
+
+const CLIENT: &str = "all of them";
 
 /// A message in several pieces of memory, whose every word is its number.
 fn words(number: u64) -> [u64; 12] {
@@ -36,7 +43,12 @@ impl Mailboxes {
     /// Made by whoever comes first.
     pub(super) fn of(region: &Region) -> Result<Self, ObjectError> {
         let port = |kind| region.port(&name(kind), &PortOptions::new(capacity(kind)).body(96));
-        Ok(Self { region: region.clone(), ports: KINDS.into_iter().map(port).collect::<Result<_, _>>()? })
+        let deposits = PortOptions::new(Capacity::Bounded(CAPACITY)).delivery(Delivery::AtLeastOnce);
+        let sums = region.effects(&name(Kind::Effects), 1, words(0))?;
+        sums.client(CLIENT).expect("there is a place for one");
+        let deposits = region.port("deposits", &deposits)?;
+        let ports = KINDS.into_iter().map(port).collect::<Result<_, _>>()?;
+        Ok(Self { region: region.clone(), ports, deposits, sums })
     }
 
     fn port(&self, kind: Kind) -> &Port {
@@ -48,7 +60,7 @@ impl Mailboxes {
     pub(super) fn turn(&self, kind: Kind, dice: &mut Dice, message: u64) {
         let port = self.port(kind);
         if dice.once_in(2) {
-            match port.send_timeout(&Message::of(&words(message)), SHORT) {
+            match port.send_timeout(&Message::of(&words(message)).kind(u32::from(message % 2 == 0)), SHORT) {
                 Ok(()) | Err(MailError::TimedOut | MailError::OutOfMemory(_)) => {}
                 Err(error) => panic!("{error}"),
             }
@@ -60,10 +72,14 @@ impl Mailboxes {
             Err(ClaimError::TimedOut | ClaimError::AlreadyMine) => return,
             Err(error) => panic!("{error}"),
         };
-        match mailbox.recv_timeout(SHORT) {
+        let wanted = (dice.once_in(2) && kind != Kind::RendezvousMailbox).then(|| u32::from(dice.once_in(2)));
+        match wanted.map_or_else(|| mailbox.recv_timeout(SHORT), |kind| mailbox.recv_kind_timeout(kind, SHORT)) {
             Ok(letter) => {
                 linger(dice);
                 number(letter.read().expect("a message"));
+                if dice.once_in(4) {
+                    letter.put_back();
+                }
             }
             Err(MailError::TimedOut) => {}
             Err(error) => panic!("{error}"),
@@ -77,6 +93,35 @@ impl Mailboxes {
         }
     }
 
+    /// Sends what is to take effect, or lets what is there.
+    pub(super) fn take_effect(&self, dice: &mut Dice) {
+        if dice.once_in(2) {
+            let number = self.sums.client(CLIENT).expect("it is known") + 1;
+            match self.deposits.send_timeout(&Message::of(&number).client(CLIENT, number), SHORT) {
+                Ok(()) | Err(MailError::TimedOut) => return,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let mailbox = match self.deposits.claim_timeout(SHORT) {
+            Ok(mailbox) => mailbox,
+            Err(ClaimError::TimedOut | ClaimError::AlreadyMine) => return,
+            Err(error) => panic!("{error}"),
+        };
+        let Ok(letter) = mailbox.try_recv() else { return };
+        linger(dice);
+        self.deposit(letter);
+    }
+
+    /// The value is how many numbers there were, each of which counts once.
+    fn deposit(&self, letter: Letter<'_>) {
+        let applied = self.sums.apply(letter, |sums, letter| {
+            let before = number(*sums);
+            assert_eq!(letter.read::<u64>(), Ok(before + 1), "one was lost, or came twice");
+            *sums = words(before + 1);
+        });
+        applied.expect("it is of a client that is known");
+    }
+
     /// Takes the name that all want for a moment.
     pub(super) fn take_name(&self, dice: &mut Dice) {
         match self.region.take_name("worker") {
@@ -88,6 +133,13 @@ impl Mailboxes {
     /// What is there is whole; nobody has the right but us; all buffers are home; and as much fits as ever.
     pub(super) fn are_as_new(&self, threads: usize) {
         let _name = self.region.take_name("worker").expect("nobody has it who lives");
+        let mailbox = self.deposits.claim_timeout(PATIENCE).expect("nobody has it who lives");
+        while let Ok(letter) = mailbox.try_recv() {
+            self.deposit(letter);
+        }
+        assert_eq!((mailbox.len(), mailbox.in_use()), (0, 0), "all buffers are home");
+        let greatest = self.sums.client(CLIENT).expect("it is known");
+        assert_eq!(self.sums.read().map(number), Ok(greatest), "each has taken effect once");
         for kind in KINDS {
             let port = self.port(kind);
             let mailbox = port.claim_timeout(PATIENCE).expect("nobody has it who lives");
