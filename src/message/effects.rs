@@ -12,7 +12,7 @@ use crate::sync::Deadline;
 use core::fmt;
 use core::marker::PhantomData;
 use core::time::Duration;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, IntoBytes};
 
 /// A value in a region that messages change, each of them **once**, however often it is sent and received.
 ///
@@ -139,20 +139,44 @@ impl fmt::Display for EffectsError {
 
 impl std::error::Error for EffectsError {}
 
-/// A client and what of its messages has taken effect; all zero: there is none.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
+/// A client and what of its messages has taken effect, in two chunks: the name; the greatest number, and which of those below it have.
+#[derive(Clone, Copy, Debug)]
 struct Entry {
-    name: [u8; NAME_MAX],
+    name: Chunk,
     greatest: u64,
     /// Bit n: the number n less than the greatest has.
     seen: u64,
-    reserved: [u64; 6],
 }
 
-const ENTRY: usize = size_of::<Entry>() / CHUNK;
+const ENTRY: usize = 2;
 
 impl Entry {
+    /// A client of which nothing has taken effect.
+    fn of(name: &[u8]) -> Self {
+        let mut chunk = [0; CHUNK / 8];
+        chunk.as_mut_bytes().iter_mut().zip(name).for_each(|(place, byte)| *place = *byte);
+        Self { name: chunk, greatest: 0, seen: 0 }
+    }
+
+    fn from_chunks(chunks: &[Chunk]) -> Option<Self> {
+        match chunks {
+            [name, [greatest, seen, ..]] => Some(Self { name: *name, greatest: *greatest, seen: *seen }),
+            _ => None,
+        }
+    }
+
+    fn to_chunks(self) -> [Chunk; ENTRY] {
+        let Self { name, greatest, seen } = self;
+        [name, [greatest, seen, 0, 0, 0, 0, 0, 0]]
+    }
+
+    /// The name without its padding; empty, if there is no client.
+    fn name(&self) -> &[u8] {
+        let bytes = self.name.as_bytes();
+        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        bytes.get(..end).unwrap_or_default()
+    }
+
     /// Notes a number; whether it is new.
     fn note(&mut self, number: u64) -> Result<bool, EffectsError> {
         if number > self.greatest {
@@ -169,6 +193,9 @@ impl Entry {
     }
 }
 
+/// The longest name is as long as a chunk.
+const _: () = assert!(NAME_MAX == CHUNK, "a name is a chunk");
+
 /// By what a message names its client; never 0.
 pub(super) fn hash_of(client: &[u8]) -> u32 {
     // FNV-1a, folded.
@@ -176,11 +203,6 @@ pub(super) fn hash_of(client: &[u8]) -> u32 {
         .iter()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     u32::try_from((long >> 32) ^ (long & u64::from(u32::MAX))).unwrap_or(0).max(1)
-}
-
-fn used(name: &[u8; NAME_MAX]) -> &[u8] {
-    let end = name.iter().position(|byte| *byte == 0).unwrap_or(NAME_MAX);
-    name.get(..end).unwrap_or_default()
 }
 
 /// Chunks of the value, in front of those of the clients.
@@ -206,12 +228,12 @@ impl<'c> Image<'c> {
 
     fn entries(&self) -> impl Iterator<Item = Entry> {
         let whole = self.clients.chunks_exact(ENTRY);
-        whole.filter_map(|chunks| Entry::read_from_bytes(chunks.as_bytes()).ok())
+        whole.filter_map(Entry::from_chunks)
     }
 
-    fn set(&mut self, index: usize, entry: &Entry) {
+    fn set(&mut self, index: usize, entry: Entry) {
         if let Some(place) = self.clients.get_mut(index * ENTRY..(index + 1) * ENTRY) {
-            place.as_mut_bytes().copy_from_slice(entry.as_bytes());
+            place.copy_from_slice(&entry.to_chunks());
         }
     }
 }
@@ -246,7 +268,7 @@ impl<S: Shared> Effects<S> {
         let mut image = Image::of::<S>(&mut chunks);
         let mut free = None;
         for (index, entry) in image.entries().enumerate() {
-            let other = used(&entry.name);
+            let other = entry.name();
             if other == bytes {
                 return Ok(entry.greatest);
             }
@@ -257,9 +279,7 @@ impl<S: Shared> Effects<S> {
             }
         }
         let index = free.ok_or_else(|| EffectsError::TooManyClients(self.record.name().clone()))?;
-        let mut entry = Entry { name: [0; NAME_MAX], greatest: 0, seen: 0, reserved: [0; 6] };
-        entry.name.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
-        image.set(index, &entry);
+        image.set(index, Entry::of(bytes));
         changing.commit(&chunks);
         Ok(0)
     }
@@ -302,7 +322,7 @@ impl<S: Shared> Effects<S> {
         let mut chunks = changing.read();
         let mut image = Image::of::<S>(&mut chunks);
         let mut known = image.entries().enumerate();
-        let found = known.find(|(_, entry)| !used(&entry.name).is_empty() && hash_of(used(&entry.name)) == hash);
+        let found = known.find(|(_, entry)| !entry.name().is_empty() && hash_of(entry.name()) == hash);
         drop(known);
         let Some((index, mut entry)) = found else {
             return Err(EffectsError::UnknownClient(self.record.name().clone()));
@@ -316,7 +336,7 @@ impl<S: Shared> Effects<S> {
         let mut value = self.value_of(&mut image).ok_or_else(corrupt)?;
         let returned = change(&mut value, &letter);
         image.value::<S>().ok_or_else(corrupt)?.copy_from_slice(value.as_bytes());
-        image.set(index, &entry);
+        image.set(index, entry);
         changing.commit(&chunks);
         letter.ack();
         Ok(Effect::Now(returned))
