@@ -12,7 +12,7 @@ use crate::sync::Deadline;
 use core::fmt;
 use core::marker::PhantomData;
 use core::time::Duration;
-use zerocopy::{FromBytes, IntoBytes};
+use zerocopy::IntoBytes;
 
 /// A value in a region that messages change, each of them **once**, however often it is sent and received.
 ///
