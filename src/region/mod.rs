@@ -19,8 +19,8 @@ pub(crate) mod candidate;
 pub(crate) mod channel;
 mod condvar;
 pub(crate) mod core;
-#[cfg_attr(loom, expect(dead_code, reason = "some errors are of files only"))]
 pub(crate) mod effects;
+#[cfg_attr(loom, expect(dead_code, reason = "some errors are of files only"))]
 mod error;
 mod event;
 mod handle;
