@@ -134,6 +134,21 @@ fn replies_come_though_a_client_and_the_server_are_killed() {
     assert!(told.ends_with(" replies have overtaken others\n"), "{told}");
 }
 
+/// How many come again depends on how far the clerk was when the teller was killed.
+#[test]
+fn each_deposit_counts_once_though_clerks_and_a_teller_are_killed() {
+    let told = run("deposits");
+    let lines: Vec<&str> = told.lines().collect();
+    let [one, two, teller, before, all] = lines[..] else { panic!("other lines: {told}") };
+    assert_eq!(one, "a clerk has a deposit in his hands, and is killed");
+    assert_eq!(two, "a clerk has computed the new balance, and is killed");
+    assert_eq!(teller, "mabel has sent 7 of 20, and is killed");
+    let count =
+        before.strip_prefix("the last clerk was given ").and_then(|rest| rest.split(' ').next()?.parse::<u32>().ok());
+    assert!(count.is_some_and(|count| (1..=9).contains(&count)), "{before}");
+    assert_eq!(all, "40 deposits, and 21210 in the bank");
+}
+
 #[test]
 fn a_chat_goes_on_when_one_is_killed_and_another_takes_his_name() {
     let told = [
