@@ -12,8 +12,9 @@ use selvedge::primitives::participants::{Membership, ProcessEntry, ProcessState,
 use selvedge::primitives::registry::{self, Extent, RegistryEntry, Shape};
 use selvedge::primitives::waiting::Waiting;
 use selvedge::primitives::{
-    ObjectId, RawBarrier, RawChannel, RawCondvar, RawEnds, RawEvent, RawMailbox, RawMutex, RawOnce, RawOwnedSemaphore,
-    RawPool, RawQueue, RawRendezvous, RawRight, RawRing, RawRole, RawRwLock, RawSemaphore, RawUnbounded, participants,
+    ObjectId, RawBarrier, RawChannel, RawCommit, RawCondvar, RawEnds, RawEvent, RawMailbox, RawMutex, RawOnce,
+    RawOwnedSemaphore, RawPool, RawQueue, RawRendezvous, RawRight, RawRing, RawRole, RawRwLock, RawSemaphore,
+    RawUnbounded, participants,
 };
 use selvedge::region::{LockError, ObjectErrorKind, Region, RegionOptions, Shared};
 use selvedge::sync::{LIFE_DIED, LIFE_ID_MASK, LIFE_WAITERS, LifeWord};
@@ -62,6 +63,7 @@ fn control_blocks() {
             RawChannel<RawUnbounded> {}
             RawChannel<RawRendezvous> {}
             RawRight {}
+            RawCommit {}
             RawMailbox<RawQueue> {}
             RawMailbox<RawUnbounded> {}
             RawMailbox<RawRendezvous> {}

@@ -21,8 +21,8 @@ use super::limits::{Layout, Limits};
 use crate::primitives::participants::{Membership, ProcessEntry, ThreadEntry};
 use crate::primitives::registry::RegistryEntry;
 use crate::primitives::{
-    RawBarrier, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue, RawRendezvous, RawRight,
-    RawRing, RawRwLock, RawSemaphore, RawUnbounded,
+    RawBarrier, RawCommit, RawCondvar, RawEvent, RawMutex, RawOnce, RawOwnedSemaphore, RawPool, RawQueue,
+    RawRendezvous, RawRight, RawRing, RawRwLock, RawSemaphore, RawUnbounded,
 };
 use core::mem::offset_of;
 
@@ -122,6 +122,7 @@ pub(crate) fn layout_of(limits: &Limits) -> Result<Layout, RegionErrorKind> {
         size_of::<RawUnbounded>(),
         size_of::<RawRendezvous>(),
         size_of::<RawRight>(),
+        size_of::<RawCommit>(),
         // Who does not know a kind cannot repair what the dead leave of it.
         Kind::ALL.len(),
     ];
