@@ -70,6 +70,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(0), faulty: Some(0) },
     },
     Model {
+        name: "mailbox/heir_finds_what_was_not_finished",
+        properties: "P5 P7 F1 G4",
+        client: "1 process × (receive, put back, leave), killed anywhere, 1 × (claim, try_receive), 1 message there, at least once",
+        build: heir,
+        faults: Faults { victims: &[0], ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
         name: "mailbox/what_is_put_back_is_told",
         properties: "P6 P7 G2",
         client: "1 process × put back what it has, 1 × receive of that type",
@@ -241,6 +249,28 @@ fn not_finished(world: &mut World) {
         let taken = taken.expect("nobody has finished it");
         verify_eq!(scene.object.finish(taken.buffer), message(1, 0));
         verify_eq!(channel.pool().in_use(), 0, "a buffer was lost");
+    });
+}
+
+/// Whoever has the right next finds the message, wherever the one before died.
+fn heir(world: &mut World) {
+    let scene = Scene::in_world(world, 2, Place::owned(1, Delivery::AtLeastOnce));
+    assert!(scene.object.right().try_claim(scene.process(0)).is_ok(), "nobody had it");
+    let filled = scene.object.of_type(&scene, 1, 0, 2);
+    scene.object.post(&scene, filled);
+    let holds = Arc::clone(&scene);
+    world.thread("holds", move || {
+        let mailbox = holds.object.mailbox();
+        let taken = mailbox.channel().try_receive(holds.table(), holds.slot(0)).expect("it is there");
+        mailbox.channel().put_back(taken.buffer);
+        mailbox.leave(holds.process(0));
+    });
+    world.thread("inherits", move || {
+        let claimed = scene.object.right().claim(&scene.caller(1), OBJECT, scene.process(1), None);
+        verify!(claimed.is_ok(), "it is not closed");
+        let channel = scene.object.mailbox().channel();
+        let taken = channel.try_receive(scene.table(), scene.slot(1)).expect("nobody has finished it");
+        verify_eq!(scene.object.finish(taken.buffer), message(1, 0));
     });
 }
 

@@ -107,9 +107,22 @@ impl Place<RawQueue> {
 
     /// Shared by any number of receivers, with such a delivery.
     pub(super) fn shared(capacity: usize, delivery: Delivery) -> Self {
+        Self::delivering(capacity, RawRight::shared(Succession::Inherit), delivery)
+    }
+
+    /// Of one receiver, who is inherited, with such a delivery.
+    pub(super) fn owned(capacity: usize, delivery: Delivery) -> Self {
+        Self::delivering(capacity, RawRight::new(Succession::Inherit), delivery)
+    }
+
+    fn delivering(capacity: usize, right: RawRight, delivery: Delivery) -> Self {
         let Self { words, content, .. } = Self::bounded(capacity, RawRight::shared(Succession::Inherit));
         let line = RawQueue::new(u32::try_from(capacity).expect("small"), Delivery::AtLeastOnce);
-        Self { control: RawMailbox::new(line, RawRight::shared(Succession::Inherit), delivery), words, content }
+        Self { control: RawMailbox::new(line, right, delivery), words, content }
+    }
+
+    pub(super) fn right(&self) -> &RawRight {
+        self.control.right()
     }
 }
 
