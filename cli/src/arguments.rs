@@ -1,6 +1,7 @@
 //! The command line.
 
-use crate::post::Piece;
+use crate::failure::Failure;
+use crate::post::{MOST, Terms};
 use clap::{Args, Parser, Subcommand};
 use selvedge::message::Capacity;
 use selvedge::primitives::{RawQueue, RawRing};
@@ -41,7 +42,7 @@ The receiver may come before or after. What was sent stays in the region until s
 command has ended. If the receiver dies or is interrupted, this waits for another one, which goes on from there.
 If this command dies, is interrupted or fails, the receiver is told; it has got whole lines (without --raw), and the
 next sender goes on. Senders of one name take turns.
-With --capacity senders send at once, each line (of up to 4088 bytes; with --raw, as many bytes at once) goes to one of the
+With --capacity senders send at once, each line (of up to 4096 bytes; with --raw, as many bytes at once) goes to one of the
 receivers, and if all receivers have gone this waits for another one before it sends more.")]
     Send(Send),
     /// Receive what is sent to NAME, and print it.
@@ -51,7 +52,8 @@ so and waits for another one. Receivers of one name take turns.
 What was printed is out of the region; what was not is there for the next receiver. If this command is killed, the
 next receiver prints the last piece again (256 KiB at most) if it was printed but not yet taken out: at least once.
 With --capacity receivers receive at once, and each line goes to one of them: at most once, for what this command had received
-when it was killed is gone with it. It ends when no sender is left, all of them were done and everything was received.")]
+when it was killed is gone with it; or with --ack at least once. It ends when no sender is left, all of them were done and
+everything was received; with --type, all that is of that type.")]
     Recv(Recv),
     /// List the regions: name, bytes, state.
     Ls,
@@ -167,6 +169,9 @@ pub(crate) struct Send {
     pub(crate) buffer: Buffer,
     #[command(flatten)]
     pub(crate) line: Line,
+    /// What type the lines are of, a number: a receiver can ask for those of one type. With `--capacity`, or to a region made so.
+    #[arg(long = "type", value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) kind: u32,
     /// Return once everything was received, not already when it was sent.
     #[arg(long)]
     pub(crate) wait: bool,
@@ -187,7 +192,11 @@ pub(crate) struct Recv {
     pub(crate) buffer: Buffer,
     #[command(flatten)]
     pub(crate) line: Line,
-    /// Go on with the next sender when one is done; with a channel, when none is left.
+    /// Receive lines of this type only, and leave all others in the region, in their order, for who asks for them or for any. With
+    /// `--capacity`, not 0, or from a region made so.
+    #[arg(long = "type", value_name = "NUMBER")]
+    pub(crate) kind: Option<u32>,
+    /// Go on with the next sender when one is done; with `--capacity`, when none is left.
     #[arg(long)]
     pub(crate) follow: bool,
     /// End, with exit code 4, when a sender dies, instead of waiting for its successor.
@@ -205,11 +214,15 @@ pub(crate) struct Buffer {
 
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Line {
-    /// Use a channel of this capacity in lines instead of a stream: any number of senders and receivers at once. 0: a line
+    /// Use a mailbox of this capacity in lines instead of a stream: any number of senders and receivers at once. 0: a line
     /// passes from hand to hand. `unbounded`: sending never waits while a receiver is there or may come, and fails when all memory
     /// is in use. Counts if this command makes the region: others of its name do as it does.
     #[arg(long, value_name = "LINES", value_parser = capacity)]
     capacity: Option<Lines>,
+    /// A line is finished with once it was printed: if its receiver dies before, it is there again, before all others, and may be
+    /// printed twice. With a capacity that is not 0. Counts if this command makes the region.
+    #[arg(long, requires = "capacity")]
+    ack: bool,
 }
 
 /// A capacity in lines, as it is written.
@@ -220,16 +233,19 @@ enum Lines {
 }
 
 impl Line {
-    /// The channel that is asked for, if one is: with so much memory, if it is unbounded.
-    pub(crate) fn capacity(&self, buffer: Buffer) -> Option<Capacity> {
-        Some(match self.capacity? {
-            Lines::AtMost(0) => Capacity::Zero,
-            Lines::AtMost(lines) => Capacity::Bounded(lines),
-            Lines::Unbounded => {
-                let quota = usize::try_from(buffer.bytes).unwrap_or(usize::MAX) / size_of::<Piece>();
+    /// The mailbox that is asked for, if one is: with so much memory, if it is unbounded.
+    pub(crate) fn terms(&self, buffer: Buffer) -> Result<Option<Terms>, Failure> {
+        let capacity = match self.capacity {
+            None => return Ok(None),
+            Some(Lines::AtMost(0)) if self.ack => return Err(Failure::NothingToLease),
+            Some(Lines::AtMost(0)) => Capacity::Zero,
+            Some(Lines::AtMost(lines)) => Capacity::Bounded(lines),
+            Some(Lines::Unbounded) => {
+                let quota = usize::try_from(buffer.bytes).unwrap_or(usize::MAX) / MOST;
                 Capacity::Unbounded { quota: quota.max(1) }
             }
-        })
+        };
+        Ok(Some(Terms { capacity, is_leased: self.ack }))
     }
 }
 

@@ -80,8 +80,8 @@ pub(crate) enum Failure {
         region: String,
         error: io::Error,
     },
-    /// What a channel or its door says.
-    Channel {
+    /// What a mailbox or its door says.
+    Mailbox {
         region: String,
         error: String,
     },
@@ -89,11 +89,17 @@ pub(crate) enum Failure {
         begins_at: u64,
         most: usize,
     },
-    /// A line that is longer than what a channel carries at once.
-    LineTooLongForChannel {
+    /// A line that is longer than what a mailbox carries at once.
+    LineTooLongForMailbox {
         begins_at: u64,
         most: usize,
     },
+    /// Lines are to have types, or to be acknowledged, and there is no mailbox.
+    NoMailbox {
+        region: String,
+    },
+    /// Lines are to be acknowledged, or to be kept for others, where none lies anywhere.
+    NothingToLease,
     File {
         path: PathBuf,
         error: io::Error,
@@ -126,7 +132,7 @@ impl fmt::Display for Failure {
             Self::Removed { region } => {
                 write!(f, "region `{region}`: was removed, and nobody is at the other end")
             }
-            Self::Channel { region, error } => write!(f, "region `{region}`: {error}"),
+            Self::Mailbox { region, error } => write!(f, "region `{region}`: {error}"),
             Self::Gone { region } => write!(f, "region `{region}`: was removed"),
             Self::Stream { region, error } => write!(f, "region `{region}`: {error}"),
             Self::LineTooLong { begins_at, most } => write!(
@@ -134,11 +140,16 @@ impl fmt::Display for Failure {
                 "the line that begins at byte {begins_at} does not fit the buffer of {most} bytes; \
                  send it with --raw, or make the region with a larger --buffer"
             ),
-            Self::LineTooLongForChannel { begins_at, most } => write!(
+            Self::LineTooLongForMailbox { begins_at, most } => write!(
                 f,
-                "the line that begins at byte {begins_at} is longer than the {most} bytes that a channel carries at once; \
+                "the line that begins at byte {begins_at} is longer than the {most} bytes that a mailbox carries at once; \
                  send it with --raw, or without --capacity"
             ),
+            Self::NoMailbox { region } => write!(
+                f,
+                "region `{region}`: --type is for mailboxes, and this is a stream; make the region with --capacity"
+            ),
+            Self::NothingToLease => f.write_str("--ack is for lines that lie in the region; with --capacity 0 none does"),
             Self::File { path, error } => write!(f, "{}: {error}", path.display()),
             Self::Input(error) => write!(f, "standard input: {error}"),
             Self::Output(error) => write!(f, "standard output: {error}"),

@@ -1,12 +1,13 @@
-//! `send` and `recv` over a channel instead of a stream: any number of both at once.
+//! `send` and `recv` over a mailbox instead of a stream: any number of both at once.
 //!
-//! **What is in the region.** The channel, whose messages are [pieces](Piece): a line each, or with `--raw` some bytes. And the
-//! *door*, a mutex with three counts: senders that came; senders that were done when they left; of those who were not, how many
-//! deaths receivers have been told of. Who comes and who leaves does so with the door locked.
+//! **What is in the region.** The mailbox, whose messages are *pieces*: a line each, or with `--raw` some bytes. The *door*, a mutex
+//! with three counts: senders that came; senders that were done when they left; of those who were not, how many deaths receivers
+//! have been told of. And an event, *silence*: no sender is there. Who comes and who leaves does so with the door locked.
 //!
-//! **Why.** A channel says that nobody is left to send, and not whether they were done. The counts say so: who finds no
-//! sender, the door locked, knows that all who came are gone. And the name of the region goes with the last to leave: who has
-//! come in and finds, the door locked, the region under its name, is seen by whoever would remove that.
+//! **Why.** A mailbox outlives who sends to it: that nobody is left to send is seen at the door, and whether they were done. Who finds
+//! no sender, the door locked, knows that all who came are gone. The event is there so that receivers are told at once; of a death
+//! they learn when they look. And the name of the region goes with the last to leave: who has come in and finds, the door locked,
+//! the region under its name, is seen by whoever would remove that.
 
 mod receive;
 mod send;
@@ -17,48 +18,25 @@ pub(crate) use send::send;
 use crate::failure::{Failure, Stop};
 use crate::interrupt::Interrupt;
 use selvedge::Region;
-use selvedge::message::Capacity;
-use selvedge::region::{Kind, LockError, Mutex, MutexGuard, ObjectError, RegionErrorKind, RegionOptions, Shared, Tag};
+use selvedge::message::{Capacity, Delivery, Port, PortOptions, Receivers, Succession};
+use selvedge::region::{
+    Event, Kind, LockError, Mutex, MutexGuard, ObjectError, ObjectErrorKind, RegionErrorKind, RegionOptions, Shared,
+    Tag,
+};
 use std::fmt;
 use std::time::Duration;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// The channel's name in the region, which is that of the stream where there is one.
-const CHANNEL: &str = "cli";
+/// The mailbox's name in the region, which is that of the stream where there is one.
+const MAILBOX: &str = "cli";
 const DOOR: &str = "cli door";
+const SILENCE: &str = "cli silence";
 
 /// How long somebody waits before looking again whether another has come.
 const COME: Duration = Duration::from_millis(10);
 
-/// The most bytes that a piece can have. With their number it takes 4 KiB.
-const MOST: usize = 4088;
-
-/// What is sent at once.
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub(crate) struct Piece {
-    length: u64,
-    bytes: [u8; MOST],
-}
-
-impl Shared for Piece {
-    const TAG: Tag = Tag::new("selvedge-cli.piece/1");
-}
-
-impl Piece {
-    /// A piece with as many of these bytes as fit.
-    fn new(from: &[u8]) -> Self {
-        let mut bytes = [0; MOST];
-        bytes.iter_mut().zip(from).for_each(|(place, byte)| *place = *byte);
-        Self { length: from.len().min(MOST) as u64, bytes }
-    }
-
-    /// What is in it; of one that says that it is longer than it can be, all.
-    fn bytes(&self) -> &[u8] {
-        let length = usize::try_from(self.length).unwrap_or(MOST).min(MOST);
-        self.bytes.get(..length).unwrap_or_default()
-    }
-}
+/// The most bytes that a piece can have.
+pub(crate) const MOST: usize = 4096;
 
 /// Who came and went.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -81,65 +59,89 @@ impl Door {
     }
 }
 
-/// The channel of a region, if it is to be used: the one that there is, or else the one that is asked for.
-pub(crate) fn capacity_of(name: &str, wanted: Option<Capacity>) -> Option<Capacity> {
-    // What is wrong with the region is found by whoever attaches.
-    let inspection = RegionOptions::new().inspect(name).ok();
-    let found = inspection.as_ref().and_then(|inspection| inspection.object(CHANNEL));
-    let held = found.and_then(|object| usize::try_from(object.capacity?).ok());
-    match (found.and_then(|object| object.kind), held) {
-        (Some(Kind::RendezvousChannel), _) => Some(Capacity::Zero),
-        (Some(Kind::Channel), Some(capacity)) => Some(Capacity::Bounded(capacity)),
-        (Some(Kind::UnboundedChannel), Some(quota)) => Some(Capacity::Unbounded { quota }),
-        _ => wanted,
+/// On what terms a mailbox is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) capacity: Capacity,
+    /// Whether what was received is to be acknowledged.
+    pub(crate) is_leased: bool,
+}
+
+impl Terms {
+    fn options(self) -> PortOptions {
+        let delivery = if self.is_leased { Delivery::AtLeastOnce } else { Delivery::AtMostOnce };
+        PortOptions::new(self.capacity)
+            .body(MOST)
+            .receivers(Receivers::Several)
+            .succession(Succession::Close)
+            .delivery(delivery)
+    }
+
+    /// Room for the mailbox, its door and the event.
+    fn arena(self) -> u64 {
+        // So many buffers a mailbox has beside its capacity, at most; so large is what all else takes; and so much a message
+        // takes beside its body.
+        const SPARE: u64 = 64;
+        const OVERHEAD: u64 = 8192;
+        const BESIDE: u64 = 64 + 32;
+        let piece = MOST as u64 + BESIDE;
+        OVERHEAD
+            + piece
+                * match self.capacity {
+                    Capacity::Zero => SPARE,
+                    Capacity::Bounded(capacity) => capacity as u64 + SPARE,
+                    Capacity::Unbounded { quota } => quota as u64 + 1,
+                }
     }
 }
 
-/// Room for the channel and its door.
-fn arena(capacity: Capacity) -> u64 {
-    // So many buffers a channel has beside its capacity, at most; and so large is what all else takes.
-    const SPARE: u64 = 64;
-    const OVERHEAD: u64 = 8192;
-    let piece = size_of::<Piece>() as u64;
-    OVERHEAD
-        + match capacity {
-            Capacity::Zero => SPARE * (piece + 8),
-            Capacity::Bounded(capacity) => (capacity as u64 + SPARE) * (piece + 16),
-            Capacity::Unbounded { quota } => (quota as u64 + 1) * (piece + 24),
-        }
+/// The terms of the mailbox of a region, if one is to be used: of the one that there is, or else as it is asked for.
+pub(crate) fn terms_of(name: &str, wanted: Option<Terms>) -> Option<Terms> {
+    // What is wrong with the region is found by whoever attaches.
+    let inspection = RegionOptions::new().inspect(name).ok();
+    let found = inspection.as_ref().and_then(|inspection| inspection.object(MAILBOX));
+    let held = found.and_then(|object| usize::try_from(object.capacity?).ok());
+    let capacity = match (found.and_then(|object| object.kind), held) {
+        (Some(Kind::RendezvousMailbox), _) => Capacity::Zero,
+        (Some(Kind::Mailbox), Some(capacity)) => Capacity::Bounded(capacity),
+        (Some(Kind::UnboundedMailbox), Some(quota)) => Capacity::Unbounded { quota },
+        _ => return wanted,
+    };
+    Some(Terms { capacity, is_leased: wanted.is_some_and(|wanted| wanted.is_leased) })
 }
 
-/// An end of the channel, and the door.
+/// An end of the mailbox, and the door.
 struct Post<End> {
     end: End,
     door: Mutex<Door>,
+    silence: Event,
     region: Region,
 }
 
 impl<End> Post<End> {
-    /// Comes to an end of the channel `name`, which is made if there is none; `enter` counts that.
+    /// Comes to the mailbox of the region `name`, which is made on these terms if there is none; `enter` takes an end of it, and
+    /// counts that.
     fn come(
         name: &str,
-        capacity: Capacity,
+        terms: Terms,
         interrupt: &Interrupt,
-        take: impl Fn(&Region, Capacity) -> Result<End, ObjectError>,
-        enter: impl Fn(&mut Door),
+        enter: impl Fn(Port, &mut Door, &Event) -> Result<End, String>,
     ) -> Result<Self, Stop> {
         loop {
-            let options = RegionOptions::new().processes(32).threads(4).objects(8).arena(arena(capacity));
+            let options = RegionOptions::new().processes(32).threads(4).objects(8).arena(terms.arena());
             let region = options.open_or_create(name)?;
             let object = |error| Failure::Object { region: name.to_owned(), error };
-            // Whoever was quicker decides.
-            let capacity = capacity_of(name, Some(capacity)).unwrap_or(capacity);
             let door = region.mutex(DOOR, Door::default()).map_err(object)?;
+            let silence = region.event(SILENCE).map_err(object)?;
             let mut inside = lock(name, &door, interrupt)?;
             if !region.is_named()? {
                 continue;
             }
-            let end = take(&region, capacity).map_err(object)?;
-            enter(&mut inside);
+            let port = port(&region, terms).map_err(object)?;
+            let refused = |error| Failure::Mailbox { region: name.to_owned(), error };
+            let end = enter(port, &mut inside, &silence).map_err(refused)?;
             drop(inside);
-            return Ok(Self { end, door, region });
+            return Ok(Self { end, door, silence, region });
         }
     }
 
@@ -152,9 +154,13 @@ impl<End> Post<End> {
     }
 
     /// Leaves, the door locked; the name of the region goes if nothing is in it and nobody else is there: `is_last`.
-    fn leave(self, is_last: impl Fn(&End) -> bool, exit: impl Fn(&mut Door)) -> Result<(), Failure> {
+    fn leave(
+        self,
+        is_last: impl FnOnce(&End) -> bool,
+        exit: impl FnOnce(End, &Event, &mut Door),
+    ) -> Result<(), Failure> {
         let name = self.name().to_owned();
-        let Self { end, door, region } = self;
+        let Self { end, door, silence, region } = self;
         // Nobody keeps it locked for long; somebody who is stopped there is not waited for.
         let mut inside = match door.lock_timeout(Duration::from_secs(1)) {
             Ok(inside) => inside,
@@ -162,11 +168,10 @@ impl<End> Post<End> {
                 inside.mark_consistent();
                 inside
             }
-            Err(error) => return Err(Failure::Channel { region: name, error: error.to_string() }),
+            Err(error) => return Err(Failure::Mailbox { region: name, error: error.to_string() }),
         };
-        exit(&mut inside);
         let removed = if is_last(&end) { region.unlink() } else { Ok(()) };
-        drop(end);
+        exit(end, &silence, &mut inside);
         drop(inside);
         match removed {
             Err(error) if !matches!(error.kind(), RegionErrorKind::NotFound | RegionErrorKind::Replaced) => {
@@ -181,7 +186,15 @@ impl<End> Post<End> {
     }
 
     fn failure(&self, error: &impl fmt::Display) -> Stop {
-        Failure::Channel { region: self.name().to_owned(), error: error.to_string() }.into()
+        Failure::Mailbox { region: self.name().to_owned(), error: error.to_string() }.into()
+    }
+}
+
+/// The mailbox of this region; whoever was quicker decided on its terms.
+fn port(region: &Region, terms: Terms) -> Result<Port, ObjectError> {
+    match region.find_port(MAILBOX) {
+        Err(error) if error.kind() == ObjectErrorKind::NotFound => region.port(MAILBOX, &terms.options()),
+        found => found,
     }
 }
 
@@ -196,7 +209,7 @@ fn lock<'a>(name: &str, door: &'a Mutex<Door>, interrupt: &Interrupt) -> Result<
                 return Ok(inside);
             }
             Err(LockError::TimedOut) => {}
-            Err(error) => return Err(Failure::Channel { region: name.to_owned(), error: error.to_string() }.into()),
+            Err(error) => return Err(Failure::Mailbox { region: name.to_owned(), error: error.to_string() }.into()),
         }
     }
 }

@@ -77,8 +77,9 @@ pub(crate) fn run(receive: &Recv, json: bool) -> Result<Code, Failure> {
     let interrupt = Interrupt::watch()?;
     let progress = Progress::new(None, json);
     let mut transfer = Transfer::new(Direction::Recv, &receive.name, json);
-    let outcome = match post::capacity_of(&receive.name, receive.line.capacity(receive.buffer)) {
-        Some(capacity) => post::receive(receive, capacity, &interrupt, &progress, &mut transfer),
+    let outcome = match post::terms_of(&receive.name, receive.line.terms(receive.buffer)?) {
+        Some(terms) => post::receive(receive, terms, &interrupt, &progress, &mut transfer),
+        None if receive.kind.is_some() => Err(Failure::NoMailbox { region: receive.name.clone() }.into()),
         None => attempt(receive, &interrupt, &progress, &mut transfer),
     };
     drop(progress);

@@ -34,12 +34,15 @@ pub(crate) struct Transfer<'a> {
     /// Bytes that are in the region for the next receiver.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pending: Option<u64>,
-    /// Messages that are in the region for whoever receives: of a channel.
+    /// Messages that are in the region for whoever receives: of a mailbox.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) waiting: Option<u64>,
     /// Bytes that were read and could not be sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unsent: Option<u64>,
+    /// Messages that somebody had received before, and not finished with.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(crate) again: u64,
     /// Peers that died meanwhile.
     deaths: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,6 +61,7 @@ impl<'a> Transfer<'a> {
             pending: None,
             waiting: None,
             unsent: None,
+            again: 0,
             deaths: 0,
             error: None,
             json,
@@ -90,7 +94,7 @@ impl<'a> Transfer<'a> {
         });
     }
 
-    /// Says that a sender waits since all receivers of its channel have gone.
+    /// Says that a sender waits since all receivers of its mailbox have gone.
     pub(crate) fn is_alone(&self, progress: &Progress) {
         let Self { region, bytes, json, .. } = self;
         progress.say(&match json {
@@ -123,6 +127,13 @@ impl<'a> Transfer<'a> {
 
     fn say(&self, outcome: &Result<(), Stop>) {
         let region = self.region;
+        match self.again {
+            0 => {}
+            1 => eprintln!("selvedge: region `{region}`: one line may have been printed before, by a receiver that died"),
+            again => {
+                eprintln!("selvedge: region `{region}`: {again} lines may have been printed before, by receivers that died");
+            }
+        }
         match outcome {
             Ok(()) => return,
             Err(Stop::Signal(_)) => eprintln!("selvedge: region `{region}`: interrupted"),
@@ -131,7 +142,7 @@ impl<'a> Transfer<'a> {
             }
             Err(Stop::Failed(failure)) => eprintln!("selvedge: {failure}"),
         }
-        // Known as soon as an end of the channel was taken.
+        // Known as soon as an end was taken.
         let pending = match (self.pending, self.waiting) {
             (Some(bytes), _) => bytes.to_string(),
             (None, Some(1)) => "1 message".to_owned(),
@@ -149,6 +160,11 @@ impl<'a> Transfer<'a> {
             }
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 fn json_line(value: &impl Serialize) -> String {

@@ -81,8 +81,9 @@ pub(crate) fn run(send: &Send, json: bool) -> Result<Code, Failure> {
     let interrupt = Interrupt::watch()?;
     let progress = Progress::new(source.size, json);
     let mut transfer = Transfer::new(Direction::Send, &send.name, json);
-    let outcome = match post::capacity_of(&send.name, send.line.capacity(send.buffer)) {
-        Some(capacity) => post::send(send, capacity, source, &interrupt, &progress, &mut transfer),
+    let outcome = match post::terms_of(&send.name, send.line.terms(send.buffer)?) {
+        Some(terms) => post::send(send, terms, source, &interrupt, &progress, &mut transfer),
+        None if send.kind != 0 => Err(Failure::NoMailbox { region: send.name.clone() }.into()),
         None => attempt(send, source, &interrupt, &progress, &mut transfer),
     };
     drop(progress);

@@ -266,6 +266,18 @@ macro_rules! both_sides {
                 self.mail.standing($crate::primitives::ends::End::Senders)
             }
 
+            /// How many processes receive from it, as of a moment ago.
+            #[must_use]
+            pub fn recipients(&self) -> usize {
+                match self.mail.holder() {
+                    $crate::primitives::right::Holder::Process(_) => 1,
+                    $crate::primitives::right::Holder::Shared => {
+                        self.mail.standing($crate::primitives::ends::End::Receivers)
+                    }
+                    _ => 0,
+                }
+            }
+
             #[doc = concat!("The same ", $what, " with another way to wait.")]
             #[must_use]
             pub fn with_wait(mut self, wait: $crate::primitives::waiting::Wait) -> Self {

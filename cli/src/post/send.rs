@@ -1,6 +1,6 @@
 //! `send --capacity`.
 
-use super::{COME, MOST, Piece, Post};
+use super::{COME, Door, MOST, Post, Terms};
 use crate::arguments::Send;
 use crate::failure::{Failure, Stop};
 use crate::interrupt::Interrupt;
@@ -8,13 +8,15 @@ use crate::lines::{Lines, TooLong};
 use crate::progress::Progress;
 use crate::report::Transfer;
 use crate::send::Source;
-use selvedge::message::{Capacity, SendError, Sender};
+use selvedge::message::{MailError, Message, Port};
+use selvedge::region::Event;
 use std::io::{ErrorKind, Read};
 use std::thread;
 
 /// A sender at work.
 struct Sending<'a, 'b> {
-    post: &'a Post<Sender<Piece>>,
+    send: &'a Send,
+    post: &'a Post<Port>,
     source: Source,
     interrupt: &'a Interrupt,
     progress: &'a Progress,
@@ -23,15 +25,18 @@ struct Sending<'a, 'b> {
 
 pub(crate) fn send(
     send: &Send,
-    capacity: Capacity,
+    terms: Terms,
     source: Source,
     interrupt: &Interrupt,
     progress: &Progress,
     transfer: &mut Transfer<'_>,
 ) -> Result<(), Stop> {
-    let take = |region: &selvedge::Region, capacity| region.sender(super::CHANNEL, capacity);
-    let post = Post::come(&send.name, capacity, interrupt, take, |door| door.came += 1)?;
-    let mut sending = Sending { post: &post, source, interrupt, progress, transfer };
+    let post = Post::come(&send.name, terms, interrupt, |port, door, silence| {
+        silence.reset().map_err(|error| error.to_string())?;
+        door.came += 1;
+        Ok(port)
+    })?;
+    let mut sending = Sending { send, post: &post, source, interrupt, progress, transfer };
     let mut outcome = if send.raw { sending.raw() } else { sending.lines() };
     if send.wait && outcome.is_ok() {
         outcome = sending.drain();
@@ -39,8 +44,17 @@ pub(crate) fn send(
     transfer.waiting = Some(post.end.len() as u64);
     let is_done = outcome.is_ok();
     // What nobody has received yet stays, with the name.
-    let is_last = |end: &Sender<Piece>| !is_done && end.is_empty() && end.peers() == 0 && end.fellows() == 1;
-    let left = post.leave(is_last, |door| door.done += u64::from(is_done)).map_err(Stop::from);
+    let is_last =
+        |port: &Port| !is_done && port.is_empty() && port.recipients() == 0 && port.correspondents() == 1;
+    let exit = |port: Port, silence: &Event, door: &mut Door| {
+        door.done += u64::from(is_done);
+        // Those who receive look for themselves, if they cannot be told.
+        if port.correspondents() == 1 {
+            drop(port);
+            let _ = silence.set();
+        }
+    };
+    let left = post.leave(is_last, exit).map_err(Stop::from);
     outcome.and(left)
 }
 
@@ -70,7 +84,7 @@ impl Sending<'_, '_> {
     fn all_lines(&mut self, lines: &mut Lines) -> Result<(), Stop> {
         while !lines.is_done() {
             let begins_at = self.transfer.bytes;
-            match lines.whole().map_err(|TooLong| Failure::LineTooLongForChannel { begins_at, most: MOST })? {
+            match lines.whole().map_err(|TooLong| Failure::LineTooLongForMailbox { begins_at, most: MOST })? {
                 Some(count) => {
                     let batch = lines.rest().get(..count).unwrap_or_default();
                     let first = batch.iter().position(|byte| *byte == b'\n').map_or(count, |end| end + 1);
@@ -88,22 +102,18 @@ impl Sending<'_, '_> {
 
     /// Sends a piece, waiting for space, or for a receiver if all have gone.
     fn one(&mut self, bytes: &[u8]) -> Result<(), Stop> {
-        let mut piece = Piece::new(bytes);
+        let message = Message::bytes(bytes).kind(self.send.kind);
         let mut is_alone = false;
         loop {
             self.interrupt.check()?;
-            match self.post.end.send_deadline(piece, Interrupt::next_look()) {
+            match self.post.end.send_deadline(&message, Interrupt::next_look()) {
                 Ok(()) => {
                     self.transfer.bytes += bytes.len() as u64;
                     self.progress.advance(bytes.len() as u64);
                     return Ok(());
                 }
-                Err(SendError::TimedOut(back)) => {
-                    piece = back;
-                    self.check()?;
-                }
-                Err(SendError::Disconnected(back)) => {
-                    piece = back;
+                Err(MailError::TimedOut) => self.check()?,
+                Err(MailError::Closed) => {
                     self.check()?;
                     if !is_alone {
                         self.transfer.is_alone(self.progress);
@@ -118,12 +128,12 @@ impl Sending<'_, '_> {
 
     /// Fails if nobody receives, and nobody can come any more.
     fn check(&self) -> Result<(), Stop> {
-        if self.post.end.peers() == 0 && !self.post.region.is_named()? { Err(self.post.removed()) } else { Ok(()) }
+        if self.post.end.recipients() == 0 && !self.post.region.is_named()? { Err(self.post.removed()) } else { Ok(()) }
     }
 
-    /// Waits until receivers have taken everything. No call of a channel waits for that.
+    /// Waits until receivers have taken everything. No call of a mailbox waits for that.
     fn drain(&mut self) -> Result<(), Stop> {
-        while !self.post.end.is_empty() {
+        while self.post.end.in_use() > 0 {
             self.interrupt.check()?;
             self.check()?;
             thread::sleep(COME);

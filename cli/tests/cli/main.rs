@@ -4,11 +4,11 @@
 //! for what when it is reached.
 #![cfg(not(loom))]
 
-mod channels;
 mod death;
 mod doctor;
 mod inspection;
 mod interruption;
+mod mailboxes;
 mod pipes;
 mod support;
 mod top;

@@ -107,7 +107,7 @@ pub(super) const MODELS: &[Model] = &[
         client: "1 process × 3 (send, receive as somebody else), 1 × try_receive, 2 nodes",
         build: |world| late(world, false),
         faults: Faults::NONE,
-        bounds: Bounds { plain: Some(1), faulty: None },
+        bounds: Bounds { plain: Some(0), faulty: None },
     },
     Model {
         name: "unbounded/late_sender_is_not_led_astray",

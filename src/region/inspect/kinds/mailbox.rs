@@ -1,7 +1,6 @@
 //! What a mailbox says of itself.
 
-use super::{Says, queue, rendezvous, unbounded};
-use crate::primitives::ends::End;
+use super::{Says, channel, queue, rendezvous, unbounded};
 use crate::primitives::participants::ProcessClaim;
 use crate::primitives::registry::Extent;
 use crate::primitives::right::Holder as Right;
@@ -52,11 +51,7 @@ fn owned<L>(line: Says, memory: &Memory, control: &RawMailbox<L>) -> Says {
         Right::Offered(claim) => format!("it is offered to {}", process(memory, claim)),
         Right::Left => "who received has left it: whoever claims it has what is there".to_owned(),
         Right::Died => "who received has died: whoever claims it has what is there".to_owned(),
-        Right::Shared => match control.channel().ends().present(End::Receivers).count() {
-            0 => "nobody receives".to_owned(),
-            1 => "1 process receives".to_owned(),
-            count => format!("{count} processes receive"),
-        },
+        Right::Shared => return channel(line, control.channel().ends()),
         Right::Closed => "closed".to_owned(),
     };
     Says { state: format!("{}; {receives}", line.state), ..line }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 const CAPACITIES: [&str; 4] = ["0", "1", "64", "unbounded"];
 
-/// What `why` says of the channel: its state.
+/// What `why` says of the mailbox: its state.
 fn state(place: &Place) -> String {
     let seen = place.run(&["why", "--json", "s", "cli"]);
     if seen.status.success() { seen.json()["state"].as_str().expect("a state").to_owned() } else { String::new() }
@@ -15,7 +15,7 @@ fn state(place: &Place) -> String {
 
 #[track_caller]
 fn until_state(place: &Place, running: &mut Running, start: &str) {
-    running.until(&format!("the channel is in state `{start}`"), |_| state(place).starts_with(start));
+    running.until(&format!("the mailbox is in state `{start}`"), |_| state(place).starts_with(start));
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn lines_arrive_as_they_were_sent_through_every_capacity() {
         sender.write(&sent);
         sender.end().silent();
         receiver.end().silent().printed(&sent);
-        assert!(place.names().is_empty(), "the channel has done its work");
+        assert!(place.names().is_empty(), "the mailbox has done its work");
     }
 }
 
@@ -106,7 +106,7 @@ fn as_many_lines_fit_as_was_said() {
     place.run(&["recv", "s"]).silent().printed(&text);
     // 16 lines of 4 KiB.
     let end = place.feed(&["send", "--capacity", "unbounded", "--buffer", "64K", "s"], &text).code(1);
-    assert!(end.stderr.contains("all the memory of channel `cli` is in use"), "{}", end.stderr);
+    assert!(end.stderr.contains("all the memory of mailbox `cli` is in use"), "{}", end.stderr);
     assert!(end.stderr.contains("16 messages of them not yet received"), "{}", end.stderr);
     let sixteen: Vec<u8> = text.split_inclusive(|byte| *byte == b'\n').take(16).flatten().copied().collect();
     place.run(&["recv", "--fail-on-death", "s"]).code(4).printed(&sixteen);
@@ -173,7 +173,7 @@ fn a_follower_goes_on_until_it_is_told_to_end() {
     let mut receiver = place.selvedge(&["recv", "--follow", "--capacity", "4", "s"]).start();
     let mut other = place.selvedge(&["recv", "--capacity", "4", "s"]).start();
     other.until("both have come", |_| place.participants() == 2);
-    // One ends with the first sender, and leaves the channel to the other.
+    // One ends with the first sender, and leaves the mailbox to the other.
     place.feed(&["send", "--capacity", "4", "s"], b"").silent();
     other.end().silent().printed(b"");
     let mut sent = Vec::new();
@@ -192,7 +192,7 @@ fn a_follower_goes_on_until_it_is_told_to_end() {
 fn nobody_waits_for_whoever_cannot_come() {
     let place = Place::new();
     let mut receiver = place.selvedge(&["recv", "--capacity", "1", "s"]).start();
-    until_state(&place, &mut receiver, "0 of 1 messages; nobody has come to send; 1 process can receive");
+    until_state(&place, &mut receiver, "0 of 1 messages; nobody is left to send; 1 process can receive");
     place.run(&["rm", "s"]).silent();
     receiver.end().code(3).said("was removed, and nobody is at the other end");
     let mut sender = place.selvedge(&["send", "--capacity", "1", "s"]).input(b"1\n2\n3\n").start();
@@ -204,12 +204,12 @@ fn nobody_waits_for_whoever_cannot_come() {
 #[test]
 fn a_line_has_an_end_and_bytes_have_none() {
     let place = Place::new();
-    let fits = [&[b'x'; 4087][..], b"\n"].concat();
+    let fits = [&[b'x'; 4095][..], b"\n"].concat();
     place.feed(&["send", "--capacity", "9", "s"], &fits).silent();
     place.run(&["recv", "s"]).silent().printed(&fits);
-    let too_long = [b"short\n", &[b'x'; 4088][..], b"\n"].concat();
+    let too_long = [b"short\n", &[b'x'; 4096][..], b"\n"].concat();
     let end = place.feed(&["send", "--capacity", "9", "s"], &too_long).code(1);
-    assert!(end.stderr.contains("the line that begins at byte 6 is longer than the 4088 bytes"), "{}", end.stderr);
+    assert!(end.stderr.contains("the line that begins at byte 6 is longer than the 4096 bytes"), "{}", end.stderr);
     place.run(&["recv", "--fail-on-death", "s"]).code(4).printed(b"short\n");
     let sent = bytes(1, 300_000);
     let receiver = place.selvedge(&["recv", "--capacity", "9", "s"]).start();
@@ -220,9 +220,105 @@ fn a_line_has_an_end_and_bytes_have_none() {
     }
 }
 
+#[test]
+fn who_asks_for_a_type_leaves_the_others_there() {
+    for capacity in ["8", "unbounded"] {
+        let place = Place::new();
+        let send = |kind, text| place.feed(&["send", "--capacity", capacity, "--type", kind, "s"], text).silent();
+        send("1", b"one\n");
+        send("2", b"two\n");
+        send("0", b"none\n");
+        send("2", b"two again\n");
+        place.run(&["recv", "--type", "2", "s"]).silent().printed(b"two\ntwo again\n");
+        place.run(&["recv", "--type", "7", "s"]).silent().printed(b"");
+        place.run(&["recv", "s"]).silent().printed(b"one\nnone\n");
+        assert!(place.names().is_empty());
+    }
+    // Somebody waits for a type, and those of another do not wake it for good.
+    let place = Place::new();
+    let mut receiver = place.selvedge(&["recv", "--type", "3", "--capacity", "8", "s"]).start();
+    let mut other = place.selvedge(&["recv", "--type", "4", "--capacity", "8", "s"]).start();
+    other.until("both have come", |_| place.participants() == 2);
+    let mut sender = place.selvedge(&["send", "--type", "3", "--capacity", "8", "s"]).piped().start();
+    place.feed(&["send", "--type", "4", "s"], b"four\n").silent();
+    other.until_printed(5);
+    sender.write(b"three\n");
+    receiver.until_printed(6);
+    sender.end().silent();
+    receiver.end().silent().printed(b"three\n");
+    other.end().silent().printed(b"four\n");
+    assert!(place.names().is_empty());
+}
+
+#[test]
+fn types_and_acknowledgements_are_for_what_lies_in_a_mailbox() {
+    let place = Place::new();
+    for (command, feed) in [("send", "1\n"), ("recv", "")] {
+        place.feed(&[command, "--type", "3", "s"], feed.as_bytes()).code(1).said("--type is for mailboxes");
+        place.feed(&[command, "--ack", "s"], feed.as_bytes()).code(2);
+        place.feed(&[command, "--capacity", "0", "--ack", "s"], feed.as_bytes()).code(1).said("--capacity 0");
+    }
+    assert!(place.names().is_empty(), "nothing was made");
+    let end = place.run(&["recv", "--capacity", "0", "--type", "3", "s"]).code(1);
+    assert!(end.stderr.contains("capacity zero keeps nothing for others"), "{}", end.stderr);
+    assert!(place.names().is_empty());
+}
+
+#[test]
+fn what_was_not_printed_is_there_again_where_it_is_to_be_acknowledged() {
+    for (capacity, ack) in [("8", true), ("unbounded", true), ("8", false)] {
+        let (place, ack): (_, &[&str]) = (Place::new(), if ack { &["--ack"] } else { &[] });
+        let options = [&["send", "--capacity", capacity][..], ack, &["s"]].concat();
+        place.feed(&options, b"1\n2\n").silent();
+        place.run(&["recv", "--file", "/dev/full", "s"]).code(1).said("No space left on device");
+        let next = place.run(&["recv", "s"]).code(0);
+        if ack.is_empty() {
+            next.silent().printed(b"2\n");
+        } else {
+            assert!(next.stderr.contains("one line may have been printed before"), "{}", next.stderr);
+            next.printed(b"1\n2\n");
+        }
+        assert!(place.names().is_empty());
+    }
+}
+
+/// Receivers are killed, and others take their places: each line is printed, and as many twice as receivers were killed, at most.
+#[test]
+fn no_line_is_lost_with_its_receiver_where_it_is_to_be_acknowledged() {
+    const KILLS: usize = 12;
+    let (place, sent) = (Place::new(), lines(1, "line", 60_000));
+    let start = || place.selvedge(&["recv", "--capacity", "16", "--ack", "s"]).start();
+    let mut receivers = [start(), start()];
+    let sender = place.selvedge(&["send", "--wait", "--capacity", "16", "--ack", "s"]).input(&sent).start();
+    let mut printed = Vec::new();
+    for kill in 0..KILLS {
+        let receiver = &mut receivers[kill % 2];
+        let before = receiver.printed();
+        receiver.until_printed(before + 20_000);
+        let victim = std::mem::replace(receiver, start());
+        // A line that was printed in part is no line.
+        let mut text = victim.kill().killed().stdout;
+        text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+        printed.extend(text);
+    }
+    sender.end().code(0);
+    for receiver in receivers {
+        printed.extend(receiver.end().code(0).stdout);
+    }
+    let mut counts = std::collections::BTreeMap::<&[u8], usize>::new();
+    for line in printed.split_inclusive(|byte| *byte == b'\n') {
+        *counts.entry(line).or_default() += 1;
+    }
+    let lost = sent.split_inclusive(|byte| *byte == b'\n').filter(|line| !counts.contains_key(line)).count();
+    assert_eq!(lost, 0, "lines are lost");
+    let twice: usize = counts.values().map(|count| count - 1).sum();
+    assert!(twice <= KILLS, "{twice} lines were printed twice, and {KILLS} receivers killed");
+    assert!(place.names().is_empty());
+}
+
 /// Rounds of one sender and one receiver that start and end as chance has it: nothing is lost, and nothing hangs.
 #[test]
-fn back_to_back_pairs_through_channels() {
+fn back_to_back_pairs_through_mailboxes() {
     let (place, mut numbers) = (Place::new(), Numbers(7));
     for round in 0..60 {
         let count = if numbers.below(5) == 0 { 0 } else { numbers.below(300) };
