@@ -10,7 +10,9 @@ mod support {
 }
 
 use selvedge::Region;
-use selvedge::message::{Capacity, Receiver, RecvError, Select, SendError, Sender};
+use selvedge::message::{
+    Capacity, MailError, Message, PortOptions, Receiver, RecvError, Select, SendError, Sender, Succession,
+};
 use selvedge::region::RegionOptions;
 use std::future::Future;
 use std::pin::pin;
@@ -294,6 +296,32 @@ fn a_descriptor_is_readable_when_there_may_be_something() {
     }
     assert!(!is_readable(&readable, Duration::from_millis(5)), "nothing is there any more");
     drop(sender);
+    assert!(is_readable(&readable, PATIENCE), "the end is something, too");
+}
+
+#[test]
+fn a_descriptor_of_a_mailbox_is_readable_when_there_may_be_a_message() {
+    let region = region();
+    let options = PortOptions::new(Capacity::Bounded(4)).succession(Succession::Close);
+    let port = region.port("letters", &options).expect("a port");
+    let mailbox = port.claim().expect("nobody has it");
+    let mut readable = mailbox.descriptor().expect("a descriptor");
+    assert!(!is_readable(&readable, Duration::from_millis(5)), "nothing is there");
+    port.send(&Message::bytes(b"one")).expect("there is space");
+    assert!(is_readable(&readable, PATIENCE));
+    // What is put back is there again.
+    readable.rearm().expect("a thread");
+    mailbox.try_recv().expect("it is there").put_back();
+    assert!(is_readable(&readable, PATIENCE), "it is there still");
+    readable.rearm().expect("a thread");
+    assert_eq!(mailbox.try_recv().expect("it is there").to_vec(), b"one");
+    assert!(matches!(mailbox.try_recv(), Err(MailError::Empty)));
+    // It may have been told of it before that was received: once.
+    if is_readable(&readable, Duration::from_millis(5)) {
+        readable.rearm().expect("a thread");
+    }
+    assert!(!is_readable(&readable, Duration::from_millis(5)), "nothing is there any more");
+    drop(mailbox);
     assert!(is_readable(&readable, PATIENCE), "the end is something, too");
 }
 

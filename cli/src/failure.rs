@@ -149,7 +149,9 @@ impl fmt::Display for Failure {
                 f,
                 "region `{region}`: --type is for mailboxes, and this is a stream; make the region with --capacity"
             ),
-            Self::NothingToLease => f.write_str("--ack is for lines that lie in the region; with --capacity 0 none does"),
+            Self::NothingToLease => {
+                f.write_str("--ack is for lines that lie in the region; with --capacity 0 none does")
+            }
             Self::File { path, error } => write!(f, "{}: {error}", path.display()),
             Self::Input(error) => write!(f, "standard input: {error}"),
             Self::Output(error) => write!(f, "standard output: {error}"),

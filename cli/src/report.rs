@@ -129,9 +129,13 @@ impl<'a> Transfer<'a> {
         let region = self.region;
         match self.again {
             0 => {}
-            1 => eprintln!("selvedge: region `{region}`: one line may have been printed before, by a receiver that died"),
+            1 => {
+                eprintln!("selvedge: region `{region}`: one line may have been printed before, by a receiver that died")
+            }
             again => {
-                eprintln!("selvedge: region `{region}`: {again} lines may have been printed before, by receivers that died");
+                eprintln!(
+                    "selvedge: region `{region}`: {again} lines may have been printed before, by receivers that died"
+                );
             }
         }
         match outcome {

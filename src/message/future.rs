@@ -1,4 +1,4 @@
-//! To send and to receive as futures, and by a descriptor; whatever runs them.
+//! To send and to receive as futures; whatever runs them.
 
 use super::error::{RecvError, SendError};
 use super::loan::Received;
@@ -10,16 +10,15 @@ use crate::region::candidate::{Candidate, Wish};
 use crate::region::channel::{Refusal, Way};
 use crate::region::core::Core;
 use crate::region::patience::Patience;
-use crate::region::waiter::{EventFd, Order, Ordered, Tell};
+use crate::region::waiter::{Order, Ordered, Tell};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 
 /// That there may be something to receive.
-struct Readable<T: Shared>(Box<dyn Way<T>>);
+pub(super) struct Readable<T: Shared>(pub(super) Box<dyn Way<T>>);
 
 impl<T: Shared> Wish for Readable<T> {
     fn core(&self) -> &Arc<Core> {
@@ -77,37 +76,6 @@ impl<T: Shared> Receiver<T> {
     /// ```
     pub fn recv_async(&self) -> Receiving<'_, T> {
         Receiving { receiver: self, order: None }
-    }
-
-    /// A descriptor that becomes readable when there may be something to receive: for `epoll`, or a runtime's reactor. It takes
-    /// one of the region's places for threads, as futures do.
-    ///
-    /// # Errors
-    /// `Os`: there is no descriptor, or no thread. `Unusable`.
-    ///
-    /// ```
-    /// use rustix::event::{PollFd, PollFlags, poll};
-    /// use selvedge::Region;
-    /// use selvedge::message::Capacity;
-    ///
-    /// let region = Region::anonymous()?;
-    /// let (sender, receiver) = region.channel::<u64>("orders", Capacity::Bounded(8))?;
-    /// let mut readable = receiver.descriptor()?;
-    /// sender.send(7)?;
-    /// poll(&mut [PollFd::new(&readable, PollFlags::IN)], None)?;
-    /// // First this, then all that there is: what comes after that makes it readable again.
-    /// readable.rearm()?;
-    /// assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [7]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn descriptor(&self) -> Result<ReceiverFd<T>, RecvError> {
-        let refused = |refusal| RecvError::new(refusal, self.way().name());
-        self.way().check().map_err(refused)?;
-        let fd = Arc::new(EventFd::new().map_err(RecvError::Os)?);
-        let receiver = self.clone();
-        let mut descriptor = ReceiverFd { receiver, fd, order: None };
-        descriptor.order()?;
-        Ok(descriptor)
     }
 }
 
@@ -191,50 +159,6 @@ impl<T: Shared> Future for Sending<'_, T> {
     }
 }
 
-/// A descriptor that becomes readable when there may be something to receive, or the channel is disconnected:
-/// [`Receiver::descriptor`] makes it.
-///
-/// It stays readable until [`rearm`](Self::rearm) is called, and becomes so again at once, if there is something still. That another
-/// receiver may be faster is in the nature of the thing.
-pub struct ReceiverFd<T: Shared> {
-    receiver: Receiver<T>,
-    fd: Arc<EventFd>,
-    order: Option<Order>,
-}
-
-impl<T: Shared> ReceiverFd<T> {
-    fn order(&mut self) -> Result<(), RecvError> {
-        let way = self.receiver.way();
-        let wish: Ordered = Arc::new(Readable(way.again()));
-        let order = way.core().waiter().order(wish, Tell::Descriptor(Arc::clone(&self.fd))).map_err(RecvError::Os)?;
-        self.order = Some(order);
-        Ok(())
-    }
-
-    /// Lets it be unreadable until there may be something again. Call it before all is received, not after.
-    ///
-    /// # Errors
-    /// `Os`: there is no thread.
-    pub fn rearm(&mut self) -> Result<(), RecvError> {
-        // Not told any more, from here on.
-        self.order = None;
-        self.fd.clear();
-        self.order()
-    }
-}
-
-impl<T: Shared> AsFd for ReceiverFd<T> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-}
-
-impl<T: Shared> AsRawFd for ReceiverFd<T> {
-    fn as_raw_fd(&self) -> RawFd {
-        self.as_fd().as_raw_fd()
-    }
-}
-
 impl<T: Shared> fmt::Debug for Receiving<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiving").field("receiver", self.receiver).finish_non_exhaustive()
@@ -244,11 +168,5 @@ impl<T: Shared> fmt::Debug for Receiving<'_, T> {
 impl<T: Shared> fmt::Debug for Sending<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sending").field("sender", self.sender).finish_non_exhaustive()
-    }
-}
-
-impl<T: Shared> fmt::Debug for ReceiverFd<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReceiverFd").field("receiver", &self.receiver).finish_non_exhaustive()
     }
 }

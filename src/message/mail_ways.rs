@@ -212,6 +212,17 @@ macro_rules! receives {
                 $crate::message::Fetching::new(self.incoming())
             }
 
+            /// A descriptor that becomes readable when there may be a message to receive: for `epoll`, or a runtime's reactor. It takes
+            /// one of the region's places for threads, as futures do. Once it is readable, [`rearm`]($crate::message::MailFd::rearm)
+            /// it, and then receive with `try_recv` until nothing is there.
+            ///
+            /// # Errors
+            /// `Os`: there is no descriptor, or no thread. `Unusable`.
+            #[cfg(not(loom))]
+            pub fn descriptor(&self) -> Result<$crate::message::MailFd, $crate::message::MailError> {
+                $crate::message::MailFd::of(self.incoming())
+            }
+
             /// The messages, each waited for, until it is closed or anything else goes wrong. Each is to be dropped before the
             /// next is asked for, or it keeps its buffer.
             pub fn iter(&self) -> impl Iterator<Item = $crate::message::Letter<'_>> {

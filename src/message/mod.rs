@@ -10,6 +10,8 @@
 //! length up to one that is chosen.
 
 mod capacity;
+#[cfg(not(loom))]
+mod descriptor;
 mod draft;
 mod effects;
 mod envelope;
@@ -32,12 +34,14 @@ mod select;
 mod sender;
 
 pub use capacity::Capacity;
+#[cfg(not(loom))]
+pub use descriptor::{MailFd, ReceiverFd};
 pub use draft::Draft;
 pub use effects::{Effect, Effects, EffectsError};
 pub use envelope::Message;
 pub use error::{RecvError, SendError};
 #[cfg(not(loom))]
-pub use future::{ReceiverFd, Receiving, Sending};
+pub use future::{Receiving, Sending};
 pub use iter::{Iter, TryIter};
 pub use letter::{Letter, WrongLength};
 pub use link::{Link, LinkError, LinkOptions, Peer};

@@ -44,8 +44,7 @@ pub(crate) fn send(
     transfer.waiting = Some(post.end.len() as u64);
     let is_done = outcome.is_ok();
     // What nobody has received yet stays, with the name.
-    let is_last =
-        |port: &Port| !is_done && port.is_empty() && port.recipients() == 0 && port.correspondents() == 1;
+    let is_last = |port: &Port| !is_done && port.is_empty() && port.recipients() == 0 && port.correspondents() == 1;
     let exit = |port: Port, silence: &Event, door: &mut Door| {
         door.done += u64::from(is_done);
         // Those who receive look for themselves, if they cannot be told.
