@@ -60,7 +60,7 @@ impl Mailboxes {
     pub(super) fn turn(&self, kind: Kind, dice: &mut Dice, message: u64) {
         let port = self.port(kind);
         if dice.once_in(2) {
-            match port.send_timeout(&Message::of(&words(message)).kind(u32::from(message % 2 == 0)), SHORT) {
+            match port.send_timeout(&Message::of(&words(message)).kind(u32::from(message.is_multiple_of(2))), SHORT) {
                 Ok(()) | Err(MailError::TimedOut | MailError::OutOfMemory(_)) => {}
                 Err(error) => panic!("{error}"),
             }
