@@ -179,7 +179,8 @@ mod on_loom {
         for entry in std::fs::read_dir(&folder)? {
             let path = entry?.path();
             match path.file_stem().and_then(|stem| stem.to_str()) {
-                Some("mod" | "deviations" | "messages") | None => {}
+                // What the others use; and models of several primitives, whose names they bear.
+                Some("mod" | "deviations" | "messages" | "delivery") | None => {}
                 Some(stem) => {
                     files.insert(stem.to_owned());
                 }
