@@ -94,11 +94,11 @@ pub(crate) enum Failure {
         begins_at: u64,
         most: usize,
     },
-    /// Lines are to have types, or to be acknowledged, and there is no mailbox.
+    /// Lines are to have types, and there is no mailbox.
     NoMailbox {
         region: String,
     },
-    /// Lines are to be acknowledged, or to be kept for others, where none lies anywhere.
+    /// Lines are to be acknowledged where none lies anywhere.
     NothingToLease,
     File {
         path: PathBuf,

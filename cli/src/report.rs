@@ -130,11 +130,13 @@ impl<'a> Transfer<'a> {
         match self.again {
             0 => {}
             1 => {
-                eprintln!("selvedge: region `{region}`: one line may have been printed before, by a receiver that died")
+                eprintln!(
+                    "selvedge: region `{region}`: one line may have been printed before, by a receiver that did not finish"
+                )
             }
             again => {
                 eprintln!(
-                    "selvedge: region `{region}`: {again} lines may have been printed before, by receivers that died"
+                    "selvedge: region `{region}`: {again} lines may have been printed before, by receivers that did not finish"
                 );
             }
         }

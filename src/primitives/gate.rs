@@ -19,7 +19,7 @@
 //!   the wake, nor because a wake found nobody.
 //! - I3: all who wait at one gate wait for the same, so that whatever serves one of them serves any; or all are woken. A
 //!   wake for one leaves others asleep whom no later signal finds until the one has set the flag again: so while somebody waits
-//!   for something of its own no wake is for one.
+//!   for something of its own no wake is for one, but one on its way when it came: it gets that only if the last to sleep is woken first.
 //!
 //! **Orderings.**
 //!
