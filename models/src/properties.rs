@@ -76,6 +76,10 @@ pub const ALL: &[Property] = &[
         "what a receiver looked at when it died is there again; what it was given is gone with it, or there again, as the mailbox was made",
     ),
     property(
+        "P8",
+        "what is too long for a buffer has a place that goes where the buffer goes, and is free when the buffer is, whoever dies",
+    ),
+    property(
         "L1",
         "whoever waits at its end of a link is told when the other process dies, come or not; that two have one link is N1, of its names",
     ),

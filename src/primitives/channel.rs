@@ -174,7 +174,45 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
         if self.is_gone(End::Receivers) {
             return Err(ChannelError::Disconnected);
         }
-        self.pool().try_take(slot).ok_or(ChannelError::WouldBlock)
+        let buffer = self.pool().try_take(slot).ok_or(ChannelError::WouldBlock)?;
+        if let Some(desk) = self.desk {
+            // dead here: what an earlier message had beside the buffer is free with it.
+            desk.annexes.shed(buffer);
+        }
+        Ok(buffer)
+    }
+
+    /// Claims an annex, by index, for a message that is too long for its buffer, which the calling thread has taken, unless the
+    /// receivers are gone. Never blocks.
+    ///
+    /// # Errors
+    /// `WouldBlock`: all are in use, or there are none. `Disconnected`.
+    pub fn try_annex(&self, buffer: usize) -> Result<usize, ChannelError> {
+        if self.is_gone(End::Receivers) {
+            return Err(ChannelError::Disconnected);
+        }
+        self.desk.and_then(|desk| desk.annexes.try_claim(buffer)).ok_or(ChannelError::WouldBlock)
+    }
+
+    /// The same, waiting as long as it takes or until `deadline`, and as long as there are receivers.
+    ///
+    /// # Errors
+    /// `TimedOut`, `Disconnected`.
+    pub fn annex(
+        &self,
+        caller: &Caller<'_>,
+        object: ObjectId,
+        buffer: usize,
+        deadline: Option<Deadline>,
+    ) -> Result<usize, ChannelError> {
+        let annexes = self.desk.map(|desk| desk.annexes).ok_or(ChannelError::WouldBlock)?;
+        annexes.until(caller, object, deadline, || self.try_annex(buffer))
+    }
+
+    /// Whether that annex belongs to the message in that buffer, which the calling thread has.
+    #[must_use]
+    pub fn has_annex(&self, buffer: usize, annex: usize) -> bool {
+        self.desk.is_some_and(|desk| desk.annexes.belongs(annex, buffer))
     }
 
     /// Takes a buffer, by index, waiting as long as it takes or until `deadline`, and as long as there are receivers.

@@ -5,7 +5,8 @@
 //! whether there is one at the moment. It is over when the right is closed.
 //!
 //! **Layout.** The right; the channel, whose words are followed by a *label* for each of its buffers; two `u32`: how many messages were
-//! taken, and what becomes of those whose receiver dies. A label is a `u64`:
+//! taken, and what becomes of those whose receiver dies. Behind the labels the words of [annexes](super::pool::Annexes), if there are
+//! any. A label is a `u64`:
 //!
 //! | from bit 0 | content |
 //! |---|---|
@@ -40,6 +41,7 @@
 
 use super::channel::{Channel, Line, RawChannel, RawLine};
 use super::participants::{Participants, ProcessClaim};
+use super::pool::Annexes;
 use super::queue::Delivery;
 use super::right::{OfferError, RawRight};
 use super::undertaker::{Dead, Repair};
@@ -68,6 +70,8 @@ pub(super) struct Desk<'a> {
     /// The right to receive.
     pub(super) right: &'a RawRight,
     pub(super) labels: Labels<'a>,
+    /// Room for messages that are too long for their buffers.
+    pub(super) annexes: Annexes<'a>,
     /// What becomes of a message whose receiver dies before it has finished.
     pub(super) delivery: Delivery,
 }
@@ -112,15 +116,25 @@ impl<L> RawMailbox<L> {
 }
 
 impl<L: RawLine> RawMailbox<L> {
-    /// The mailbox with its words.
+    /// The mailbox with its words, but for those of annexes: for who need not know of them, undertakers among others.
     #[inline]
     #[must_use]
     pub fn with<'a>(&'a self, words: &'a [AtomicU64]) -> Mailbox<'a, L::Line<'a>> {
+        self.with_annexes(words, 0)
+    }
+
+    /// The mailbox with its words, the last of which are those of so many annexes.
+    #[inline]
+    #[must_use]
+    pub fn with_annexes<'a>(&'a self, words: &'a [AtomicU64], annexes: usize) -> Mailbox<'a, L::Line<'a>> {
+        let (words, annexes) = words.split_at(words.len().saturating_sub(annexes));
         let own = self.channel.line().own(words.len());
         let (words, labels) = words.split_at_checked(own).unwrap_or((words, &[]));
         let labels = Labels::new(labels, &self.arrivals);
-        let desk = Desk { right: &self.right, labels, delivery: self.delivery() };
-        Mailbox { right: &self.right, channel: self.channel.with(words).at(desk) }
+        let channel = self.channel.with(words);
+        let annexes = Annexes::new(annexes, channel.pool());
+        let desk = Desk { right: &self.right, labels, annexes, delivery: self.delivery() };
+        Mailbox { right: &self.right, channel: channel.at(desk) }
     }
 }
 

@@ -51,9 +51,11 @@ use super::undertaker::{Dead, Repair};
 use super::waiting::{Caller, ObjectId};
 use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering, fence};
 
+mod annexes;
 mod buffer;
 mod returned;
 
+pub use annexes::Annexes;
 pub(super) use buffer::{Buffer, State};
 pub(super) use returned::RawReturned;
 pub use returned::{Returned, Taken};

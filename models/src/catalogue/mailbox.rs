@@ -8,6 +8,7 @@ use crate::{verify, verify_eq};
 use selvedge::primitives::channel::{ChannelError, RawLine};
 use selvedge::primitives::ends::End;
 use selvedge::primitives::mailbox::Mailbox;
+use selvedge::primitives::pool::Annexes;
 use selvedge::primitives::queue::Delivery;
 use selvedge::primitives::right::{OfferError, Origin, RightError, Succession};
 use selvedge::primitives::undertaker::{Dead, Repair};
@@ -97,6 +98,8 @@ pub(super) struct Place<L> {
     control: RawMailbox<L>,
     words: Vec<AtomicU64>,
     content: Vec<Cell<u32>>,
+    /// What is in its annexes, whose words are the last.
+    long: Vec<Cell<u32>>,
 }
 
 impl Place<RawQueue> {
@@ -118,7 +121,14 @@ impl Place<RawQueue> {
     fn delivering(capacity: usize, right: RawRight, delivery: Delivery) -> Self {
         let Self { words, content, .. } = Self::bounded(capacity, RawRight::shared(Succession::Inherit));
         let line = RawQueue::new(u32::try_from(capacity).expect("small"), Delivery::AtLeastOnce);
-        Self { control: RawMailbox::new(line, right, delivery), words, content }
+        Self { control: RawMailbox::new(line, right, delivery), words, content, long: Vec::new() }
+    }
+
+    /// The same with so many annexes.
+    pub(super) fn with_annexes(mut self, annexes: usize) -> Self {
+        self.words.extend((0..annexes).map(|_| Annexes::word()));
+        self.long.extend((0..annexes).map(|_| Cell::new(0)));
+        self
     }
 
     pub(super) fn right(&self) -> &RawRight {
@@ -135,11 +145,17 @@ impl Place<RawRendezvous> {
 impl<L: RawLine + Send + Sync + 'static> Place<L> {
     fn over(line: L, words: Vec<AtomicU64>, right: RawRight) -> Self {
         let content = (0..BUFFERS).map(|_| Cell::new(0)).collect();
-        Self { control: RawMailbox::new(line, right, Delivery::AtMostOnce), words, content }
+        Self { control: RawMailbox::new(line, right, Delivery::AtMostOnce), words, content, long: Vec::new() }
     }
 
     pub(super) fn mailbox(&self) -> Mailbox<'_, L::Line<'_>> {
-        self.control.with(&self.words)
+        self.control.with_annexes(&self.words, self.long.len())
+    }
+
+    /// What is in an annex of a buffer that the lane has.
+    pub(super) fn long(&self, buffer: usize, annex: usize) -> &Cell<u32> {
+        verify!(self.mailbox().channel().has_annex(buffer, annex), "it is another's");
+        &self.long[annex]
     }
 
     pub(super) fn fill(&self, scene: &Scene<Self>, lane: usize, message: u32) -> usize {
@@ -151,6 +167,11 @@ impl<L: RawLine + Send + Sync + 'static> Place<L> {
     pub(super) fn write(&self, buffer: usize, message: u32) {
         // SAFETY: the lane has the buffer; the engine reports it if somebody else has it, too.
         self.content[buffer].with_mut(|content| unsafe { *content = message });
+    }
+
+    pub(super) fn read(&self, buffer: usize) -> u32 {
+        // SAFETY: as in write.
+        self.content[buffer].with(|content| unsafe { *content })
     }
 
     /// Sends what is in a buffer, and gives it back if that cannot be.
@@ -167,8 +188,7 @@ impl<L: RawLine + Send + Sync + 'static> Place<L> {
     }
 
     pub(super) fn finish(&self, buffer: usize) -> u32 {
-        // SAFETY: as in write.
-        let message = self.content[buffer].with(|content| unsafe { *content });
+        let message = self.read(buffer);
         self.mailbox().channel().give_back(buffer);
         message
     }

@@ -1,5 +1,6 @@
 //! The models, one file for each file of `src/primitives/`, and one (`delivery`) for what several of them do together.
 
+mod annexes;
 mod barrier;
 mod channel;
 mod choice;
@@ -54,6 +55,7 @@ pub fn all() -> Vec<Model> {
         owned_semaphore::MODELS,
         participants::MODELS,
         pool::MODELS,
+        annexes::MODELS,
         queue::MODELS,
         registry::MODELS,
         rendezvous::MODELS,
