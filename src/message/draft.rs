@@ -13,8 +13,8 @@ use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::time::Duration;
 
-/// A buffer of a mailbox, to be filled in place and sent; it is as long as the longest body. One that is dropped sends nothing
-/// and gives the buffer back.
+/// A buffer of a mailbox, to be filled in place and sent, or a place for a [long body](super::PortOptions::long_bodies). One that is
+/// dropped sends nothing and gives it back.
 ///
 /// It is a slice of bytes to be written to as one likes (but not in the model build, in which every access is a step: there it is
 /// [written](Self::write) as a whole). It holds an earlier message, or zeros. It cannot be sent to another thread; one that is forgotten comes home when its thread
@@ -45,13 +45,20 @@ pub struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn of(way: &'a dyn Way<Chunk>, patience: Patience) -> Result<Self, Refusal> {
+    /// With room for so many bytes.
+    pub(super) fn of(way: &'a dyn Way<Chunk>, room: usize, patience: Patience) -> Result<Self, Refusal> {
         let buffer = way.lend(patience)?;
         let Some((first, body)) = way.cells(buffer).ok().and_then(<[_]>::split_first) else {
             way.take_back(buffer);
             return Err(Refusal::Corrupt);
         };
-        Ok(Self { way, buffer, header: Header::default(), first, body, not_send: PhantomData })
+        let mut draft = Self { way, buffer, header: Header::default(), first, body, not_send: PhantomData };
+        if room > draft.longest() {
+            let annex = way.annex(buffer, patience)?;
+            draft.header.annex = Some(annex);
+            draft.body = way.annex_cells(buffer, annex)?;
+        }
+        Ok(draft)
     }
 
     said_by_the_sender!();

@@ -7,7 +7,7 @@
 //! | 0 | type (low half), flags (high half) |
 //! | 1 | source: the [`ParticipantId`] of the process that sent it, written by the library |
 //! | 2 | destination: whom it is for, if that was said; else 0 |
-//! | 3 | bytes of the body |
+//! | 3 | bytes of the body (48 bits); above them the number of the place in which it lies, counted from 1, if it is too long for the buffer |
 //! | 4 | sequence: how many messages that process had begun to send to mailboxes of the region, written by the library; of a client, the number that it gave |
 //! | 5 | correlation: what it answers, or by what an answer is to name it |
 //! | 6 | deadline, in nanoseconds of `CLOCK_MONOTONIC`; 0 is none |
@@ -28,6 +28,8 @@ pub(super) struct Header {
     pub(super) source: u64,
     pub(super) destination: u64,
     pub(super) length: u64,
+    /// Where its body lies, if not behind the header.
+    pub(super) annex: Option<usize>,
     pub(super) sequence: u64,
     pub(super) correlation: u64,
     pub(super) deadline: u64,
@@ -35,10 +37,14 @@ pub(super) struct Header {
     pub(super) client: u32,
 }
 
+const PLACE_SHIFT: u32 = 48;
+const LENGTH: u64 = (1 << PLACE_SHIFT) - 1;
+
 impl Header {
     pub(super) fn to_chunk(self) -> Chunk {
-        let Self { kind, flags, source, destination, length, sequence, correlation, deadline, deliveries, client } =
-            self;
+        let Self { kind, flags, source, destination, sequence, correlation, deadline, deliveries, client, .. } = self;
+        let place = self.annex.map_or(0, |annex| annex as u64 + 1);
+        let length = self.length & LENGTH | place << PLACE_SHIFT;
         let first = u64::from(kind) | u64::from(flags) << 32;
         let last = u64::from(deliveries) | u64::from(client) << 32;
         [first, source, destination, length, sequence, correlation, deadline, last]
@@ -48,7 +54,9 @@ impl Header {
         let [first, source, destination, length, sequence, correlation, deadline, last] = chunk;
         let halves = |word: u64| [word & u64::from(u32::MAX), word >> 32].map(|half| u32::try_from(half).unwrap_or(0));
         let ([kind, flags], [deliveries, client]) = (halves(first), halves(last));
-        Self { kind, flags, source, destination, length, sequence, correlation, deadline, deliveries, client }
+        let place = usize::try_from(length >> PLACE_SHIFT).unwrap_or(usize::MAX);
+        let (length, annex) = (length & LENGTH, place.checked_sub(1));
+        Self { kind, flags, source, destination, length, annex, sequence, correlation, deadline, deliveries, client }
     }
 }
 

@@ -89,9 +89,12 @@ impl<'a> Letter<'a> {
             // SAFETY: as above.
             first.with_mut(|chunk| unsafe { *chunk = header.to_chunk() });
         }
-        match usize::try_from(header.length).ok().filter(|length| *length <= body.len() * CHUNK) {
-            Some(length) => Ok(Self { way, buffer, header, length, body, end, not_send: PhantomData }),
-            None => {
+        let body = header.annex.map_or(Ok(body), |annex| way.annex_cells(buffer, annex));
+        match (body, usize::try_from(header.length)) {
+            (Ok(body), Ok(length)) if length <= body.len() * CHUNK => {
+                Ok(Self { way, buffer, header, length, body, end, not_send: PhantomData })
+            }
+            _ => {
                 way.give_back(buffer);
                 Err(refused(Refusal::Corrupt))
             }

@@ -1,7 +1,7 @@
 //! What the handles have in common through which messages with headers are sent and received.
 
 use super::draft::Draft;
-use super::envelope::Message;
+use super::envelope::{Header, Message};
 use super::letter::Letter;
 use super::mail_error::MailError;
 use crate::region::channel::Way;
@@ -31,29 +31,34 @@ pub(super) mod sealed {
     }
 }
 
-/// The longest body that fits, in bytes.
-pub(super) fn longest(way: &dyn Way<Chunk>) -> usize {
+/// The longest body that fits into a buffer, in bytes.
+pub(super) fn room(way: &dyn Way<Chunk>) -> usize {
     // Beside the body there is the header.
     way.each().saturating_sub(1) * CHUNK
 }
 
-/// Whether a body fits.
-pub(super) fn fits(way: &dyn Way<Chunk>, length: usize) -> Result<(), MailError> {
-    let most = longest(way);
+/// The longest body that there can be, in bytes.
+pub(super) fn longest(way: &dyn Way<Chunk>) -> usize {
+    room(way).max(way.annexed().each * CHUNK)
+}
+
+/// Whether a body fits into so many bytes.
+pub(super) fn fits(length: usize, most: usize) -> Result<(), MailError> {
     if length > most { Err(MailError::TooLong { length, most }) } else { Ok(()) }
 }
 
 pub(super) fn send(way: &dyn Way<Chunk>, message: &Message<'_>, patience: Patience) -> Result<(), MailError> {
     let length = message.body().len();
-    fits(way, length)?;
-    let mut draft = lend(way, patience)?;
+    let mut draft = lend(way, length, patience)?;
     draft.write(message.body());
-    draft.header = message.header;
+    draft.header = Header { annex: draft.header.annex, ..message.header };
     draft.pass(length, patience)
 }
 
-pub(super) fn lend(way: &dyn Way<Chunk>, patience: Patience) -> Result<Draft<'_>, MailError> {
-    Draft::of(way, patience).map_err(|refusal| MailError::of_send(refusal, way.name()))
+/// A draft with room for so many bytes.
+pub(super) fn lend(way: &dyn Way<Chunk>, length: usize, patience: Patience) -> Result<Draft<'_>, MailError> {
+    fits(length, longest(way))?;
+    Draft::of(way, length, patience).map_err(|refusal| MailError::of_send(refusal, way.name()))
 }
 
 pub(super) fn receive(way: &dyn Way<Chunk>, patience: Patience, kind: Option<u32>) -> Result<Letter<'_>, MailError> {
@@ -121,7 +126,7 @@ macro_rules! sends {
             /// # Errors
             /// `Closed`, `OutOfMemory`, `Corrupt`, `TooManyThreads`, `Unusable`.
             pub fn draft(&self) -> Result<$crate::message::Draft<'_>, $crate::message::MailError> {
-                $crate::message::mail_ways::lend(self.outgoing(), $crate::region::patience::Patience::Forever)
+                $crate::message::mail_ways::lend(self.outgoing(), 0, $crate::region::patience::Patience::Forever)
             }
 
             /// A buffer to be filled in place and sent, if not all are in use; never waits.
@@ -129,7 +134,7 @@ macro_rules! sends {
             /// # Errors
             /// [`MailError`]($crate::message::MailError), except `TimedOut` and `TooLong`.
             pub fn try_draft(&self) -> Result<$crate::message::Draft<'_>, $crate::message::MailError> {
-                $crate::message::mail_ways::lend(self.outgoing(), $crate::region::patience::Patience::None)
+                $crate::message::mail_ways::lend(self.outgoing(), 0, $crate::region::patience::Patience::None)
             }
 
             /// A buffer to be filled in place and sent, waiting for `timeout` at most while all are in use.
@@ -152,7 +157,40 @@ macro_rules! sends {
                 deadline: $crate::sync::Deadline,
             ) -> Result<$crate::message::Draft<'_>, $crate::message::MailError> {
                 let patience = $crate::region::patience::Patience::Until(deadline);
-                $crate::message::mail_ways::lend(self.outgoing(), patience)
+                $crate::message::mail_ways::lend(self.outgoing(), 0, patience)
+            }
+
+            /// The same with room for so many bytes: if no buffer has it, and the mailbox was made for
+            /// [long bodies](crate::message::PortOptions::long_bodies), in such a place. Waits while all are in use.
+            ///
+            /// # Errors
+            /// `TooLong`; and as of [`draft`](Self::draft).
+            pub fn draft_for(&self, length: usize) -> Result<$crate::message::Draft<'_>, $crate::message::MailError> {
+                $crate::message::mail_ways::lend(self.outgoing(), length, $crate::region::patience::Patience::Forever)
+            }
+
+            /// The same with room for so many bytes, if it can be had now; never waits.
+            ///
+            /// # Errors
+            /// [`MailError`]($crate::message::MailError), except `TimedOut`.
+            pub fn try_draft_for(
+                &self,
+                length: usize,
+            ) -> Result<$crate::message::Draft<'_>, $crate::message::MailError> {
+                $crate::message::mail_ways::lend(self.outgoing(), length, $crate::region::patience::Patience::None)
+            }
+
+            /// The same with room for so many bytes, waiting until `deadline` at most.
+            ///
+            /// # Errors
+            /// [`MailError`]($crate::message::MailError), except `Full`.
+            pub fn draft_for_deadline(
+                &self,
+                length: usize,
+                deadline: $crate::sync::Deadline,
+            ) -> Result<$crate::message::Draft<'_>, $crate::message::MailError> {
+                let patience = $crate::region::patience::Patience::Until(deadline);
+                $crate::message::mail_ways::lend(self.outgoing(), length, patience)
             }
         }
     };

@@ -3,6 +3,7 @@
 use super::Capacity;
 use crate::primitives::queue::Delivery;
 use crate::primitives::right::Succession;
+use crate::region::channel::Annexed;
 use crate::region::mailbox::{CHUNK, Terms};
 
 /// How many may receive from a mailbox at a time.
@@ -37,6 +38,8 @@ pub struct PortOptions {
     receivers: Receivers,
     succession: Succession,
     delivery: Delivery,
+    /// Places for longer bodies, and their bytes.
+    long: (usize, usize),
 }
 
 impl PortOptions {
@@ -50,6 +53,7 @@ impl PortOptions {
             receivers: Receivers::One,
             succession: Succession::Inherit,
             delivery: Delivery::AtMostOnce,
+            long: (0, 0),
         }
     }
 
@@ -57,6 +61,34 @@ impl PortOptions {
     #[must_use]
     pub fn body(self, bytes: usize) -> Self {
         Self { body: bytes, ..self }
+    }
+
+    /// Places for longer bodies: so many (4096 at most), of up to so many bytes each, rounded up to the next multiple of 64. Of a
+    /// message whose body is longer than [`body`](Self::body) only the header takes a buffer; its body lies in such a place, from
+    /// before it is sent until its buffer is given back, by whoever received it, its sender, or the undertaker of one of them. While all
+    /// are in use who sends a long message waits, or, to an unbounded mailbox, fails with `OutOfMemory`. Without this call there
+    /// are none.
+    ///
+    /// [Selects](super::Select::post) and [futures](super::Port::send_async) send no long ones.
+    ///
+    /// ```
+    /// use selvedge::Region;
+    /// use selvedge::message::{Capacity, MailError, Message, PortOptions};
+    ///
+    /// let region = Region::anonymous()?;
+    /// let port = region.port("frames", &PortOptions::new(Capacity::Bounded(8)).long_bodies(2, 100_000))?;
+    /// let mailbox = port.claim()?;
+    /// let frame = vec![7; 100_000];
+    /// port.send(&Message::bytes(&frame))?;
+    /// port.send(&Message::bytes(&frame))?;
+    /// assert_eq!(port.try_send(&Message::bytes(&frame)), Err(MailError::Full));
+    /// port.try_send(&Message::bytes(b"a short one"))?;
+    /// assert_eq!(mailbox.recv()?.bytes(), frame);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn long_bodies(self, places: usize, bytes: usize) -> Self {
+        Self { long: (places, bytes), ..self }
     }
 
     /// How many may receive at a time.
@@ -91,7 +123,10 @@ impl PortOptions {
     pub(super) fn terms(&self) -> Terms {
         // Beside the body there is the header.
         let each = self.body.div_ceil(CHUNK).saturating_add(1);
-        let Self { receivers, succession, delivery, .. } = *self;
-        Terms { each, shared: receivers == Receivers::Several, succession, delivery }
+        let Self { receivers, succession, delivery, long: (places, bytes), .. } = *self;
+        // None at all, if they could hold nothing.
+        let chunks = if places == 0 { 0 } else { bytes.div_ceil(CHUNK) };
+        let annexed = Annexed { count: if chunks == 0 { 0 } else { places }, each: chunks };
+        Terms { each, shared: receivers == Receivers::Several, succession, delivery, annexed }
     }
 }

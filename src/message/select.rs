@@ -6,7 +6,7 @@ use super::error::{RecvError, SendError};
 use super::letter::Letter;
 use super::loan::Received;
 use super::mail_error::MailError;
-use super::mail_ways::{Posts, Receives, fits};
+use super::mail_ways::{Posts, Receives, fits, room};
 use super::{Receiver, Sender};
 use crate::primitives::ThreadSlot;
 use crate::primitives::select::{Operation, select};
@@ -261,9 +261,9 @@ impl<'a> Select<'a> {
     /// once it is done it is taken away.
     ///
     /// # Errors
-    /// `TooLong`: it is not added.
+    /// `TooLong`, if it does not fit into a buffer: it is not added.
     pub fn post(&mut self, to: &'a impl Posts, message: &'a Message<'_>) -> Result<usize, MailError> {
-        fits(to.outgoing(), message.body().len())?;
+        fits(message.body().len(), room(to.outgoing()))?;
         Ok(self.add(ToPost(to.outgoing(), message)))
     }
 

@@ -120,14 +120,13 @@ impl<L: RawLine> RawMailbox<L> {
     #[inline]
     #[must_use]
     pub fn with<'a>(&'a self, words: &'a [AtomicU64]) -> Mailbox<'a, L::Line<'a>> {
-        self.with_annexes(words, 0)
+        self.with_annexes(words, &[])
     }
 
-    /// The mailbox with its words, the last of which are those of so many annexes.
+    /// The mailbox with its words, and those of its annexes.
     #[inline]
     #[must_use]
-    pub fn with_annexes<'a>(&'a self, words: &'a [AtomicU64], annexes: usize) -> Mailbox<'a, L::Line<'a>> {
-        let (words, annexes) = words.split_at(words.len().saturating_sub(annexes));
+    pub fn with_annexes<'a>(&'a self, words: &'a [AtomicU64], annexes: &'a [AtomicU64]) -> Mailbox<'a, L::Line<'a>> {
         let own = self.channel.line().own(words.len());
         let (words, labels) = words.split_at_checked(own).unwrap_or((words, &[]));
         let labels = Labels::new(labels, &self.arrivals);

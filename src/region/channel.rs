@@ -9,7 +9,7 @@ use super::core::{Core, NoCaller};
 use super::error::{ObjectError, ObjectErrorKind, OsError, Unusable};
 use super::handle::Region;
 use super::kind::Kind;
-use super::object::{Control, ObjectName, Request, Shared, Tag, obtain_several};
+use super::object::{Control, Measure, ObjectName, Request, Shared, Tag, obtain_several};
 use super::patience::Patience;
 use crate::primitives::channel::{Channel, ChannelError, RawLine};
 use crate::primitives::ends::End;
@@ -58,6 +58,14 @@ impl From<NoCaller> for Refusal {
             NoCaller::TooManyThreads(limit) => Self::TooManyThreads(limit),
         }
     }
+}
+
+/// The places for messages that are too long for a buffer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Annexed {
+    pub(crate) count: usize,
+    /// How many of what messages are made of each has.
+    pub(crate) each: usize,
 }
 
 /// Writes a message into its buffer; says of what type it is, which is 0 where there are none.
@@ -122,6 +130,15 @@ pub(crate) trait Way<T: Shared>: Send + Sync {
     fn cell(&self, buffer: usize) -> Result<&Cell<T>, Refusal> {
         self.cells(buffer)?.first().ok_or(Refusal::Corrupt)
     }
+
+    /// What there is for messages that are too long for a buffer.
+    fn annexed(&self) -> Annexed;
+
+    /// Claims a place for what is too long for a buffer, which the calling thread has. It goes where the buffer goes.
+    fn annex(&self, buffer: usize, patience: Patience) -> Result<usize, Refusal>;
+
+    /// Where that place lies, if it is the buffer's.
+    fn annex_cells(&self, buffer: usize, annex: usize) -> Result<&[Cell<T>], Refusal>;
 
     /// Gives a buffer back that was not sent.
     fn take_back(&self, buffer: usize);
@@ -237,21 +254,21 @@ impl Kinded for RawRendezvous {
 
 /// A control block in which there is a channel.
 pub(crate) trait Hosts<L: Kinded>: Control<Word = AtomicU64> {
-    /// The channel with the words of its line.
-    fn channel<'a>(&'a self, words: &'a [AtomicU64]) -> Channel<'a, L::Line<'a>>;
+    /// The channel with the words of its line, and those beyond.
+    fn channel<'a>(&'a self, words: &'a [AtomicU64], beyond: &'a [AtomicU64]) -> Channel<'a, L::Line<'a>>;
 }
 
 impl<L: Kinded> Hosts<L> for RawChannel<L> {
     #[inline]
-    fn channel<'a>(&'a self, words: &'a [AtomicU64]) -> Channel<'a, L::Line<'a>> {
+    fn channel<'a>(&'a self, words: &'a [AtomicU64], _beyond: &'a [AtomicU64]) -> Channel<'a, L::Line<'a>> {
         self.with(words)
     }
 }
 
 impl<L: Kinded> Hosts<L> for RawMailbox<L> {
     #[inline]
-    fn channel<'a>(&'a self, words: &'a [AtomicU64]) -> Channel<'a, L::Line<'a>> {
-        self.with(words).channel()
+    fn channel<'a>(&'a self, words: &'a [AtomicU64], beyond: &'a [AtomicU64]) -> Channel<'a, L::Line<'a>> {
+        self.with_annexes(words, beyond).channel()
     }
 }
 
@@ -267,8 +284,9 @@ pub(super) fn obtain<L: Kinded, T: Shared>(
     let number = number_of::<L>(capacity).map_err(|kind| ObjectError::new(name, kind))?;
     let request = Request { name, kind: L::KIND, capacity, tag: tag.0, mode: Mode::OpenOrCreate, deadline: None };
     let (made, slot) = (|| RawChannel::new(L::new(number, Delivery::AtMostOnce)), |_| Cell::new(T::new_zeroed()));
-    let (placed, _) = obtain_several(region.core(), &request, each, made, L::word, slot)?;
-    AtEnd::stand(placed, capacity, each, Some(end)).map_err(|error| ObjectError::new(name, error.into()))
+    let (placed, _) = obtain_several(region.core(), &request, Measure { each, beyond: (0, 0) }, made, L::word, slot)?;
+    AtEnd::stand(placed, capacity, each, Annexed::default(), Some(end))
+        .map_err(|error| ObjectError::new(name, error.into()))
 }
 
 /// The capacity as the control block has it, if there can be such a line.

@@ -5,7 +5,7 @@ use super::error::{ObjectError, ObjectErrorKind};
 use super::handle::Region;
 use super::kind::Kind;
 use super::mailbox::{CHUNK, Chunk};
-use super::object::{ObjectName, Placed, Request, obtain_several};
+use super::object::{Measure, ObjectName, Placed, Request, obtain_several};
 use super::patience::Patience;
 use crate::primitives::RawCommit;
 use crate::primitives::commit::Change;
@@ -49,7 +49,8 @@ impl Record {
         let each = initial.len();
         // The first copy is current.
         let slot = |index: usize| Cell::new(initial.get(index % each.max(1)).copied().unwrap_or([0; CHUNK / 8]));
-        let (placed, _) = obtain_several(region.core(), &request, each, RawCommit::new, |_| (), slot)?;
+        let (placed, _) =
+            obtain_several(region.core(), &request, Measure { each, beyond: (0, 0) }, RawCommit::new, |_| (), slot)?;
         Ok(Self { placed, each, wait: Wait::default() })
     }
 

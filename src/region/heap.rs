@@ -19,6 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 struct Block<C: Control, S> {
     control: C,
     words: Box<[C::Word]>,
+    /// How many of them are to be repaired.
+    own: usize,
     slots: Box<[S]>,
 }
 
@@ -29,7 +31,7 @@ trait Repaired: Send + Sync {
 
 impl<C: Control, S: Send + Sync> Repaired for Block<C, S> {
     fn repair(&self, visit: &mut dyn FnMut(&dyn Repair)) {
-        self.control.repair(&self.words, visit);
+        self.control.repair(self.words.get(..self.own).unwrap_or_default(), visit);
     }
 }
 
@@ -87,8 +89,9 @@ impl Memory {
         word: &dyn Fn(usize) -> C::Word,
         slot: &mut dyn FnMut(usize) -> S,
     ) {
-        let words = (0..counts.words).map(word).collect();
-        let block: Arc<Block<C, S>> = Arc::new(Block { control, words, slots: (0..counts.slots).map(slot).collect() });
+        let words = (0..counts.words + counts.beyond).map(word).collect();
+        let slots = (0..counts.slots).map(slot).collect();
+        let block: Arc<Block<C, S>> = Arc::new(Block { control, words, own: counts.words, slots });
         let object = HeapObject { repaired: block.clone(), typed: block };
         self.objects().entry(extent.offset).or_default().push(object);
     }
@@ -100,7 +103,7 @@ impl Memory {
     ) -> Option<Parts<C, S>> {
         let objects = self.objects();
         let object = objects.get(&extent.offset)?.last()?;
-        let Block { control, words, slots } = object.typed.downcast_ref::<Block<C, S>>()?;
+        let Block { control, words, slots, .. } = object.typed.downcast_ref::<Block<C, S>>()?;
         Some((NonNull::from(control), NonNull::from(&**words), NonNull::from(&**slots)))
     }
 

@@ -95,12 +95,16 @@ impl Kind {
             Self::RendezvousMailbox => Self::RendezvousChannel.labelled(capacity, threads)?,
             _ => (0, capacity),
         };
-        Some(Counts { words, slots })
+        Some(Counts { words, slots, beyond: 0 })
+    }
+
+    pub(crate) fn is_mailbox(self) -> bool {
+        matches!(self, Self::Mailbox | Self::UnboundedMailbox | Self::RendezvousMailbox)
     }
 
     /// With a word more for each slot.
     fn labelled(self, capacity: usize, threads: usize) -> Option<(usize, usize)> {
-        let Counts { words, slots } = self.counts(capacity, threads)?;
+        let Counts { words, slots, .. } = self.counts(capacity, threads)?;
         Some((words.checked_add(slots)?, slots))
     }
 }

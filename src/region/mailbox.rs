@@ -1,11 +1,11 @@
 //! A handle of a mailbox, open in this process: where its messages lie, and who has the right to receive.
 
-use super::channel::{AtEnd, Kinded, Size, Way, number_of};
+use super::channel::{Annexed, AtEnd, Kinded, Size, Way, number_of};
 use super::core::NoCaller;
 use super::error::{ObjectError, ObjectErrorKind};
 use super::handle::Region;
 use super::kind::Kind;
-use super::object::{Request, Tag, found_shape, obtain_several};
+use super::object::{Measure, Request, Tag, found_shape, obtain_several};
 use super::patience::Patience;
 use crate::primitives::ends::End;
 use crate::primitives::participants::{ProcessClaim, ProcessWord};
@@ -23,6 +23,9 @@ pub(crate) type Chunk = [u64; 8];
 /// How many bytes that is.
 pub(crate) const CHUNK: usize = size_of::<Chunk>();
 
+/// The most places for long messages that a mailbox can have.
+pub(crate) const MOST_ANNEXES: usize = 4096;
+
 const TAG: Tag = Tag::new("selvedge.mail/1");
 
 /// On what terms a mailbox is made.
@@ -34,6 +37,24 @@ pub(crate) struct Terms {
     pub(crate) shared: bool,
     pub(crate) succession: Succession,
     pub(crate) delivery: Delivery,
+    /// Places for messages with more chunks.
+    pub(crate) annexed: Annexed,
+}
+
+/// The tag of mailboxes with such places: of how many and how large they are it says itself.
+fn tag_of(annexed: Annexed) -> Result<u64, ObjectErrorKind> {
+    let count = u16::try_from(annexed.count).ok().filter(|count| usize::from(*count) <= MOST_ANNEXES);
+    let (Some(count), Ok(each)) = (count, u32::try_from(annexed.each)) else {
+        return Err(ObjectErrorKind::BadCapacity { given: annexed.count as u64, most: MOST_ANNEXES as u64 });
+    };
+    Ok(TAG.0 << 48 | u64::from(count) << 32 | u64::from(each))
+}
+
+/// What the tag of a mailbox says.
+fn annexed_of(tag: u64) -> Option<Annexed> {
+    let count = usize::try_from(tag >> 32 & u64::from(u16::MAX)).ok()?;
+    let each = usize::try_from(tag & u64::from(u32::MAX)).ok()?;
+    (tag >> 48 == TAG.0 & u64::from(u16::MAX)).then_some(Annexed { count, each })
 }
 
 impl Terms {
@@ -108,7 +129,8 @@ impl<L: Kinded> Mail for MailboxAt<L> {
 
     fn terms(&self) -> Terms {
         let (right, delivery) = (self.placed.control().right(), self.placed.control().delivery());
-        Terms { each: self.each, shared: right.is_shared(), succession: right.succession(), delivery }
+        let (each, annexed) = (self.each, self.annexed);
+        Terms { each, shared: right.is_shared(), succession: right.succession(), delivery, annexed }
     }
 
     fn size(&self) -> Size {
@@ -190,20 +212,30 @@ fn obtain<L: Kinded>(
     name: &str,
     capacity: usize,
     terms: Option<Terms>,
-    each: usize,
+    (each, annexed): (usize, Annexed),
 ) -> Result<Box<dyn Mail>, ObjectError> {
     let refused = |kind| ObjectError::new(name, kind);
     let number = number_of::<L>(capacity).map_err(refused)?;
     let mode = if terms.is_some() { Mode::OpenOrCreate } else { Mode::Open };
-    let request = Request { name, kind: L::MAILBOX, capacity, tag: TAG.0, mode, deadline: None };
+    let tag = tag_of(annexed).map_err(refused)?;
+    let request = Request { name, kind: L::MAILBOX, capacity, tag, mode, deadline: None };
     // Who opens one makes none.
     let (succession, delivery) = (Succession::Inherit, Delivery::AtMostOnce);
-    let wanted = terms.unwrap_or(Terms { each, shared: false, succession, delivery });
+    let wanted = terms.unwrap_or(Terms { each, shared: false, succession, delivery, annexed });
     // What a thread has taken and not yet been given is put back when it dies, whatever becomes of what it was given.
     let made = || RawMailbox::new(L::new(number, Delivery::AtLeastOnce), wanted.right(), wanted.delivery);
     let slot = |_| Cell::new(Chunk::new_zeroed());
-    let (placed, _) = obtain_several(region.core(), &request, each, made, L::word, slot)?;
-    let mail = MailboxAt::<L>::stand(placed, capacity, each, Some(End::Senders));
+    let too_large = refused(ObjectErrorKind::OutOfMemory { needed: u64::MAX });
+    let beyond = (annexed.count, annexed.count.checked_mul(annexed.each).ok_or(too_large)?);
+    let found = obtain_several(region.core(), &request, Measure { each, beyond }, made, L::word, slot);
+    let (placed, _) = found.map_err(|error| match error.kind() {
+        ObjectErrorKind::WrongTag { found, .. } if annexed_of(found).is_some() => {
+            let (found, expected) = ("has other places for long messages", "has those that were asked for");
+            refused(ObjectErrorKind::OtherTerms { found, expected })
+        }
+        _ => error,
+    })?;
+    let mail = MailboxAt::<L>::stand(placed, capacity, each, annexed, Some(End::Senders));
     let mail = mail.map_err(|error| refused(error.into()))?;
     match terms {
         Some(wanted) if mail.terms() != wanted => {
@@ -221,7 +253,7 @@ pub(crate) fn open_or_make(
     size: Size,
     terms: Terms,
 ) -> Result<Box<dyn Mail>, ObjectError> {
-    let (delivery, terms, each) = (terms.delivery, Some(terms), terms.each);
+    let (delivery, each, terms) = (terms.delivery, (terms.each, terms.annexed), Some(terms));
     match size {
         Size::Zero if delivery == Delivery::AtLeastOnce => Err(ObjectError::new(name, ObjectErrorKind::HoldsNothing)),
         Size::Zero => obtain::<RawRendezvous>(region, name, 0, terms, each),
@@ -237,7 +269,10 @@ pub(crate) fn open(region: &Region, name: &str) -> Result<Box<dyn Mail>, ObjectE
         let (Ok(capacity), Ok(element)) = (usize::try_from(shape.capacity), usize::try_from(shape.element)) else {
             return Err(ObjectError::new(name, ObjectErrorKind::Corrupt));
         };
-        let each = element / size_of::<Cell<Chunk>>();
+        let corrupt = || ObjectError::new(name, ObjectErrorKind::Corrupt);
+        let is_mailbox = Kind::from_number(shape.kind).is_some_and(|kind| kind.is_mailbox());
+        let annexed = if is_mailbox { annexed_of(shape.tag).ok_or_else(corrupt)? } else { Annexed::default() };
+        let each = (element / size_of::<Cell<Chunk>>(), annexed);
         let found = match Kind::from_number(shape.kind) {
             Some(Kind::RendezvousMailbox) => obtain::<RawRendezvous>(region, name, capacity, None, each),
             Some(Kind::UnboundedMailbox) => obtain::<RawUnbounded>(region, name, capacity, None, each),
@@ -258,7 +293,10 @@ pub(crate) fn open(region: &Region, name: &str) -> Result<Box<dyn Mail>, ObjectE
 fn is_other(kind: ObjectErrorKind) -> bool {
     matches!(
         kind,
-        ObjectErrorKind::WrongKind { .. } | ObjectErrorKind::WrongSize { .. } | ObjectErrorKind::WrongCapacity { .. }
+        ObjectErrorKind::WrongKind { .. }
+            | ObjectErrorKind::WrongSize { .. }
+            | ObjectErrorKind::WrongCapacity { .. }
+            | ObjectErrorKind::OtherTerms { .. }
     )
 }
 

@@ -139,7 +139,7 @@ impl Memory {
     /// The parts of an object, which has the shape that the handle asked for.
     pub(crate) fn find<C: Control, S>(&self, extent: Extent, counts: Counts) -> Option<Parts<C, S>> {
         let offset = usize::try_from(extent.offset).ok()?;
-        let [words, slots, end] = offsets_of::<C, S>(counts)?;
+        let ([words, slots, end], all_words) = (offsets_of::<C, S>(counts)?, counts.all_words()?);
         // The extent came from shared memory: it is believed only as far as it stays within the arena.
         let fits = end <= usize::try_from(extent.shape.bytes).ok()?
             && extent.offset.checked_add(extent.shape.bytes)? <= self.offsets.arena_bytes;
@@ -148,7 +148,7 @@ impl Memory {
         let mapping = self.file.mapping();
         Some((
             mapping.at(start)?,
-            NonNull::slice_from_raw_parts(mapping.array_at(start.checked_add(words)?, counts.words)?, counts.words),
+            NonNull::slice_from_raw_parts(mapping.array_at(start.checked_add(words)?, all_words)?, all_words),
             NonNull::slice_from_raw_parts(mapping.array_at(start.checked_add(slots)?, counts.slots)?, counts.slots),
         ))
     }
@@ -172,7 +172,7 @@ impl Memory {
         let capacity = usize::try_from(extent.shape.capacity).ok()?;
         let words = kind.counts(capacity, self.offsets.thread_count)?.words;
         // What lies behind the words is not looked at.
-        let (control, words, _) = self.find::<C, ()>(extent, Counts { words, slots: 0 })?;
+        let (control, words, _) = self.find::<C, ()>(extent, Counts { words, slots: 0, beyond: 0 })?;
         // SAFETY: an extent of that kind holds that control block (I2), mapped as long as `self` (I3).
         let control = unsafe { control.as_ref() };
         // SAFETY: and that many words, which lie in the extent (`find`).

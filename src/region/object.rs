@@ -163,12 +163,30 @@ pub(crate) struct Counts {
     pub(crate) words: usize,
     /// Values.
     pub(crate) slots: usize,
+    /// Words behind those, of what repairs itself.
+    pub(crate) beyond: usize,
+}
+
+/// How large an object is that has several slots for an element.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measure {
+    /// Slots of an element.
+    pub(crate) each: usize,
+    /// Words and slots behind those of all elements.
+    pub(crate) beyond: (usize, usize),
+}
+
+impl Counts {
+    /// All words.
+    pub(crate) fn all_words(self) -> Option<usize> {
+        self.words.checked_add(self.beyond)
+    }
 }
 
 /// Where words and slots begin in an extent with control block `C`, and where they end.
 pub(crate) fn offsets_of<C: Control, S>(counts: Counts) -> Option<[usize; 3]> {
     let words = size_of::<C>().next_multiple_of(align_of::<C::Word>());
-    let after = words.checked_add(size_of::<C::Word>().checked_mul(counts.words)?)?;
+    let after = words.checked_add(size_of::<C::Word>().checked_mul(counts.all_words()?)?)?;
     let slots = after.checked_next_multiple_of(align_of::<S>())?;
     Some([words, slots, slots.checked_add(size_of::<S>().checked_mul(counts.slots)?)?])
 }
@@ -197,6 +215,7 @@ pub(crate) struct Placed<C: Control, S> {
     index: usize,
     control: NonNull<C>,
     words: NonNull<[C::Word]>,
+    beyond: NonNull<[C::Word]>,
     slots: NonNull<[S]>,
 }
 
@@ -232,6 +251,12 @@ impl<C: Control, S> Placed<C, S> {
         unsafe { self.words.as_ref() }
     }
 
+    /// The words behind those.
+    pub(crate) fn beyond(&self) -> &[C::Word] {
+        // SAFETY: as above.
+        unsafe { self.beyond.as_ref() }
+    }
+
     /// Control block and words without a count of the handles: whoever uses them sees to it that there is a handle still.
     pub(crate) fn pinned(&self) -> (NonNull<C>, NonNull<[C::Word]>) {
         (self.control, self.words)
@@ -247,7 +272,8 @@ impl<C: Control, S> Clone for Placed<C, S> {
     fn clone(&self) -> Self {
         self.core().opened(self.index);
         let (attached, name) = (self.attached.clone(), self.name.clone());
-        Self { attached, name, index: self.index, control: self.control, words: self.words, slots: self.slots }
+        let Self { index, control, words, beyond, slots, .. } = *self;
+        Self { attached, name, index, control, words, beyond, slots }
     }
 }
 
@@ -331,14 +357,14 @@ pub(crate) fn obtain_with<C: Control, S: Send + Sync + 'static>(
     word: impl Fn(usize) -> C::Word,
     slot: impl FnMut(usize) -> S,
 ) -> Result<(Placed<C, S>, bool), ObjectError> {
-    obtain_several(core, request, 1, control, word, slot)
+    obtain_several(core, request, Measure { each: 1, beyond: (0, 0) }, control, word, slot)
 }
 
-/// Makes or opens an object with control block `C`, its words, and `each` slots `S` for every element.
+/// Makes or opens an object with control block `C`, its words, and so many slots `S`.
 pub(crate) fn obtain_several<C: Control, S: Send + Sync + 'static>(
     core: &Arc<Core>,
     request: &Request<'_>,
-    each: usize,
+    measure: Measure,
     control: impl Fn() -> C,
     word: impl Fn(usize) -> C::Word,
     mut slot: impl FnMut(usize) -> S,
@@ -348,7 +374,9 @@ pub(crate) fn obtain_several<C: Control, S: Send + Sync + 'static>(
         let no_room = ObjectErrorKind::OutOfMemory { needed: u64::MAX };
         let threads = core.participants().threads().len();
         let counts = request.kind.counts(request.capacity, threads).ok_or(no_room)?;
-        let counts = Counts { slots: counts.slots.checked_mul(each).ok_or(no_room)?, ..counts };
+        let Measure { each, beyond: (beyond, behind) } = measure;
+        let slots = counts.slots.checked_mul(each).and_then(|slots| slots.checked_add(behind)).ok_or(no_room)?;
+        let counts = Counts { slots, beyond, ..counts };
         let shape = shape_of::<C, S>(request, counts, each).ok_or(no_room)?;
         let found = core
             .obtain(&name, shape, request.mode, request.deadline, &mut |extent| {
@@ -360,8 +388,11 @@ pub(crate) fn obtain_several<C: Control, S: Send + Sync + 'static>(
             core.closed(index);
             return Err(ObjectErrorKind::Corrupt);
         };
+        // SAFETY: as of any object that this process has open.
+        let (words, beyond) = unsafe { words.as_ref() }.split_at(counts.words);
+        let (words, beyond) = (NonNull::from(words), NonNull::from(beyond));
         let (attached, name) = (Attached::new(core), ObjectName::from(request.name));
-        Ok((Placed { attached, name, index, control, words, slots }, created))
+        Ok((Placed { attached, name, index, control, words, beyond, slots }, created))
     };
     attempt().map_err(|kind| ObjectError::new(request.name, kind))
 }

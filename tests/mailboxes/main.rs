@@ -5,6 +5,7 @@
 mod support {
     pub(crate) mod actors;
     pub(crate) mod alone;
+    pub(crate) mod dice;
     pub(crate) mod patience;
     pub(crate) mod proc;
     pub(crate) mod shared;
@@ -19,6 +20,7 @@ mod killed;
 mod kinds;
 mod letters;
 mod links;
+mod long;
 mod names;
 mod right;
 mod select;

@@ -41,6 +41,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(2), faulty: None },
     },
     Model {
+        name: "pool/annex_that_was_shed_is_done_with",
+        properties: "P8 G1",
+        client: "1 process × (write, give back), 1 × take, 1 × (claim, write), 2 buffers, 1 annex",
+        build: done_with,
+        faults: Faults::NONE,
+        bounds: Bounds { plain: Some(2), faulty: None },
+    },
+    Model {
         name: "pool/annex_that_is_free_is_found",
         properties: "P8 G1",
         client: "1 process × (give back, take, claim), 1 × claim, 3 buffers, 2 annexes: it cannot find none",
@@ -200,6 +208,26 @@ fn two_want_it(world: &mut World) {
             try_write(&scene, own);
         });
     }
+}
+
+/// Who frees it for others has not written there.
+fn done_with(world: &mut World) {
+    let (scene, buffer) = held(world, 3, 2);
+    let own = scene.object.take(&scene, 1);
+    let gives = Arc::clone(&scene);
+    world.thread("gives back", move || {
+        gives.object.write(0);
+        gives.object.pool().give_back(buffer);
+    });
+    let takes = Arc::clone(&scene);
+    world.thread("takes", move || {
+        if let Some(taken) = takes.object.pool().try_take(takes.slot(2)) {
+            takes.object.annexes().shed(taken);
+        }
+    });
+    world.thread("wants it", move || {
+        try_write(&scene, own);
+    });
 }
 
 /// It has the same again, while another thinks it free.

@@ -98,7 +98,8 @@ pub(super) struct Place<L> {
     control: RawMailbox<L>,
     words: Vec<AtomicU64>,
     content: Vec<Cell<u32>>,
-    /// What is in its annexes, whose words are the last.
+    annexes: Vec<AtomicU64>,
+    /// What is in its annexes.
     long: Vec<Cell<u32>>,
 }
 
@@ -121,13 +122,13 @@ impl Place<RawQueue> {
     fn delivering(capacity: usize, right: RawRight, delivery: Delivery) -> Self {
         let Self { words, content, .. } = Self::bounded(capacity, RawRight::shared(Succession::Inherit));
         let line = RawQueue::new(u32::try_from(capacity).expect("small"), Delivery::AtLeastOnce);
-        Self { control: RawMailbox::new(line, right, delivery), words, content, long: Vec::new() }
+        Self { control: RawMailbox::new(line, right, delivery), words, content, annexes: Vec::new(), long: Vec::new() }
     }
 
     /// The same with so many annexes.
     pub(super) fn with_annexes(mut self, annexes: usize) -> Self {
-        self.words.extend((0..annexes).map(|_| Annexes::word()));
-        self.long.extend((0..annexes).map(|_| Cell::new(0)));
+        self.annexes = (0..annexes).map(|_| Annexes::word()).collect();
+        self.long = (0..annexes).map(|_| Cell::new(0)).collect();
         self
     }
 
@@ -145,11 +146,17 @@ impl Place<RawRendezvous> {
 impl<L: RawLine + Send + Sync + 'static> Place<L> {
     fn over(line: L, words: Vec<AtomicU64>, right: RawRight) -> Self {
         let content = (0..BUFFERS).map(|_| Cell::new(0)).collect();
-        Self { control: RawMailbox::new(line, right, Delivery::AtMostOnce), words, content, long: Vec::new() }
+        Self {
+            control: RawMailbox::new(line, right, Delivery::AtMostOnce),
+            words,
+            content,
+            annexes: Vec::new(),
+            long: Vec::new(),
+        }
     }
 
     pub(super) fn mailbox(&self) -> Mailbox<'_, L::Line<'_>> {
-        self.control.with_annexes(&self.words, self.long.len())
+        self.control.with_annexes(&self.words, &self.annexes)
     }
 
     /// What is in an annex of a buffer that the lane has.

@@ -1,6 +1,6 @@
 //! A handle of a channel, or of the channel in a mailbox, and the end at which its process stands for it.
 
-use super::{Fill, Hosts, Kinded, Refusal, Way};
+use super::{Annexed, Fill, Hosts, Kinded, Refusal, Way};
 use crate::primitives::ThreadSlot;
 use crate::primitives::channel::{Channel, ChannelError, Line, Receiving, Sending};
 use crate::primitives::ends::End;
@@ -38,7 +38,7 @@ impl<L: Kinded, C: Hosts<L>> Leaving<L, C> {
         let control = unsafe { self.control.as_ref() };
         // SAFETY: as above.
         let words = unsafe { self.words.as_ref() };
-        control.channel(words).leave(self.end, self.process);
+        control.channel(words, &[]).leave(self.end, self.process);
     }
 }
 
@@ -49,6 +49,7 @@ pub(in crate::region) struct AtEnd<L: Kinded, C: Control, T: Shared> {
     pub(in crate::region) capacity: usize,
     /// How many of `T` a buffer has.
     pub(in crate::region) each: usize,
+    pub(in crate::region) annexed: Annexed,
     /// The end at which the process stands for it; none, if it has the right to receive.
     end: Option<End>,
     wait: Wait,
@@ -61,6 +62,7 @@ impl<L: Kinded, C: Hosts<L>, T: Shared> AtEnd<L, C, T> {
         placed: Placed<C, Cell<T>>,
         capacity: usize,
         each: usize,
+        annexed: Annexed,
         end: Option<End>,
     ) -> Result<Self, NoCaller> {
         if let Some(end) = end {
@@ -72,15 +74,15 @@ impl<L: Kinded, C: Hosts<L>, T: Shared> AtEnd<L, C, T> {
                 // SAFETY: it is called when the last handle of this end is given up, which is before that of the object is.
                 unsafe { leaving.leave() };
             });
-            let join = || placed.control().channel(placed.words()).ends().join(end, process);
+            let join = || placed.control().channel(placed.words(), &[]).ends().join(end, process);
             core.stands(index, end, join, leave)?;
         }
-        Ok(Self { placed, capacity, each, end, wait: Wait::default(), line: PhantomData })
+        Ok(Self { placed, capacity, each, annexed, end, wait: Wait::default(), line: PhantomData })
     }
 
     /// A handle of the same channel, at that end.
     pub(in crate::region) fn stand_at(&self, end: Option<End>) -> Result<Self, NoCaller> {
-        let mut other = Self::stand(self.placed.clone(), self.capacity, self.each, end)?;
+        let mut other = Self::stand(self.placed.clone(), self.capacity, self.each, self.annexed, end)?;
         other.wait = self.wait;
         Ok(other)
     }
@@ -97,7 +99,7 @@ impl<L: Kinded, C: Hosts<L>, T: Shared> AtEnd<L, C, T> {
 
     #[inline]
     fn channel(&self) -> Result<Channel<'_, L::Line<'_>>, Refusal> {
-        let channel = self.placed.control().channel(self.placed.words());
+        let channel = self.placed.control().channel(self.placed.words(), self.placed.beyond());
         // Lengths come from the handle: with another capacity the words would not be what they are.
         if channel.line().capacity() == self.bound() { Ok(channel) } else { Err(Refusal::Corrupt) }
     }
@@ -125,8 +127,8 @@ impl<L: Kinded, C: Hosts<L>, T: Shared> Clone for AtEnd<L, C, T> {
             self.placed.core().stands_again(self.placed.index(), end);
         }
         let placed = self.placed.clone();
-        let Self { capacity, each, end, wait, line, .. } = *self;
-        Self { placed, capacity, each, end, wait, line }
+        let Self { capacity, each, annexed, end, wait, line, .. } = *self;
+        Self { placed, capacity, each, annexed, end, wait, line }
     }
 }
 
@@ -236,6 +238,31 @@ impl<L: Kinded, C: Hosts<L>, T: Shared> Way<T> for AtEnd<L, C, T> {
         range.and_then(|range| self.placed.slots().get(range)).ok_or(Refusal::Corrupt)
     }
 
+    fn annexed(&self) -> Annexed {
+        self.annexed
+    }
+
+    fn annex(&self, buffer: usize, patience: Patience) -> Result<usize, Refusal> {
+        let slot = self.slot()?;
+        let channel = self.channel()?;
+        match (channel.try_annex(buffer), patience) {
+            (Err(ChannelError::WouldBlock), _) if L::IS_MEMORY => Err(Refusal::OutOfMemory),
+            (Err(ChannelError::WouldBlock), Patience::None) => Err(Refusal::WouldBlock),
+            (Err(ChannelError::WouldBlock), patience) => {
+                Ok(channel.annex(&self.caller(slot), self.placed.id(), buffer, patience.deadline())?)
+            }
+            (answer, _) => Ok(answer?),
+        }
+    }
+
+    fn annex_cells(&self, buffer: usize, annex: usize) -> Result<&[Cell<T>], Refusal> {
+        let (Annexed { count, each }, slots) = (self.annexed, self.placed.slots());
+        let is_its = annex < count && self.channel()?.has_annex(buffer, annex);
+        // Behind those of the buffers.
+        let start = slots.len().checked_sub(count * each).filter(|_| is_its).ok_or(Refusal::Corrupt)? + annex * each;
+        slots.get(start..start + each).ok_or(Refusal::Corrupt)
+    }
+
     #[inline]
     fn take_back(&self, buffer: usize) {
         if let Some(channel) = self.owned() {
@@ -260,7 +287,7 @@ impl<L: Kinded, C: Hosts<L>, T: Shared> Way<T> for AtEnd<L, C, T> {
     }
 
     fn standing(&self, end: End) -> usize {
-        self.placed.control().channel(self.placed.words()).ends().present(end).count()
+        self.placed.control().channel(self.placed.words(), &[]).ends().present(end).count()
     }
 
     fn index(&self) -> usize {
