@@ -65,6 +65,14 @@ pub(super) const MODELS: &[Model] = &[
         bounds: Bounds { plain: Some(2), faulty: Some(1) },
     },
     Model {
+        name: "pool/annex_that_is_waited_for_costs_nobody_a_wake",
+        properties: "P8 G2",
+        client: "1 process × (wait, take), 1 × (wait, claim) in vain, 1 × give back another buffer, 3 buffers, 1 annex",
+        build: apart,
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
         name: "pool/annex_of_the_dead_is_free",
         properties: "P8 F1 G1 G2 G4",
         client: "1 process × (write, give back), killed anywhere, the undertaker too, 1 × (wait, claim, write), 2 buffers, 1 annex",
@@ -289,6 +297,26 @@ fn left(world: &mut World) {
         verify_eq!(scene.object.claim(&scene, 1, own), 0);
         scene.object.write(0);
     });
+}
+
+/// A buffer is given back while one waits for any, and another for an annex, which stays in use.
+fn apart(world: &mut World) {
+    let (scene, _) = held(world, 3, 3);
+    let own = scene.object.take(&scene, 1);
+    let short = scene.object.take(&scene, 2);
+    let takes = Arc::clone(&scene);
+    world.thread("takes", move || {
+        let taken = takes.object.pool().take(&takes.caller(0), OBJECT, None);
+        verify_eq!(taken, Some(short), "no other is free");
+    });
+    let claims = Arc::clone(&scene);
+    world.thread("claims", move || {
+        let (store, caller) = (&claims.object, claims.caller(1));
+        let attempt = || store.annexes().try_claim(own).ok_or(ChannelError::WouldBlock);
+        let claimed = told(|| store.annexes().until(&caller, OBJECT, END, attempt));
+        verify_eq!(claimed, Err(ChannelError::TimedOut), "it is in use");
+    });
+    world.thread("gives back", move || scene.object.pool().give_back(short));
 }
 
 fn dies(world: &mut World) {

@@ -132,6 +132,9 @@ pub(super) const ALL: &[Word] = &[
         },
     )),
     word("pool", "word of a buffer", &[changed("src/primitives/pool.rs", "word", &[])], buffer),
+    word("pool", "word of an annex", &[changed("src/primitives/pool/annexes.rs", "word", &[])], |value| {
+        one_of(u64::from(value & 0xf_ffff != 0), &["nobody's", "a buffer's"])
+    }),
     word(
         "queue",
         "slot",
