@@ -45,7 +45,7 @@ use core::time::Duration;
 ///
 /// **Memory.** Messages lie in buffers, of which a bounded mailbox has more than its capacity by the number of threads that the
 /// region was made for, at most 64. One of capacity zero has just those, an unbounded one its quota and one more. What is received and
-/// not finished with keeps its buffer.
+/// not finished with keeps its buffer. [Long bodies](PortOptions::long_bodies) have places of their own.
 ///
 /// ```
 /// use selvedge::Region;

@@ -57,7 +57,8 @@ impl PortOptions {
         }
     }
 
-    /// The longest body that there can be, in bytes; it is rounded up to the next multiple of 64.
+    /// The longest body that lies in a buffer, in bytes; it is rounded up to the next multiple of 64. There are longer ones only
+    /// where there are [places](Self::long_bodies) for them.
     #[must_use]
     pub fn body(self, bytes: usize) -> Self {
         Self { body: bytes, ..self }

@@ -9,7 +9,7 @@
 //! 1. *wait*: set `SLEEPERS`, and `APART` if what serves another here may not serve oneself; fence; try. Found nothing: sleep while the word is what it was after that; again. Who found
 //!    something after it had slept signals in turn if there is more: a wake for one is one wake for all who sleep.
 //! 2. *signal*, after what it is about: fence; if `SLEEPERS` is set, clear both flags and change the word in one step, wake one, or
-//!    all; all, if `APART` was set.
+//!    all; all, if `APART` was set. After a wake for one: fence; if `APART` is set, signal all.
 //! 3. *undertaker*: change the word.
 //!
 //! **Invariants.**
@@ -19,7 +19,9 @@
 //!   the wake, nor because a wake found nobody.
 //! - I3: all who wait at one gate wait for the same, so that whatever serves one of them serves any; or all are woken. A
 //!   wake for one leaves others asleep whom no later signal finds until the one has set the flag again: so while somebody waits
-//!   for something of its own no wake is for one, but one on its way when it came: it gets that only if the last to sleep is woken first.
+//!   for something of its own no wake is for one.
+//! - I4: who waits apart and goes to sleep between the change and the wake that follows may be woken in place of another, and finds
+//!   nothing. It has set `APART` before, so whoever woke it sees that, and wakes all.
 //!
 //! **Orderings.**
 //!
@@ -214,13 +216,21 @@ impl RawGate {
             let count = if found & APART == 0 { count } else { u32::MAX };
             let changed = (found & !(SLEEPERS | APART)).wrapping_add(CHANGE);
             // Relaxed: after the fence.
-            match self.word.compare_exchange(found, changed, Ordering::Relaxed, Ordering::Relaxed) {
-                // dead here: nobody is woken; the undertaker wakes all whom a slot names.
-                Ok(_) => {
-                    futex_wake(&self.word, count);
-                    return;
-                }
-                Err(newer) => found = newer,
+            if let Err(newer) = self.word.compare_exchange(found, changed, Ordering::Relaxed, Ordering::Relaxed) {
+                found = newer;
+                continue;
+            }
+            // dead here: nobody is woken; the undertaker wakes all whom a slot names.
+            futex_wake(&self.word, count);
+            if count == u32::MAX {
+                return;
+            }
+            // SeqCst: pairs with the fence in wait, of who has gone to sleep since, and been woken in place of another (I4).
+            fence(Ordering::SeqCst);
+            // Relaxed: after the fence.
+            found = self.word.load(Ordering::Relaxed);
+            if found & APART == 0 {
+                return;
             }
         }
     }

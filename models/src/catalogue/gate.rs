@@ -1,5 +1,6 @@
 //! Models of `primitives/gate.rs`.
 
+use crate::last_resort::{END, told};
 use crate::scene::{OBJECT, Scene};
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
@@ -57,6 +58,14 @@ pub(super) const MODELS: &[Model] = &[
         build: |world| apart(world, [Waits::Apart, Waits::Alike]),
         faults: Faults { lifo: true, ..Faults::NONE },
         bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
+        name: "gate/who_waits_apart_costs_nobody_a_wake",
+        properties: "G2",
+        client: "1 process brings what 1 waits for, 1 waits apart, in vain",
+        build: one_in_vain,
+        faults: Faults { lifo: true, spurious: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
     },
     Model {
         name: "gate/signaller_dies",
@@ -220,6 +229,33 @@ fn apart(world: &mut World, waits: [Waits; 2]) {
             thing.store(1, Ordering::Relaxed);
             scene.object.gate.signal();
         }
+    });
+}
+
+/// What the other waits for is brought, and nothing for who waits apart.
+fn one_in_vain(world: &mut World) {
+    let own = Own { things: [AtomicU32::new(0), AtomicU32::new(0)], gate: RawGate::new() };
+    let scene = Scene::in_world(world, 3, own);
+    for (lane, waits) in [(1, Waits::Alike), (0, Waits::Apart)] {
+        let scene = Arc::clone(&scene);
+        world.thread(["apart", "beside others"][lane], move || {
+            let Own { things, gate } = &scene.object;
+            // Relaxed: the fences of the gate order it.
+            let attempt = || match things[lane].load(Ordering::Relaxed) {
+                0 => Err(ChannelError::WouldBlock),
+                _ => Ok(()),
+            };
+            let wait = |deadline| gate.until_as(waits, &scene.caller(lane), OBJECT, deadline, attempt, || false);
+            match waits {
+                Waits::Alike => verify_eq!(wait(None), Ok(())),
+                Waits::Apart => verify_eq!(told(|| wait(END)), Err(ChannelError::TimedOut)),
+            }
+        });
+    }
+    world.thread("brings it", move || {
+        // Relaxed: as above.
+        scene.object.things[1].store(1, Ordering::Relaxed);
+        scene.object.gate.signal();
     });
 }
 
