@@ -102,7 +102,7 @@ Exit code 0 when all is shown; without --count also on Ctrl-C and when the regio
     /// Torture the primitives: processes that use them are killed, stopped and replaced, and an oracle watches.
     #[command(after_help = "\
 What is tortured: mutex, semaphore, owned, rwlock, ring, stream, pool, queue, work-queue, unbounded, rendezvous, channel,
-event, condvar, barrier, once, objects, fork, and
+mailbox, leased-mailbox, event, condvar, barrier, once, objects, fork, and
 late-store: a thread that spins storing into a mutex's value while its process is killed.
 The seed determines the plan: who is killed and stopped in which order, and what each worker tries. It does not determine
 when: two runs with one seed are alike and not the same.

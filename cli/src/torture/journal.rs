@@ -61,7 +61,7 @@ pub(crate) struct Journal {
     /// The most synchronisation steps that a call at this point has taken.
     pub(crate) steps: [[AtomicU32; POINTS]; SUBJECTS],
     pub(crate) tables: [Table; 4],
-    pub(crate) chronicles: [Chronicle; 5],
+    pub(crate) chronicles: [Chronicle; 7],
 }
 
 /// A mutex of the hunt for late stores: who had it, and of whose death was told, by number.

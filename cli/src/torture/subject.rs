@@ -125,6 +125,8 @@ pub(crate) fn all() -> Vec<Box<dyn Subject>> {
         Box::<subjects::unbounded::Unboundeds>::default(),
         Box::<subjects::rendezvous::Meetings>::default(),
         Box::<subjects::channel::Channels>::default(),
+        Box::<subjects::mailbox::Mailboxes>::default(),
+        Box::<subjects::leased_mailbox::LeasedMailboxes>::default(),
         Box::<subjects::event::Events>::default(),
         Box::<subjects::condvar::Condvars>::default(),
         Box::<subjects::barrier::Barriers>::default(),

@@ -48,7 +48,7 @@ pub(crate) fn options(workers: usize) -> RegionOptions {
     let processes = u32::try_from(4 * workers + 8).unwrap_or(u32::MAX).min(120);
     // Room for what there is, and for what was removed and somebody has open who may be dead. Not for leaks.
     let objects = u32::try_from(63 + 4 * workers).unwrap_or(u32::MAX);
-    RegionOptions::new().processes(processes).threads(8).objects(objects).arena(138 << 10).backstop(None)
+    RegionOptions::new().processes(processes).threads(8).objects(objects).arena(164 << 10).backstop(None)
 }
 
 impl Scene {

@@ -18,7 +18,7 @@ fn some_hundred_kills_and_every_promise_is_kept() {
 #[test]
 fn whatever_is_asked_for_is_tortured_and_nothing_else() {
     let place = Place::new();
-    let asked = ["pool", "queue", "work-queue", "unbounded", "rendezvous", "channel"];
+    let asked = ["pool", "queue", "work-queue", "unbounded", "rendezvous", "channel", "mailbox", "leased-mailbox"];
     let only = asked.join(",");
     let line = ["torture", "--json", "--seed", "3", "--minutes", "0.2", "--kills", "1500", "--only", &only];
     let report = place.run(&line).silent().json();

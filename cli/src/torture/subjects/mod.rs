@@ -5,6 +5,8 @@ pub(crate) mod channel;
 pub(crate) mod condvar;
 pub(crate) mod event;
 pub(crate) mod fork;
+pub(crate) mod leased_mailbox;
+pub(crate) mod mailbox;
 pub(crate) mod mutex;
 pub(crate) mod objects;
 pub(crate) mod once;
