@@ -240,29 +240,23 @@ impl Chronicle {
     pub(crate) fn check(&self, capacity: usize, excuses: &[Excuse]) -> Outcome {
         let mut records = self.records();
         self.check_order(&mut records, capacity)?;
-        let lost = lost(&records, excuses);
-        let Some(first) = lost.first() else { return Ok(()) };
-        let numbers: Vec<u64> = lost.iter().map(|record| record.number).collect();
-        let is_near =
-            |excuse: &&Excuse| excuse.asked <= first.ended + NEAR && excuse.died.saturating_add(NEAR) >= first.begun;
-        let near: Vec<&Excuse> = excuses.iter().filter(is_near).collect();
-        Err(Fault::new(format!(
-            "messages {numbers:?} were sent and nobody received them, the first of them {first:?}; receivers that were killed \
-             about that time: {near:?}"
-        )))
+        explained(&records, excuses)
+    }
+
+    /// The same of letters: one that a receiver had taken which was killed in its call comes again, and nobody is told of that. So it
+    /// may come late, and lie beside as many as there is room for.
+    pub(crate) fn check_letters(&self, capacity: usize, excuses: &[Excuse]) -> Outcome {
+        let mut records = self.records();
+        self.forget_late(&mut records);
+        self.check_order(&mut records, capacity + excuses.len())?;
+        explained(&records, excuses)?;
+        self.check_finished()
     }
 
     /// The same of a work queue, with so many receivers that were killed in their calls.
     pub(crate) fn check_work(&self, capacity: usize, killed: usize) -> Outcome {
         self.check_order(&mut self.records(), capacity)?;
-        let is_lost = |entry: &Entry| {
-            entry.outcome.load(Ordering::Acquire) == SENT && entry.lease.load(Ordering::Acquire) & FINISHING == 0
-        };
-        let lost: Vec<u64> =
-            (1..).zip(self.entries()).filter(|(_, entry)| is_lost(entry)).map(|(number, _)| number).collect();
-        if !lost.is_empty() {
-            return Err(Fault::new(format!("messages {lost:?} were sent and nobody finished them")));
-        }
+        self.check_finished()?;
         let unseen = self.unseen.load(Ordering::Acquire);
         if unseen > killed as u64 {
             return Err(Fault::new(format!(
@@ -270,6 +264,44 @@ impl Chronicle {
             )));
         }
         Ok(())
+    }
+
+    fn check_finished(&self) -> Outcome {
+        let is_lost = |entry: &Entry| {
+            entry.outcome.load(Ordering::Acquire) == SENT && entry.lease.load(Ordering::Acquire) & FINISHING == 0
+        };
+        let lost: Vec<u64> =
+            (1..).zip(self.entries()).filter(|(_, entry)| is_lost(entry)).map(|(number, _)| number).collect();
+        if lost.is_empty() {
+            Ok(())
+        } else {
+            Err(Fault::new(format!("messages {lost:?} were sent and nobody finished them")))
+        }
+    }
+
+    /// When a message was taken is not known, if one that was sent later, or none, had been received before it was asked for.
+    fn forget_late(&self, records: &mut [Record]) {
+        let taken = |record: &Record| record.taken.map(|(_, at)| [record.begun, at]);
+        let mut calls: Vec<[u64; 2]> = records.iter().filter_map(taken).chain(self.blanks()).collect();
+        calls.sort_unstable();
+        // Of each and all that began later the one that was over first.
+        (1..calls.len()).rev().for_each(|index| calls[index - 1][1] = calls[index - 1][1].min(calls[index][1]));
+        for record in records {
+            let later = calls.partition_point(|[begun, _]| *begun <= record.ended);
+            if let (Some((asked, _)), Some([_, over])) = (record.taken, calls.get(later))
+                && *over < asked
+            {
+                record.taken = None;
+            }
+        }
+    }
+
+    /// The calls that found nothing, when they began and were over; in order.
+    fn blanks(&self) -> Vec<[u64; 2]> {
+        let times = |blank: &[AtomicU64; 2]| [&blank[0], &blank[1]].map(|word| word.load(Ordering::Acquire));
+        let mut blanks: Vec<[u64; 2]> = self.blanks.iter().map(times).filter(|[_, ended]| *ended != 0).collect();
+        blanks.sort_unstable();
+        blanks
     }
 
     fn check_order(&self, records: &mut [Record], capacity: usize) -> Outcome {
@@ -291,11 +323,8 @@ impl Chronicle {
 
     /// Who found nothing was right.
     fn check_blanks(&self, received: &[(Record, u64, u64)]) -> Outcome {
-        let times = |blank: &[AtomicU64; 2]| [&blank[0], &blank[1]].map(|word| word.load(Ordering::Acquire));
-        let mut blanks: Vec<[u64; 2]> = self.blanks.iter().map(times).filter(|[_, ended]| *ended != 0).collect();
-        blanks.sort_unstable();
         let mut earlier = Earlier::new(received.iter().map(|(record, asked, _)| (record.ended, *asked, record.number)));
-        for [begun, ended] in blanks {
+        for [begun, ended] in self.blanks() {
             if let Some((asked, number)) = earlier.before(begun)
                 && ended < asked
             {
@@ -356,6 +385,20 @@ fn check_capacity(received: &[(Record, u64, u64)], capacity: usize) -> Outcome {
         return Ok(());
     }
     Err(Fault::new(format!("{most} messages were there at once, and there is room for {capacity}")))
+}
+
+/// Whatever was sent was received, or a receiver took it along that was killed in its call.
+fn explained(records: &[Record], excuses: &[Excuse]) -> Outcome {
+    let lost = lost(records, excuses);
+    let Some(first) = lost.first() else { return Ok(()) };
+    let numbers: Vec<u64> = lost.iter().map(|record| record.number).collect();
+    let is_near =
+        |excuse: &&Excuse| excuse.asked <= first.ended + NEAR && excuse.died.saturating_add(NEAR) >= first.begun;
+    let near: Vec<&Excuse> = excuses.iter().filter(is_near).collect();
+    Err(Fault::new(format!(
+        "messages {numbers:?} were sent and nobody received them, the first of them {first:?}; receivers that were killed \
+         about that time: {near:?}"
+    )))
 }
 
 /// The messages that nobody received and that no receiver can have taken along.
@@ -588,6 +631,30 @@ mod tests {
         assert_eq!(chronicle.finish(1, one, || {}), Ok(()));
         assert!(complaint(chronicle.check_work(1, 0)).contains("nobody had them"));
         assert_eq!(chronicle.check_work(1, 1), Ok(()));
+    }
+
+    #[test]
+    fn a_letter_comes_late_only_after_somebody_was_killed_who_can_have_taken_it() {
+        for is_overtaken in [true, false] {
+            let (journal, chronicle, [one, other]) = at_work();
+            let asked = chronicle.now();
+            if is_overtaken {
+                send(chronicle);
+                assert_eq!(chronicle.lease(journal, other, (message(2), false), chronicle.now()), Ok(2));
+                assert_eq!(chronicle.finish(2, other, || {}), Ok(()));
+            } else {
+                chronicle.found_nothing(chronicle.now());
+            }
+            let (excuse, too_late) =
+                (Excuse { asked, died: chronicle.now() }, Excuse { asked: chronicle.now(), died: u64::MAX });
+            assert_eq!(chronicle.lease(journal, one, (message(1), false), chronicle.now()), Ok(1));
+            assert!(complaint(chronicle.check_letters(2, &[excuse])).contains("[1] were sent and nobody finished"));
+            assert_eq!(chronicle.finish(1, one, || {}), Ok(()));
+            assert_eq!(chronicle.check_letters(2, &[excuse]), Ok(()));
+            assert!(complaint(chronicle.check_letters(2, &[])).contains("[1] were sent and nobody received"));
+            assert!(!is_overtaken || chronicle.check_letters(2, &[too_late]).is_err());
+            assert!(chronicle.check_work(2, 1).is_err(), "where it is told there is no excuse");
+        }
     }
 
     #[test]

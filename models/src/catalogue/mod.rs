@@ -1,4 +1,4 @@
-//! The models, one file for each file of `src/primitives/`, and one (`delivery`) for what several of them do together.
+//! The models, one file for each file of `src/primitives/`, and two (`annexes`, `delivery`) for what several of them do together.
 
 mod annexes;
 mod barrier;

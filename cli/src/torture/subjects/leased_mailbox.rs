@@ -199,7 +199,7 @@ impl Subject for LeasedMailboxes {
 
     fn check(&mut self, view: View<'_>) -> Outcome {
         while self.finish_one(view)? {}
-        self.traffic.check_work(view, CAPACITY)?;
+        self.traffic.check_letters(view, CAPACITY)?;
         let port = self.port()?;
         let places: Vec<_> = std::iter::from_fn(|| port.try_draft_for(LONG).ok()).collect();
         if places.len() != PLACES {

@@ -161,6 +161,11 @@ impl Traffic {
         Chronicle::of(view.journal, self.channel).check_work(capacity, self.excuses.len())
     }
 
+    /// The same of letters.
+    pub(super) fn check_letters(&self, view: View<'_>, capacity: usize) -> Outcome {
+        Chronicle::of(view.journal, self.channel).check_letters(capacity, &self.excuses)
+    }
+
     /// A new round begins.
     pub(super) fn begin_round(&mut self, view: View<'_>) {
         view.clear();
