@@ -301,6 +301,8 @@ fn no_line_is_lost_with_its_receiver_where_it_is_to_be_acknowledged() {
         text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
         printed.extend(text);
     }
+    // Who came later than the end of the last line would wait for another sender.
+    sender.until("two receive", |_| place.participants() >= 3);
     sender.end().code(0);
     for receiver in receivers {
         printed.extend(receiver.end().code(0).stdout);

@@ -49,6 +49,7 @@ pub(super) fn sent(answer: Result<(), MailError>, message: Message) -> Result<()
         MailError::OutOfMemory(name) => QueueSendError::OutOfMemory(message, name),
         MailError::TooManyThreads { limit } => QueueSendError::TooManyThreads(message, limit),
         MailError::Unusable(why, name) => QueueSendError::Unusable(message, why, name),
+        MailError::Corrupt(name) => QueueSendError::Corrupt(message, name),
         other => QueueSendError::Corrupt(message, other.to_string().as_str().into()),
     })
 }
@@ -60,6 +61,7 @@ pub(super) fn received<T>(answer: Result<T, MailError>) -> Result<T, QueueRecvEr
         MailError::TimedOut => QueueRecvError::TimedOut,
         MailError::TooManyThreads { limit } => QueueRecvError::TooManyThreads { limit },
         MailError::Unusable(why, name) => QueueRecvError::Unusable(why, name),
+        MailError::Corrupt(name) => QueueRecvError::Corrupt(name),
         other => QueueRecvError::Corrupt(other.to_string().as_str().into()),
     })
 }
