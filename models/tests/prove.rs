@@ -33,13 +33,6 @@ mod on_loom {
     /// Schedules for each planned fault on shuttle: where loom has a preemption bound, a second look at longer delays.
     const SCHEDULES: u64 = 60;
 
-    /// Models that are too large to gate a change on loom, even without preemptions: there they run in `ci/deep`.
-    const NOT_ON_LOOM: [&str; 3] = [
-        "owned_semaphore/four_share_one_permit",
-        "owned_semaphore/two_die_all_comes_home",
-        "select/wake_is_passed_on_past_a_larger_one",
-    ];
-
     /// Set in the process that runs one trial itself: the file to which it writes its row of the ledger.
     const ALONE: &str = "SELVEDGE_TRIAL_ALONE";
 
@@ -50,8 +43,8 @@ mod on_loom {
     pub(super) fn main() -> ExitCode {
         let arguments = Arguments::from_args();
         let models = catalogue::all();
-        let expected = models.iter().filter(|model| !NOT_ON_LOOM.contains(&model.name)).count();
-        assert_eq!(models.len() - expected, NOT_ON_LOOM.len(), "a model that is left out is registered");
+        let expected = models.iter().filter(|model| !catalogue::NOT_ON_LOOM.contains(&model.name)).count();
+        assert_eq!(models.len() - expected, catalogue::NOT_ON_LOOM.len(), "a model that is left out is registered");
         let ran = Arc::new(AtomicUsize::new(0));
         let rows = Arc::new(tempfile::tempdir().expect("a folder for the rows of the ledger"));
         let mut trials = vec![
@@ -64,7 +57,7 @@ mod on_loom {
                 let (trial, rows) = (format!("{engine}::{}", model.name), Arc::clone(&rows));
                 (trial.clone(), move || run(&trial, &model, settings, rows.path()))
             };
-            if !NOT_ON_LOOM.contains(&model.name) {
+            if !catalogue::NOT_ON_LOOM.contains(&model.name) {
                 let (name, body) = prove_it("model", Settings::loom());
                 trials.push(Trial::test(name, move || {
                     let result = body();
@@ -82,7 +75,7 @@ mod on_loom {
             return conclusion.exit_code();
         }
         let ran = ran.load(Ordering::Relaxed);
-        println!("{ran} models ran on loom, of {expected}; {} are left to ci/deep", NOT_ON_LOOM.len());
+        println!("{ran} models ran on loom, of {expected}; {} are too large for it", catalogue::NOT_ON_LOOM.len());
         let all_asked_for = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.ignored;
         if all_asked_for && ran < expected {
             println!("a registered model did not run");

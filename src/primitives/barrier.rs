@@ -4,8 +4,8 @@
 //! When as many have arrived as there are places, all go on and the next round begins. When a member dies, the barrier is
 //! *broken*: whoever waits and whoever comes is told, until somebody resets it.
 //!
-//! **Layout.** One `u32`, which is also the futex word, and a `u32` for each place: a thread slot plus one, or 0; in bit 31
-//! `DEAD`, if that member has died.
+//! **Layout.** One `u32`, which is also the futex word, and a `u32` for each place: a thread slot plus one, or 0; in
+//! bit 31 `DEAD`, if that member has died.
 //!
 //! | bits | content |
 //! |---|---|
@@ -18,8 +18,8 @@
 //!
 //! **Protocol.**
 //! 1. *join*: swing a free place from 0 to the own slot. *Leave*: swing it back.
-//! 2. *wait*: one more has arrived; if these are all, begin the next round and wake all, in one step before the wake. Else
-//!    set `WAITERS` in the same step and sleep on exactly that word while it is the same round and not `BROKEN`.
+//! 2. *wait*: one more has arrived; if these are all, begin the next round and wake all, in one step before the wake.
+//!    Else set `WAITERS` in the same step and sleep on exactly that word while it is the same round and not `BROKEN`.
 //! 3. A wait that runs out takes its arrival back, unless the round is over by then.
 //! 4. *undertaker*: if a place names the dead, mark it `DEAD`; then set `BROKEN`, or, if it is set, begin another broken
 //!    round, in one step from a word that was read before the place was.
@@ -28,8 +28,9 @@
 //!
 //! **Invariants.**
 //! - I1: a member arrives once in a round: it waits until the round is over or takes its arrival back.
-//! - I2: only a reset frees the place of a dead member, and every death changes the word after the place is marked. So a
-//!   reset that has not seen the mark fails, and looks again; and no place of the dead becomes free unless the members were told.
+//! - I2: only a reset frees the place of a dead member, and every death changes the word after the place is marked. So
+//!   a reset that has not seen the mark fails, and looks again; and no place of the dead becomes free unless the
+//!   members were told.
 //! - I3: a round that ended with all having arrived is told so to all of them, and one that was reset to none, unless
 //!   two more rounds were reset before a member looked: then it is told that the barrier was broken.
 //!
@@ -44,9 +45,9 @@
 //! | reset | Release | the undertaker's look at the word | that the place is free |
 //! | taking back | Relaxed | | nothing; it continues the release sequence |
 //!
-//! **Death.** Of a member, at any step: its place names it; the undertaker sets `BROKEN` and wakes all. If it was the last to
-//! arrive and had begun the next round: those who sleep named the object and are woken, and the next round is broken. Of
-//! who resets, having freed places: it is broken still, and the next reset goes on.
+//! **Death.** Of a member, at any step: its place names it; the undertaker sets `BROKEN` and wakes all. If it was the
+//! last to arrive and had begun the next round: those who sleep named the object and are woken, and the next round is
+//! broken. Of who resets, having freed places: it is broken still, and the next reset goes on.
 //!
 //! **Models.** `barrier/*`.
 //!

@@ -1,42 +1,44 @@
 //! Channel: a line of messages that ends when nobody is left at its other end.
 //!
-//! **Purpose.** What all three capacities have in common for those who use them: a message is sent and received, waiting or
-//! not; and whoever would wait for somebody who is [gone](super::ends) is told so instead. What was sent before is received
-//! first.
+//! **Purpose.** What all three capacities have in common for those who use them: a message is sent and received,
+//! waiting or not; and whoever would wait for somebody who is [gone](super::ends) is told so instead. What was sent
+//! before is received first.
 //!
-//! **Layout.** The [ends](super::ends), and the line: a [bounded](super::queue) or [unbounded](super::unbounded) queue, or a
-//! [rendezvous](super::rendezvous).
+//! **Layout.** The [ends](super::ends), and the line: a [bounded](super::queue) or [unbounded](super::unbounded) queue,
+//! or a [rendezvous](super::rendezvous).
 //!
 //! **Protocol.**
-//! 1. *send*: receivers gone: disconnected. Else as the line does it; and while it waits, also for a buffer, it looks again
-//!    whenever it is told.
-//! 2. *receive*: as the line does it. Nothing there: if the senders are gone, look once more; nothing there still, and the
-//!    senders gone since the same time: disconnected.
+//! 1. *send*: receivers gone: disconnected. Else as the line does it; and while it waits, also for a buffer, it looks
+//!    again whenever it is told.
+//! 2. *receive*: as the line does it. Nothing there: if the senders are gone, look once more; nothing there still, and
+//!    the senders gone since the same time: disconnected.
 //! 3. *leave*: out of the ends; then signal all gates of the other side.
-//! 4. *expect p*, who is to come: if nobody has come, set its bit and count it, as if it had. Then look whether it is attached still; if not, it leaves.
+//! 4. *expect p*, who is to come: if nobody has come, set its bit and count it, as if it had. Then look whether it is
+//!    attached still; if not, it leaves.
 //! 5. *undertaker*: repair the line, then the ends; change all gates.
 //!
 //! **Invariants.**
 //! - I1: what a process has sent was sent before it left; so whoever sees it gone, and looks after that, sees all of it.
-//! - I2: whoever waits looks for its counterpart after it has set the gate's `SLEEPERS`, and whoever leaves signals after
-//!   that: one of the two sees the other (gate, I1). To be gone is worth a wake given on: the signal to all may have found the
-//!   flag cleared, for a wake that one of them has had.
-//!
-//! - I3: a process that is expected has an undertaker still to come to this channel, which clears its bit, or whoever expects it finds
-//!   that out: of the fence before the undertaker goes through the objects and the one after the bit is set, one comes first. At an end at which somebody is expected no later process in its
-//!   place ever is.
+//! - I2: whoever waits looks for its counterpart after it has set the gate's `SLEEPERS`, and whoever leaves signals
+//!   after that: one of the two sees the other (gate, I1). To be gone is worth a wake given on: the signal to all may
+//!   have found the flag cleared, for a wake that one of them has had.
+//! - I3: a process that is expected has an undertaker still to come to this channel, which clears its bit, or whoever
+//!   expects it finds that out: of the fence before the undertaker goes through the objects and the one after the bit
+//!   is set, one comes first. At an end at which somebody is expected no later process in its place ever is.
 //!
 //! A message that is sent while the last receiver leaves may stay in a queue, for whoever comes next.
 //!
-//! A channel that is a [mailbox](super::mailbox)'s is over when the mailbox's right is closed, for both sides, whoever is at its ends.
+//! A channel that is a [mailbox](super::mailbox)'s is over when the mailbox's right is closed, for both sides, whoever
+//! is at its ends.
 //!
-//! **Orderings.** Those of the ends, of the gates and of the line. A SeqCst fence after the bit of an expected process is set
-//! pairs with the undertaker's before it goes through the objects.
+//! **Orderings.** Those of the ends, of the gates and of the line. A SeqCst fence after the bit of an expected process
+//! is set pairs with the undertaker's before it goes through the objects.
 //!
-//! **Death.** As of the line. A process that died is gone when its undertaker has come so far, which then wakes all whom a
-//! slot names. An offer of the dead is withdrawn before they are gone.
+//! **Death.** As of the line. A process that died is gone when its undertaker has come so far, which then wakes all
+//! whom a slot names. An offer of the dead is withdrawn before they are gone.
 //!
-//! Who dies while it expects another, before it looks, may leave that one's bit set for good: nobody else waits for it there.
+//! Who dies while it expects another, before it looks, may leave that one's bit set for good: nobody else waits for it
+//! there.
 //!
 //! **Models.** `channel/*`.
 

@@ -1,8 +1,8 @@
 //! Choice: a thread would do one of several things with others, and whoever comes first decides which.
 //!
-//! **Purpose.** A [select](super::select) over several [rendezvous](super::rendezvous) stands at all of them at once, and may do
-//! one exchange only. Its thread opens its choice, posts at each place, and sleeps; whoever meets one of these posts chooses it.
-//! That one swing decides for all of them.
+//! **Purpose.** A [select](super::select) over several [rendezvous](super::rendezvous) stands at all of them at once,
+//! and may do one exchange only. Its thread opens its choice, posts at each place, and sleeps; whoever meets one of
+//! these posts chooses it. That one swing decides for all of them.
 //!
 //! **Layout.** One `u64` in the slot of each thread:
 //!
@@ -15,18 +15,18 @@
 //!
 //! **Protocol.**
 //! 1. *open*, by the thread itself: the next turn, `OPEN`. Then it posts.
-//! 2. *choose*, by who has met a post, has looked at the choice after that, and has found the post still there after that:
-//!    swing `OPEN` to `CHOSEN`.
-//! 3. *close*, by anybody: swing `OPEN` to `CLOSED`. The thread itself does so before it does anything else that counts. Another
-//!    one does so to make it look again, and tells it; or because it has died.
-//! 4. A post of a turn that is not `OPEN` any more is void, and anybody may take it away; but if it was chosen, what was chosen
-//!    is done with it first.
+//! 2. *choose*, by who has met a post, has looked at the choice after that, and has found the post still there after
+//!    that: swing `OPEN` to `CHOSEN`.
+//! 3. *close*, by anybody: swing `OPEN` to `CLOSED`. The thread itself does so before it does anything else that
+//!    counts. Another one does so to make it look again, and tells it; or because it has died.
+//! 4. A post of a turn that is not `OPEN` any more is void, and anybody may take it away; but if it was chosen, what
+//!    was chosen is done with it first.
 //! 5. The thread takes all posts of a turn away before it opens the next, and before it returns.
 //!
 //! **Invariants.**
 //! - I1: at most one post of a turn is chosen, and none after the turn was closed.
-//! - I2: while a post stands, the turn under which it was posted is the last one that was opened. So who finds the post still
-//!   there after a look at the choice has seen that turn, or swings in vain.
+//! - I2: while a post stands, the turn under which it was posted is the last one that was opened. So who finds the post
+//!   still there after a look at the choice has seen that turn, or swings in vain.
 //!
 //! **Orderings.**
 //!
@@ -36,13 +36,13 @@
 //! | choose | Release | close and look, Acquire | the message that was given |
 //! | close | Relaxed | | nothing; it ends what could be chosen |
 //!
-//! **Death.** Of the thread: whoever comes by, or the undertaker, closes its choice and takes its posts away, or does what was
-//! chosen. Of who has chosen: what was chosen is done by whoever comes by, or the undertaker.
+//! **Death.** Of the thread: whoever comes by, or the undertaker, closes its choice and takes its posts away, or does
+//! what was chosen. Of who has chosen: what was chosen is done by whoever comes by, or the undertaker.
 //!
 //! **Models.** `choice/*`, and those of [select](super::select).
 //!
-//! **References.** The guarded commands of Hoare, "Communicating sequential processes", CACM 1978; Reppy, "Concurrent Programming
-//! in ML", 1999, chapter 10, whose transaction identifiers these are.
+//! **References.** The guarded commands of Hoare, "Communicating sequential processes", CACM 1978; Reppy, "Concurrent
+//! Programming in ML", 1999, chapter 10, whose transaction identifiers these are.
 
 use crate::sync::{AtomicU64, Ordering};
 

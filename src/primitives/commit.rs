@@ -1,10 +1,12 @@
 //! Commit: changes of a value, each of which takes place whole or not at all, whoever is killed.
 //!
-//! **Purpose.** Of two copies of a value one is current. Who changes it writes the other, and makes that the current one in one step. So
-//! whoever comes after a death finds the value as it was before the change or after it, and has nothing to repair: what is
-//! to take place together, say the effect of a message and the note that it was received, is written in one change.
+//! **Purpose.** Of two copies of a value one is current. Who changes it writes the other, and makes that the current
+//! one in one step. So whoever comes after a death finds the value as it was before the change or after it, and has
+//! nothing to repair: what is to take place together, say the effect of a message and the note that it was received, is
+//! written in one change.
 //!
-//! **Layout.** A `u32`, how often the value was changed, of which bit 0 says which copy is current; a [mutex](super::mutex).
+//! **Layout.** A `u32`, how often the value was changed, of which bit 0 says which copy is current; a
+//! [mutex](super::mutex).
 //!
 //! **Protocol.**
 //! 1. *begin*: lock the mutex, from whomever: that its last holder died does not matter. Read the word.
@@ -15,7 +17,8 @@
 //!
 //! **Invariants.**
 //! - I1: the current copy is written by nobody; the other by who holds the mutex.
-//! - I2: who holds the mutex finds the word as its last writer left it; and of a copy that is current all was written before.
+//! - I2: who holds the mutex finds the word as its last writer left it; and of a copy that is current all was written
+//!   before.
 //!
 //! **Orderings.**
 //!
@@ -24,8 +27,8 @@
 //! | word plus one | Release | the end of the thread: what precedes it in the program is done when it is | the copy |
 //! | all else | that of the mutex | | the copies and the word |
 //!
-//! **Death.** Before the word is written: nothing has changed, and what the other copy holds does not matter. After it: the change
-//! took place. The undertaker repairs the mutex.
+//! **Death.** Before the word is written: nothing has changed, and what the other copy holds does not matter. After it:
+//! the change took place. The undertaker repairs the mutex.
 //!
 //! **Models.** `commit/*`.
 //!

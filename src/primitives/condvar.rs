@@ -1,7 +1,7 @@
 //! Condition variable: waiting for what a mutex guards to change.
 //!
-//! **Purpose.** A holder of a [mutex](super::mutex) unlocks it and sleeps until somebody notifies, then locks it again. The
-//! condition is the caller's; waits can end without it, so callers look again.
+//! **Purpose.** A holder of a [mutex](super::mutex) unlocks it and sleeps until somebody notifies, then locks it again.
+//! The condition is the caller's; waits can end without it, so callers look again.
 //!
 //! **Layout.** One `u32`, which is also the futex word, and nothing for each waiter: one that is killed owes nothing.
 //!
@@ -12,27 +12,28 @@
 //!
 //! **Protocol.**
 //! 1. *wait*, under the mutex: read the word, set `WAITERS` if it is not; unlock; sleep on exactly that word; lock.
-//! 2. *notify one*: one more in the count; if `WAITERS` was set, wake one. If that found nobody, one more in the count without
-//!    `WAITERS`, if nothing has changed meanwhile, and wake all: so that notifying nobody costs no system call for long.
+//! 2. *notify one*: one more in the count; if `WAITERS` was set, wake one. If that found nobody, one more in the count
+//!    without `WAITERS`, if nothing has changed meanwhile, and wake all: so that notifying nobody costs no system call
+//!    for long.
 //! 3. *notify all*: one more in the count without `WAITERS`; if it was set, wake all.
 //!
 //! **Invariants.**
 //! - I1: every notification changes the count, so nobody who read the word before it falls asleep after it.
-//! - I2: if somebody sleeps, `WAITERS` is set, or whoever cleared it is on the way to wake all. It is never cleared because
-//!   a wake found nobody, without waking all afterwards: somebody may have fallen asleep between the two.
+//! - I2: if somebody sleeps, `WAITERS` is set, or whoever cleared it is on the way to wake all. It is never cleared
+//!   because a wake found nobody, without waking all afterwards: somebody may have fallen asleep between the two.
 //!
-//! A notification takes effect with its wake: whoever falls asleep between the count and the wake of another's call is one of
-//! those who wait, and may be the one who is woken.
+//! A notification takes effect with its wake: whoever falls asleep between the count and the wake of another's call is
+//! one of those who wait, and may be the one who is woken.
 //!
 //! A waiter between reading the word and sleeping while others notify exactly 2³¹ times sleeps although it was notified.
 //!
-//! **Orderings.** All relaxed: what the condition says is guarded by the mutex. A waiter reads the word before it unlocks, and
-//! whoever changes the condition notifies after having locked, so that its notification is not in what the waiter read.
-//! Nor is the undertaker's count for it: that comes after its death, and so after the waiter unlocked.
+//! **Orderings.** All relaxed: what the condition says is guarded by the mutex. A waiter reads the word before it
+//! unlocks, and whoever changes the condition notifies after having locked, so that its notification is not in what the
+//! waiter read. Nor is the undertaker's count for it: that comes after its death, and so after the waiter unlocked.
 //!
-//! **Death.** Of anybody, it ends all waits: the undertaker counts one more and wakes all who named the object. So nobody
-//! sleeps on if the dead had changed the condition and not yet notified, or counted and not yet woken; and if it was woken
-//! itself, another gets what it was woken for. The mutex sees to its own.
+//! **Death.** Of anybody, it ends all waits: the undertaker counts one more and wakes all who named the object. So
+//! nobody sleeps on if the dead had changed the condition and not yet notified, or counted and not yet woken; and if it
+//! was woken itself, another gets what it was woken for. The mutex sees to its own.
 //!
 //! **Models.** `condvar/*`.
 //!

@@ -1,8 +1,8 @@
 //! Ends: which processes may still send through a channel, and which may still receive.
 //!
-//! **Purpose.** Who waits for a message when nobody is left to send one waits in vain, and so does who waits for space when
-//! nobody is left to receive. Each process that has an end of a channel stands here, from its first handle to its last, or to
-//! its death; and whoever waits asks whether the other side is *gone*: somebody was there, and nobody is.
+//! **Purpose.** Who waits for a message when nobody is left to send one waits in vain, and so does who waits for space
+//! when nobody is left to receive. Each process that has an end of a channel stands here, from its first handle to its
+//! last, or to its death; and whoever waits asks whether the other side is *gone*: somebody was there, and nobody is.
 //!
 //! **Layout.** For each side two `u64`, a bit for each process; and a `u64`, how often a process has come.
 //!
@@ -17,8 +17,8 @@
 //!
 //! **Invariants.**
 //! - I1: whoever has joined and not left has its bit set.
-//! - I2: at a moment at which the count was the same before and afterwards, nobody has joined in between; so bits that were
-//!   seen clear one after the other, of processes that had joined, were clear together.
+//! - I2: at a moment at which the count was the same before and afterwards, nobody has joined in between; so bits that
+//!   were seen clear one after the other, of processes that had joined, were clear together.
 //!
 //! **Orderings.**
 //!

@@ -19,7 +19,8 @@
 //!
 //! **Invariants.**
 //! - I1: the count changes with every step from not set to set, and never otherwise.
-//! - I2: if somebody sleeps, `WAITERS` is set in the word on which it sleeps, or whoever cleared it is on the way to wake all.
+//! - I2: if somebody sleeps, `WAITERS` is set in the word on which it sleeps, or whoever cleared it is on the way to
+//!   wake all.
 //!
 //! A wait during which the event is set exactly 2³⁰ times and reset as often, all before the waiter looks, takes it for
 //! unset; it returns at the next `set`.
@@ -34,13 +35,14 @@
 //!
 //! A `set` of an event that is set already publishes nothing: whoever waits is told of the first.
 //!
-//! **Death.** Killed before set's swing: nothing happened. After it and before the wake: the sleepers named the object and
-//! the undertaker wakes all of them. A waiter that is killed leaves at most `WAITERS`, and costs the next `set` a vain
-//! system call.
+//! **Death.** Killed before set's swing: nothing happened. After it and before the wake: the sleepers named the object
+//! and the undertaker wakes all of them. A waiter that is killed leaves at most `WAITERS`, and costs the next `set` a
+//! vain system call.
 //!
 //! **Models.** `event/*`.
 //!
-//! **References.** The event count of Reed and Kanodia, "Synchronization with Eventcounts and Sequencers", CACM 22(2), 1979.
+//! **References.** The event count of Reed and Kanodia, "Synchronization with Eventcounts and Sequencers", CACM 22(2),
+//! 1979.
 
 use super::undertaker::{Dead, Repair};
 use super::waiting::{Caller, ObjectId};

@@ -1,15 +1,18 @@
 //! Gate: where those wait who found nothing, for words that are not the one on which they sleep.
 //!
-//! **Purpose.** Who waits for a queue's next item cannot sleep on the queue: no `u32` there says all that matters. It sleeps on
-//! a gate, and whoever brings something about signals it. A signal makes a system call only if somebody may sleep.
+//! **Purpose.** Who waits for a queue's next item cannot sleep on the queue: no `u32` there says all that matters. It
+//! sleeps on a gate, and whoever brings something about signals it. A signal makes a system call only if somebody may
+//! sleep.
 //!
-//! **Layout.** One `u32`, which is also the futex word: bit 0 `SLEEPERS`, bit 1 `APART`, above them the changes, modulo 2³⁰.
+//! **Layout.** One `u32`, which is also the futex word: bit 0 `SLEEPERS`, bit 1 `APART`, above them the changes, modulo
+//! 2³⁰.
 //!
 //! **Protocol.**
-//! 1. *wait*: set `SLEEPERS`, and `APART` if what serves another here may not serve oneself; fence; try. Found nothing: sleep while the word is what it was after that; again. Who found
-//!    something after it had slept signals in turn if there is more: a wake for one is one wake for all who sleep.
-//! 2. *signal*, after what it is about: fence; if `SLEEPERS` is set, clear both flags and change the word in one step, wake one, or
-//!    all; all, if `APART` was set. After a wake for one: fence; if `APART` is set, signal all.
+//! 1. *wait*: set `SLEEPERS`, and `APART` if what serves another here may not serve oneself; fence; try. Found nothing:
+//!    sleep while the word is what it was after that; again. Who found something after it had slept signals in turn if
+//!    there is more: a wake for one is one wake for all who sleep.
+//! 2. *signal*, after what it is about: fence; if `SLEEPERS` is set, clear both flags and change the word in one step,
+//!    wake one, or all; all, if `APART` was set. After a wake for one: fence; if `APART` is set, signal all.
 //! 3. *undertaker*: change the word.
 //!
 //! **Invariants.**
@@ -17,11 +20,11 @@
 //!   about, fence, the word here.
 //! - I2: whoever is woken sets `SLEEPERS` before it tries again, for all who sleep still; so the flag is never lost with
 //!   the wake, nor because a wake found nobody.
-//! - I3: all who wait at one gate wait for the same, so that whatever serves one of them serves any; or all are woken. A
-//!   wake for one leaves others asleep whom no later signal finds until the one has set the flag again: so while somebody waits
-//!   for something of its own no wake is for one.
-//! - I4: who waits apart and goes to sleep between the change and the wake that follows may be woken in place of another, and finds
-//!   nothing. It has set `APART` before, so whoever woke it sees that, and wakes all.
+//! - I3: all who wait at one gate wait for the same, so that whatever serves one of them serves any; or all are woken.
+//!   A wake for one leaves others asleep whom no later signal finds until the one has set the flag again: so while
+//!   somebody waits for something of its own no wake is for one.
+//! - I4: who waits apart and goes to sleep between the change and the wake that follows may be woken in place of
+//!   another, and finds nothing. It has set `APART` before, so whoever woke it sees that, and wakes all.
 //!
 //! **Orderings.**
 //!
@@ -30,8 +33,8 @@
 //! | `SLEEPERS`, fence, try | SeqCst fence | what a signal is about, fence, load or change of the word | I1; what the signal is about |
 //! | the undertaker's change | Release | `SLEEPERS` set, fence | what was repaired |
 //!
-//! **Death.** Of who signals, before the wake, or of who is woken: the undertaker changes the word and wakes all whom a slot
-//! names; each sets `SLEEPERS` again.
+//! **Death.** Of who signals, before the wake, or of who is woken: the undertaker changes the word and wakes all whom a
+//! slot names; each sets `SLEEPERS` again.
 //!
 //! **Models.** `gate/*`, and those of what is built with it.
 //!

@@ -1,39 +1,42 @@
 //! Mailbox: a channel whose receiving end is a right.
 //!
-//! **Purpose.** A [channel](super::channel) ends when nobody is left at its other end; a mailbox outlives its correspondents. One
-//! process has the [right](super::right) to receive, or, of a shared one, any number; those who send need not know which, nor
-//! whether there is one at the moment. It is over when the right is closed.
+//! **Purpose.** A [channel](super::channel) ends when nobody is left at its other end; a mailbox outlives its
+//! correspondents. One process has the [right](super::right) to receive, or, of a shared one, any number; those who
+//! send need not know which, nor whether there is one at the moment. It is over when the right is closed.
 //!
-//! **Layout.** The right; the channel, whose words are followed by a *label* for each of its buffers; two `u32`: how many messages were
-//! taken, and what becomes of those whose receiver dies. Behind the labels the words of [annexes](super::pool::Annexes), if there are
-//! any. A label is a `u64`:
+//! **Layout.** The right; the channel, whose words are followed by a *label* for each of its buffers; two `u32`: how
+//! many messages were taken, and what becomes of those whose receiver dies. Behind the labels the words of
+//! [annexes](super::pool::Annexes), if there are any. A label is a `u64`:
 //!
 //! | from bit 0 | content |
 //! |---|---|
 //! | 32 bits | the type of the message, as its sender names it |
 //! | 32 bits | the number under which it was taken first; 0: not yet |
 //!
-//! **Protocol.** As of the right and of the channel, with this difference: receivers are gone when the right is closed, or, where it
-//! is shared and ends with them, when nobody is left at their end, at which none but they stand; and senders are gone when the right is closed.
+//! **Protocol.** As of the right and of the channel, with this difference: receivers are gone when the right is closed,
+//! or, where it is shared and ends with them, when nobody is left at their end, at which none but they stand; and
+//! senders are gone when the right is closed.
 //! 1. *leave*, *close*: first the right; if it is closed then, signal all gates of both sides.
-//! 2. *receive*: if messages were put back, the oldest of those that are wanted. Else the next of the line: number it; if it is not
-//!    wanted, put it back, and tell all who wait, each of whom may want something else; again. Delivered at most once: *keep* it, by
-//!    which it is gone if its receiver dies.
+//! 2. *receive*: if messages were put back, the oldest of those that are wanted. Else the next of the line: number it;
+//!    if it is not wanted, put it back, and tell all who wait, each of whom may want something else; again. Delivered
+//!    at most once: *keep* it, by which it is gone if its receiver dies.
 //! 3. *undertaker*: repair the line, then the right, then the ends; change all gates.
 //!
 //! **Invariants.**
-//! - I1: whoever waits looks whether the right is closed after it has set the gate's `SLEEPERS`, and whoever closes it signals after
-//!   that: one of the two sees the other (gate, I1).
-//! - I2: what was sent before the right passed on is received by whoever has it then: messages are the channel's and not the holder's.
-//! - I3: the right of a dead process passes on after what it had taken and not kept was put back: so its heir finds all, in order.
-//! - I4: the messages that one thread takes have ascending numbers, and one that has a number keeps it; so they are taken again in
-//!   the order in which they were taken first, before all that nobody has taken yet.
+//! - I1: whoever waits looks whether the right is closed after it has set the gate's `SLEEPERS`, and whoever closes it
+//!   signals after that: one of the two sees the other (gate, I1).
+//! - I2: what was sent before the right passed on is received by whoever has it then: messages are the channel's and
+//!   not the holder's.
+//! - I3: the right of a dead process passes on after what it had taken and not kept was put back: so its heir finds
+//!   all, in order.
+//! - I4: the messages that one thread takes have ascending numbers, and one that has a number keeps it; so they are
+//!   taken again in the order in which they were taken first, before all that nobody has taken yet.
 //!
 //! **Orderings.** Those of the right and of the channel.
 //!
-//! **Death.** As of the two. Having taken, and before it is kept: the undertaker puts it back; if it has no number yet, it comes before all
-//! others. A holder that dies before others are told that the right is closed: the undertaker finds it closed, and
-//! wakes all whom a slot names.
+//! **Death.** As of the two. Having taken, and before it is kept: the undertaker puts it back; if it has no number yet,
+//! it comes before all others. A holder that dies before others are told that the right is closed: the undertaker finds
+//! it closed, and wakes all whom a slot names.
 //!
 //! **Models.** `mailbox/*`.
 //!

@@ -1,10 +1,11 @@
 //! Once: something is initialised by one, whoever of them lives to finish it.
 //!
-//! **Purpose.** Of all who come, one gets the turn to initialise; the others wait. When that one dies, or gives its turn
-//! up, another gets it and is told that somebody began before. When one has finished, nobody gets a turn any more, and all see
-//! what was initialised.
+//! **Purpose.** Of all who come, one gets the turn to initialise; the others wait. When that one dies, or gives its
+//! turn up, another gets it and is told that somebody began before. When one has finished, nobody gets a turn any more,
+//! and all see what was initialised.
 //!
-//! **Layout.** Two `u32`: the state (`FRESH`, `BEGUN`, `DONE`), and a [robust mutex](super::mutex), whose holder has the turn.
+//! **Layout.** Two `u32`: the state (`FRESH`, `BEGUN`, `DONE`), and a [robust mutex](super::mutex), whose holder has
+//! the turn.
 //!
 //! ```text
 //! FRESH ──turn──> BEGUN ──finish──> DONE
@@ -13,7 +14,8 @@
 //! ```
 //!
 //! **Protocol.**
-//! 1. *begin*: return if `DONE`. Else lock the mutex; if it is `DONE` by now, unlock and return. Else write `BEGUN`: the turn.
+//! 1. *begin*: return if `DONE`. Else lock the mutex; if it is `DONE` by now, unlock and return. Else write `BEGUN`:
+//!    the turn.
 //! 2. *finish*: write `DONE`, unlock.
 //! 3. *give up*: unlock.
 //!
@@ -29,8 +31,9 @@
 //! | begin's first load | Acquire | `DONE` written | |
 //! | the other accesses of the state | Relaxed | | under the mutex, which orders them |
 //!
-//! **Death.** Before `BEGUN` is written: the mutex names the dead; the next gets a first turn. After it: the next is told that
-//! somebody began. After `DONE` and before the unlock: the mutex's heir finds `DONE`. Waiters are the mutex's.
+//! **Death.** Before `BEGUN` is written: the mutex names the dead; the next gets a first turn. After it: the next is
+//! told that somebody began. After `DONE` and before the unlock: the mutex's heir finds `DONE`. Waiters are the
+//! mutex's.
 //!
 //! **Models.** `once/*`.
 //!

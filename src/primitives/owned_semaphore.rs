@@ -4,9 +4,9 @@
 //! ends or is killed, at any step, is given back for it: none is lost and none is made. What System V's `SEM_UNDO`
 //! promises, without its races.
 //!
-//! **Layout.** A `u64`, the word; a `u32`, the gate, on which sleepers sleep; a `u32`, the number of permits; and for each
-//! thread slot a `u64`, its entry in the ledger. How many bits a field has follows from the number of slots and of permits
-//! ([`Format`]).
+//! **Layout.** A `u64`, the word; a `u32`, the gate, on which sleepers sleep; a `u32`, the number of permits; and for
+//! each thread slot a `u64`, its entry in the ledger. How many bits a field has follows from the number of slots and of
+//! permits ([`Format`]).
 //!
 //! | word, from bit 0 | entry, from bit 0 |
 //! |---|---|
@@ -17,9 +17,9 @@
 //! | sequence of that operation | |
 //!
 //! **Protocol.**
-//! 1. Every operation first enters the last one in the ledger (*help*): if the actor's entry has another sequence than the
-//!    word, and the word is still the same, swing the entry to that sequence, with what the actor has now. So at most the
-//!    last operation is ever not entered, and the word says whose it is.
+//! 1. Every operation first enters the last one in the ledger (*help*): if the actor's entry has another sequence than
+//!    the word, and the word is still the same, swing the entry to that sequence, with what the actor has now. So at
+//!    most the last operation is ever not entered, and the word says whose it is.
 //! 2. *acquire n*: read the gate, then the word; help. With `n` permits there: write into the own entry what is meant to
 //!    be done, then swing the word. Else set `WAITERS` and sleep while the gate is what was read first.
 //! 3. *release n*: help, write what is meant, swing the word to one without `WAITERS`. If it was set: change the gate,
@@ -28,7 +28,8 @@
 //!    slot, and so many permits more; again, until it has none. Then change the gate, in any case.
 //!
 //! **Invariants.**
-//! - I1: permits that are there, and permits in the ledger with the last operation entered, add up to those there ever were.
+//! - I1: permits that are there, and permits in the ledger with the last operation entered, add up to those there ever
+//!   were.
 //! - I2: what an entry means to do is written only by its thread, when its last operation has been entered; it takes
 //!   effect by the swing of the word alone. So whoever enters an operation reads what it meant.
 //! - I3: an entry changes its sequence only when the word is helped, under a word that was validated after the entry was
@@ -48,14 +49,14 @@
 //! | gate changed | Release | load of the gate, Acquire | the word with permits |
 //! | `WAITERS` set | Relaxed | | nothing; it continues the release sequence |
 //!
-//! **Death.** Before the swing of the word: nothing happened. After acquire's: the undertaker enters it, and returns the
-//! permits. After release's: the permits are there; the undertaker changes the gate and wakes all whom a slot names. Of the
-//! undertaker: every step is whole, the next goes on.
+//! **Death.** Before the swing of the word: nothing happened. After acquire's: the undertaker enters it, and returns
+//! the permits. After release's: the permits are there; the undertaker changes the gate and wakes all whom a slot
+//! names. Of the undertaker: every step is whole, the next goes on.
 //!
 //! **Models.** `owned_semaphore/*`.
 //!
-//! **References.** Helping by the next operation: Herlihy, "Wait-free synchronization", TOPLAS 1991. `semop(2)`, `SEM_UNDO`,
-//! section "Bugs".
+//! **References.** Helping by the next operation: Herlihy, "Wait-free synchronization", TOPLAS 1991. `semop(2)`,
+//! `SEM_UNDO`, section "Bugs".
 
 use super::participants::ThreadSlot;
 use super::undertaker::{Dead, Repair};

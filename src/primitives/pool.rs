@@ -1,7 +1,7 @@
 //! Pool: buffers that are taken and given back, and come home when the thread that has one dies.
 //!
-//! **Purpose.** A fixed number of buffers of one size. A thread takes one, and has it alone until it gives it back, hands it
-//! on, or ends. Queues keep what they transport in such buffers.
+//! **Purpose.** A fixed number of buffers of one size. A thread takes one, and has it alone until it gives it back,
+//! hands it on, or ends. Queues keep what they transport in such buffers.
 //!
 //! **Layout.** A [gate](super::gate) for those who find none, a `u32` that says where to look first, and a `u64` for each
 //! buffer:
@@ -18,9 +18,9 @@
 //! 1. *take*: swing a buffer from `FREE` to `FILL`. Look first where the last one was found. Who finds none looks at all
 //!    again, until the versions are what they were: then there was none at one moment.
 //! 2. *give back*: swing it to `FREE`; signal the gate.
-//! 3. *put back*, of what was handed on: swing it to `RETURNED`; note that there is one. *Take again*: if one is noted look at all, choose,
-//!    swing it to `HELD`; if there is none take the note back, unless it has changed. *Keep*: swing it to the same, but that the
-//!    undertaker frees it.
+//! 3. *put back*, of what was handed on: swing it to `RETURNED`; note that there is one. *Take again*: if one is noted
+//!    look at all, choose, swing it to `HELD`; if there is none take the note back, unless it has changed. *Keep*:
+//!    swing it to the same, but that the undertaker frees it.
 //! 4. *undertaker*: swing the buffers that the dead have to `FREE`; change the gate. A queue does so itself, since some
 //!    of them are on their way.
 //!

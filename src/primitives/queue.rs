@@ -1,13 +1,13 @@
 //! Bounded queue: many put in, many take out, whoever of them is killed or stalled.
 //!
-//! **Purpose.** First in, first out, for messages that lie in the buffers of a [pool](super::pool). A message takes effect by one
-//! compare-and-swap that names its buffer, and is taken by one that names the taker, so nobody waits for somebody who is
-//! stalled or dead in the middle. By choice of the queue the message of a taker that dies before it has finished is gone with
-//! it (at most once), or goes to another, marked (at least once).
+//! **Purpose.** First in, first out, for messages that lie in the buffers of a [pool](super::pool). A message takes
+//! effect by one compare-and-swap that names its buffer, and is taken by one that names the taker, so nobody waits for
+//! somebody who is stalled or dead in the middle. By choice of the queue the message of a taker that dies before it has
+//! finished is gone with it (at most once), or goes to another, marked (at least once).
 //!
-//! **Layout.** Two `u64` positions, head and tail, that only grow; two [gates](super::gate), for those who wait for messages and
-//! for space; a pool; `capacity` slots, and the pool's buffers, which are more than the slots by as many as may be filled or
-//! read at once. A slot is a `u64`:
+//! **Layout.** Two `u64` positions, head and tail, that only grow; two [gates](super::gate), for those who wait for
+//! messages and for space; a pool; `capacity` slots, and the pool's buffers, which are more than the slots by as many
+//! as may be filled or read at once. A slot is a `u64`:
 //!
 //! | from bit 0 | content |
 //! |---|---|
@@ -19,29 +19,30 @@
 //! Position `p` is in slot `p mod capacity`, at turn `p / capacity`.
 //!
 //! **Protocol.**
-//! 1. *publish b*: at the tail's position, swing the slot from `EMPTY` to `FULL` with `b`: here it takes effect. Then swing
-//!    the tail on. A slot that is `FULL` since the turn before, after a fence still: the queue is full, at that load. `TAKEN`
-//!    since then: finish it (3). One that has been published already: swing the tail on.
-//! 2. *take*: at the head's position, swing the slot from `FULL` to `TAKEN` with the own name: here it takes effect. Swing
-//!    the head on, and finish it. A slot that has not been published, after a fence still: the queue is empty, at that load.
-//!    One that was taken already: swing the head on.
-//! 3. *finish*, by whoever finds a slot `TAKEN`: read the buffer's word; if the slot is still the same, swing that to `HELD`
-//!    by the taker; then swing the slot to `EMPTY` at the next turn.
+//! 1. *publish b*: at the tail's position, swing the slot from `EMPTY` to `FULL` with `b`: here it takes effect. Then
+//!    swing the tail on. A slot that is `FULL` since the turn before, after a fence still: the queue is full, at that
+//!    load. `TAKEN` since then: finish it (3). One that has been published already: swing the tail on.
+//! 2. *take*: at the head's position, swing the slot from `FULL` to `TAKEN` with the own name: here it takes effect.
+//!    Swing the head on, and finish it. A slot that has not been published, after a fence still: the queue is empty, at
+//!    that load. One that was taken already: swing the head on.
+//! 3. *finish*, by whoever finds a slot `TAKEN`: read the buffer's word; if the slot is still the same, swing that to
+//!    `HELD` by the taker; then swing the slot to `EMPTY` at the next turn.
 //! 4. *put back*: swing the buffer to `RETURNED`, note that there is one. Whoever takes looks for those first.
-//! 5. *undertaker*: finish what is `TAKEN`; swing head and tail on if they lag; swing buffers that the dead were filling and
-//!    that a slot names to `QUEUED`; free the others of those; free or return what they held; note; change all gates.
+//! 5. *undertaker*: finish what is `TAKEN`; swing head and tail on if they lag; swing buffers that the dead were
+//!    filling and that a slot names to `QUEUED`; free the others of those; free or return what they held; note; change
+//!    all gates.
 //!
 //! **Invariants.**
 //! - I1: a position is published once and taken once, in order: a slot runs through its states, and its turn only grows.
 //! - I2: head and tail are hints that lag behind by at most one position; who finds them lagging helps.
 //! - I3: a buffer whose slot is `EMPTY` again is `HELD`, or has been since; so nobody's buffer is on its way twice.
-//! - I4: a buffer that a dead thread was filling, that no slot names, and that is still in that state after all slots were
-//!   seen, was never published.
-//! - I5: a `RETURNED` buffer is noted after it is returned; who finds none takes back only the note that it had read before
-//!   it looked.
-//! - I6: an answer "full" or "empty" comes from a look after a fence, and whatever changes the one or the other is followed by
-//!   one, in the signal. Without them somebody could find the queue full, and another after it empty, though in between one of
-//!   two messages was taken: the two would have seen what happened in different orders.
+//! - I4: a buffer that a dead thread was filling, that no slot names, and that is still in that state after all slots
+//!   were seen, was never published.
+//! - I5: a `RETURNED` buffer is noted after it is returned; who finds none takes back only the note that it had read
+//!   before it looked.
+//! - I6: an answer "full" or "empty" comes from a look after a fence, and whatever changes the one or the other is
+//!   followed by one, in the signal. Without them somebody could find the queue full, and another after it empty,
+//!   though in between one of two messages was taken: the two would have seen what happened in different orders.
 //!
 //! **Orderings.**
 //!
@@ -56,14 +57,15 @@
 //! | head and tail swung on | Release | loads of them, Acquire | the slot that was passed |
 //! | `RETURNED`, noted | Release | note, buffer, Acquire | the message, and what the dead did with it |
 //!
-//! **Death.** Filling: the buffer is freed. Having published: the message is there; the tail is swung on by the next, or by
-//! the undertaker. Having taken: it is finished by whoever comes next, and the undertaker finds it `HELD`. Of who frees or
-//! returns: the buffer's word says which. Before a signal: the undertaker wakes all whom a slot names.
+//! **Death.** Filling: the buffer is freed. Having published: the message is there; the tail is swung on by the next,
+//! or by the undertaker. Having taken: it is finished by whoever comes next, and the undertaker finds it `HELD`. Of who
+//! frees or returns: the buffer's word says which. Before a signal: the undertaker wakes all whom a slot names.
 //!
 //! **Models.** `queue/*`.
 //!
-//! **References.** Helping and positions that lag: Michael and Scott, "Simple, fast, and practical non-blocking and blocking
-//! concurrent queue algorithms", PODC 1996; turns: Vyukov's bounded MPMC queue, in which a stalled sender blocks receivers.
+//! **References.** Helping and positions that lag: Michael and Scott, "Simple, fast, and practical non-blocking and
+//! blocking concurrent queue algorithms", PODC 1996; turns: Vyukov's bounded MPMC queue, in which a stalled sender
+//! blocks receivers.
 
 use super::gate::{RawGate, Refusal};
 use super::participants::ThreadSlot;

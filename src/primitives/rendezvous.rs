@@ -1,8 +1,8 @@
 //! Rendezvous: a message passes from hand to hand, and never lies anywhere.
 //!
-//! **Purpose.** Capacity zero: a send returns when somebody has taken the message, not before. Whoever comes first, sender or
-//! receiver, waits for the other. If either is killed or gives up in the middle, one word says for both whether the message
-//! has passed.
+//! **Purpose.** Capacity zero: a send returns when somebody has taken the message, not before. Whoever comes first,
+//! sender or receiver, waits for the other. If either is killed or gives up in the middle, one word says for both
+//! whether the message has passed.
 //!
 //! **Layout.** A `u64`, the word; four [gates](super::gate); a [pool](super::pool) of buffers for the messages.
 //!
@@ -23,10 +23,10 @@
 //! ```
 //!
 //! **Protocol.**
-//! 1. *send b*: `IDLE`: offer, and wait until the word is another. `REQUESTED`: give, and it has passed; unless the one who
-//!    requests has died: withdraw the request. Else wait for one of these.
-//! 2. *receive*: `OFFERED`: take, and it has passed. `IDLE`: request, and wait until the word is another: then something was
-//!    given. Else wait for one of these.
+//! 1. *send b*: `IDLE`: offer, and wait until the word is another. `REQUESTED`: give, and it has passed; unless the one
+//!    who requests has died: withdraw the request. Else wait for one of these.
+//! 2. *receive*: `OFFERED`: take, and it has passed. `IDLE`: request, and wait until the word is another: then
+//!    something was given. Else wait for one of these.
 //! 3. From the swing to `TAKEN` or `GIVEN` on the buffer is the receiver's: whoever comes by swings it to `HELD` by the
 //!    receiver, and only then the word to `IDLE`.
 //! 4. Who gives up swings its offer or request to `IDLE`; if that fails, the message has passed.
@@ -34,8 +34,9 @@
 //!    buffers of the dead; changes all gates.
 //!
 //! **Invariants.**
-//! - I1: an offer is withdrawn by its sender or, after that one's death, by the undertaker: who sees its offer gone, and did
-//!   not withdraw it, knows that it was taken. So with requests, which a sender may withdraw, too, after a death.
+//! - I1: an offer is withdrawn by its sender or, after that one's death, by the undertaker: who sees its offer gone,
+//!   and did not withdraw it, knows that it was taken. So with requests, which a sender may withdraw, too, after a
+//!   death.
 //! - I2: the word is not `IDLE` again before the buffer is `HELD` by whom it passed to.
 //! - I3: where those wait who have offered or requested there is one whose word stands, and there may be others who have
 //!   not looked since theirs was answered, or who only watch: all are woken.
@@ -49,14 +50,14 @@
 //! | buffer to `HELD` | Relaxed | | nothing; whoever has it next, the receiver, knows that it has passed |
 //! | load of the buffer's word before that | Acquire | what later owners wrote | that the message has passed: the look at the word sees it |
 //!
-//! **Death.** Of a sender before the message has passed: the offer is withdrawn, or somebody takes it first. Of a receiver
-//! after that: the message is gone with it, and the sender was told that it was taken. Before a signal: the undertaker changes
-//! all gates and wakes all whom a slot names.
+//! **Death.** Of a sender before the message has passed: the offer is withdrawn, or somebody takes it first. Of a
+//! receiver after that: the message is gone with it, and the sender was told that it was taken. Before a signal: the
+//! undertaker changes all gates and wakes all whom a slot names.
 //!
 //! **Models.** `rendezvous/*`.
 //!
-//! **References.** Hoare, "Communicating sequential processes", CACM 1978; Scherer, Lea and Scott, "Scalable synchronous queues",
-//! CACM 2009, for offers and requests that wait for their counterpart.
+//! **References.** Hoare, "Communicating sequential processes", CACM 1978; Scherer, Lea and Scott, "Scalable
+//! synchronous queues", CACM 2009, for offers and requests that wait for their counterpart.
 
 use super::gate::RawGate;
 use super::participants::{Participants, ThreadSlot};

@@ -1,11 +1,13 @@
 //! Right: what one process has at a time, and then another.
 //!
-//! **Purpose.** To receive from a mailbox, say, and so to be the one to whom its name leads. The process that holds the right may
-//! give it to another, leave it to whoever comes, or end it; and if it dies, the right is *inherited* by the next who claims it, or
-//! *closed*, by choice of its maker. Closed is for ever. Unlike a [role](super::role) it is a process's and not a thread's: any
-//! thread of the holder acts for it, and how the threads of a holder get on with one another is for them to see to.
+//! **Purpose.** To receive from a mailbox, say, and so to be the one to whom its name leads. The process that holds the
+//! right may give it to another, leave it to whoever comes, or end it; and if it dies, the right is *inherited* by the
+//! next who claims it, or *closed*, by choice of its maker. Closed is for ever. Unlike a [role](super::role) it is a
+//! process's and not a thread's: any thread of the holder acts for it, and how the threads of a holder get on with one
+//! another is for them to see to.
 //!
-//! **Layout.** A `u64`, a [gate](super::gate) for those who wait for the right, and a `u32`, what becomes of it if its holder ends.
+//! **Layout.** A `u64`, a [gate](super::gate) for those who wait for the right, and a `u32`, what becomes of it if its
+//! holder ends.
 //!
 //! | from bit 0 | content |
 //! |---|---|
@@ -27,25 +29,27 @@
 //! A right that is `SHARED` is held by nobody: any number use it at once, without asking.
 //!
 //! **Protocol.**
-//! 1. *claim*: swing a word that is `VACANT`, `LEFT` or `DIED`, or `OFFERED` to oneself, to `HELD` by oneself. If it is held by, or
-//!    offered to, another: wait at the gate.
-//! 2. *offer to q*: look whether q is attached; if not, nothing. Swing the own word to `OFFERED`, wake all at the gate, which is a
-//!    fence. Then look again; if q is gone now, it has died meanwhile: do as the undertaker does.
+//! 1. *claim*: swing a word that is `VACANT`, `LEFT` or `DIED`, or `OFFERED` to oneself, to `HELD` by oneself. If it is
+//!    held by, or offered to, another: wait at the gate.
+//! 2. *offer to q*: look whether q is attached; if not, nothing. Swing the own word to `OFFERED`, wake all at the gate,
+//!    which is a fence. Then look again; if q is gone now, it has died meanwhile: do as the undertaker does.
 //! 3. *leave*: swing the own word to `LEFT`, or `CLOSED`; wake all.
 //! 4. *close*, by anybody: swing the word, whatever it is, to `CLOSED`; wake all.
-//! 5. *undertaker*: a word held by the dead process, or offered to it or to another that is not attached any more, is swung to
-//!    `DIED`, or `CLOSED`. Change the gate.
+//! 5. *undertaker*: a word held by the dead process, or offered to it or to another that is not attached any more, is
+//!    swung to `DIED`, or `CLOSED`. Change the gate.
 //!
 //! **Invariants.**
-//! - I1: only its holder, or an undertaker after the holder's death, or who closes for good, takes the right from a holder.
-//! - I2: a word names as holder only a process that was attached when it was written and that has not been repaired since: only a
-//!   thread of a process makes that one the holder, and while one runs no undertaker has begun. So a later process at the same
-//!   place is never taken for it.
-//! - I3: a word names as one to whom the right is offered a process whose undertaker is still to come to this object, or its writer
-//!   finds that out afterwards, or the writer's undertaker does: of the fence before the undertaker goes through the objects and the one
-//!   after the offer, one comes first. The generation tells it from later processes at its place.
-//! - I4: to nobody who was not attached is the right offered; and whoever reads the offer sees that that one has come, at least. So
-//!   nobody takes an offer away from one who is only just coming.
+//! - I1: only its holder, or an undertaker after the holder's death, or who closes for good, takes the right from a
+//!   holder.
+//! - I2: a word names as holder only a process that was attached when it was written and that has not been repaired
+//!   since: only a thread of a process makes that one the holder, and while one runs no undertaker has begun. So a
+//!   later process at the same place is never taken for it.
+//! - I3: a word names as one to whom the right is offered a process whose undertaker is still to come to this object,
+//!   or its writer finds that out afterwards, or the writer's undertaker does: of the fence before the undertaker goes
+//!   through the objects and the one after the offer, one comes first. The generation tells it from later processes at
+//!   its place.
+//! - I4: to nobody who was not attached is the right offered; and whoever reads the offer sees that that one has come,
+//!   at least. So nobody takes an offer away from one who is only just coming.
 //!
 //! **Orderings.**
 //!
@@ -61,14 +65,14 @@
 //! | swing to `CLOSED`, by close | Release | the look whether it is closed | what was done before |
 //! | look whether it is closed | Acquire | all swings to `CLOSED` | |
 //!
-//! **Death.** Before claim's swing: nothing happened. After it: a holder died. After leave's, offer's or close's swing and before
-//! the wake: those who sleep have named the object, and the undertaker wakes them. After offer's swing and before the look: the
-//! undertaker looks instead. Undertaker after its swing: the next one changes the gate and wakes.
+//! **Death.** Before claim's swing: nothing happened. After it: a holder died. After leave's, offer's or close's swing
+//! and before the wake: those who sleep have named the object, and the undertaker wakes them. After offer's swing and
+//! before the look: the undertaker looks instead. Undertaker after its swing: the next one changes the gate and wakes.
 //!
 //! **Models.** `right/*`, `mailbox/*`.
 //!
-//! **References.** Receive rights that move between tasks, and ports that die with their holder: Mach (Accetta et al., "Mach: A New
-//! Kernel Foundation for UNIX Development", USENIX 1986). There the kernel moves them.
+//! **References.** Receive rights that move between tasks, and ports that die with their holder: Mach (Accetta et al.,
+//! "Mach: A New Kernel Foundation for UNIX Development", USENIX 1986). There the kernel moves them.
 
 use super::gate::{RawGate, Refusal};
 use super::participants::{Participants, ProcessClaim};

@@ -22,12 +22,12 @@
 //! 2. *leave*: swing the own place to 0. If it was `WAITED`, change the drain and wake its sleeper.
 //! 3. *write*: lock the turn; set `WANTED`; fence; wait for each place to be left: read the drain, then the place, set
 //!    `WAITED`, sleep while the drain is the same. Then set `WRITING`.
-//! 4. *stop writing*: clear `WANTED`, `WRITING`, `WAITERS` in one step that changes the state; wake the readers; unlock the
-//!    turn.
-//! 5. *undertaker*: the turn is repaired as any mutex, and if the dead have left it, the state is `ORPHANED`; the places of
-//!    the dead are left for them; drain and state are changed in any case.
-//! 6. Whoever finds `WANTED` and `ORPHANED` takes the turn, if it is left by the dead still, and stops writing for the dead
-//!    one: if that one was `WRITING`, the data is `INCONSISTENT`. So does the next writer.
+//! 4. *stop writing*: clear `WANTED`, `WRITING`, `WAITERS` in one step that changes the state; wake the readers; unlock
+//!    the turn.
+//! 5. *undertaker*: the turn is repaired as any mutex, and if the dead have left it, the state is `ORPHANED`; the
+//!    places of the dead are left for them; drain and state are changed in any case.
+//! 6. Whoever finds `WANTED` and `ORPHANED` takes the turn, if it is left by the dead still, and stops writing for the
+//!    dead one: if that one was `WRITING`, the data is `INCONSISTENT`. So does the next writer.
 //!
 //! **Invariants.**
 //! - I1: of a reader and the writer one sees the other: place, fence, state there; state, fence, place here.
@@ -49,8 +49,8 @@
 //! | `ORPHANED` set | Release | load of the state in read, Acquire | that the turn is left by the dead |
 //!
 //! **Death.** Of a reader: its place is left for it. Having left a place that was `WAITED`: the undertaker changes the
-//! drain and wakes. Of a writer: step 6. Between state and turn in step 4: the turn is left by the dead, and nothing else.
-//! Of who does step 6: it has the turn, so it is left by the dead again.
+//! drain and wakes. Of a writer: step 6. Between state and turn in step 4: the turn is left by the dead, and nothing
+//! else. Of who does step 6: it has the turn, so it is left by the dead again.
 //!
 //! **Models.** `rwlock/*`.
 //!

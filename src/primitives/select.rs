@@ -1,41 +1,43 @@
 //! Select: one of several operations, whichever can be done first.
 //!
-//! **Purpose.** A thread that waits for a message here or there, for space, for an event, for permits, until one of these can be
-//! done; that one is done, and no other.
+//! **Purpose.** A thread that waits for a message here or there, for space, for an event, for permits, until one of
+//! these can be done; that one is done, and no other.
 //!
 //! **Protocol.**
 //! 1. Attempt each, the first of them being another each time. Done: return.
-//! 2. Say in the own slot that it waits for several, read the own bell; open the own [choice](super::choice); arm each: announce
-//!    at its [gate](super::gate), or word, that somebody waits, and at a [rendezvous](super::rendezvous) that is free post an
-//!    offer or request; fence; look whether one of them looks as if it could be done. If not: sleep on the words of all, and
-//!    on the bell.
-//! 3. Close the choice, take the posts away. If one was chosen, that is what was done. Else attempt each. None: from 2, or, when
-//!    the deadline has passed, no more.
-//! 4. Who has armed them and is done announces once more, at each, that others may wait; fence; and wakes one where something is
-//!    left: a wake for one may have reached this thread, which has done something else with it; or others wait behind a post
-//!    of its own that another has put aside.
+//! 2. Say in the own slot that it waits for several, read the own bell; open the own [choice](super::choice); arm each:
+//!    announce at its [gate](super::gate), or word, that somebody waits, and at a [rendezvous](super::rendezvous) that
+//!    is free post an offer or request; fence; look whether one of them looks as if it could be done. If not: sleep on
+//!    the words of all, and on the bell.
+//! 3. Close the choice, take the posts away. If one was chosen, that is what was done. Else attempt each. None: from 2,
+//!    or, when the deadline has passed, no more.
+//! 4. Who has armed them and is done announces once more, at each, that others may wait; fence; and wakes one where
+//!    something is left: a wake for one may have reached this thread, which has done something else with it; or others
+//!    wait behind a post of its own that another has put aside.
 //!
 //! More words than one wait can have are waited for in groups, each for a short time.
 //!
 //! **Invariants.**
 //! - I1: nothing is attempted while the choice is open; so at most one operation is done.
-//! - I2: of this thread and whoever brings about what one of its operations waits for one sees the other (gate, I1); so with
-//!   an undertaker (waiting, I1).
-//! - I3: a wake for one that this thread has had without doing what it was for is given on, and no flag stays cleared for it.
-//! - I4: after its first round a thread chooses only those whose slots are above its own; those below it closes, so that they look at
-//!   what it has posted in their place. So of those who stand against each other one goes on: the one above closes its choice
-//!   for nobody but one further above.
+//! - I2: of this thread and whoever brings about what one of its operations waits for one sees the other (gate, I1); so
+//!   with an undertaker (waiting, I1).
+//! - I3: a wake for one that this thread has had without doing what it was for is given on, and no flag stays cleared
+//!   for it.
+//! - I4: after its first round a thread chooses only those whose slots are above its own; those below it closes, so
+//!   that they look at what it has posted in their place. So of those who stand against each other one goes on: the one
+//!   above closes its choice for nobody but one further above.
 //!
-//! **Orderings.** The fence of 2 is that of the gates, and that of [waiting](super::waiting); the fence of 4, that of the gates.
+//! **Orderings.** The fence of 2 is that of the gates, and that of [waiting](super::waiting); the fence of 4, that of
+//! the gates.
 //!
-//! **Death.** At any step: its posts are taken away, or ended if they were chosen, by whoever comes by or the undertaker, who
-//! also wakes all that wait where a wake may have been lost. Of who brings something about, before its wake: the undertaker
-//! rings the bell of each that waits for several.
+//! **Death.** At any step: its posts are taken away, or ended if they were chosen, by whoever comes by or the
+//! undertaker, who also wakes all that wait where a wake may have been lost. Of who brings something about, before its
+//! wake: the undertaker rings the bell of each that waits for several.
 //!
 //! **Models.** `select/*`.
 //!
-//! **References.** Hoare, "Communicating sequential processes", CACM 1978, the alternative command; Reppy, "Concurrent Programming
-//! in ML", 1999. `futex_waitv`: kernel document `userspace-api/futex2`.
+//! **References.** Hoare, "Communicating sequential processes", CACM 1978, the alternative command; Reppy, "Concurrent
+//! Programming in ML", 1999. `futex_waitv`: kernel document `userspace-api/futex2`.
 
 use super::choice::RawChoice;
 use super::participants::ThreadSlot;

@@ -1,13 +1,14 @@
 //! Unbounded queue: who puts in never waits, as long as there is memory.
 //!
-//! **Purpose.** First in, first out, many on both sides, for messages that lie in the nodes of a [pool](super::pool), which is
-//! all the memory that there is: when it is used up a send fails, and nothing else happens. A message takes effect by one
-//! compare-and-swap and is taken by one that names the taker, as in the [bounded queue](super::queue), and by choice of the queue
-//! the message of a taker that dies before it has finished is gone with it, or goes to another, as there.
+//! **Purpose.** First in, first out, many on both sides, for messages that lie in the nodes of a [pool](super::pool),
+//! which is all the memory that there is: when it is used up a send fails, and nothing else happens. A message takes
+//! effect by one compare-and-swap and is taken by one that names the taker, as in the [bounded queue](super::queue),
+//! and by choice of the queue the message of a taker that dies before it has finished is gone with it, or goes to
+//! another, as there.
 //!
-//! **Layout.** Two `u64`, head and tail; a [gate](super::gate) for receivers; a `u32`, whether messages were put back; a `u32`, what
-//! becomes of those of the dead; a pool. A node is three `u64`: the pool's word;
-//! its *link*, the node after it; and its *back*, the node to which it was linked.
+//! **Layout.** Two `u64`, head and tail; a [gate](super::gate) for receivers; a `u32`, whether messages were put back;
+//! a `u32`, what becomes of those of the dead; a pool. A node is three `u64`: the pool's word; its *link*, the node
+//! after it; and its *back*, the node to which it was linked.
 //!
 //! | word | from bit 0 |
 //! |---|---|
@@ -16,30 +17,32 @@
 //! | link | 20 bits node + 1, or 0; 44 bits: the version of the own node's word, which tells one use of it from the next |
 //! | back | 20 bits node, 44 bits: the same |
 //!
-//! The list begins with a node whose message has been taken. In the pool's word such a node is `HELD_FIRST` while its taker
-//! has the message, and `FIRST` afterwards, or `RETURNED_FIRST` if it was put back; when the list begins with the next, `HELD`, `FREE`
-//! and `RETURNED`.
+//! The list begins with a node whose message has been taken. In the pool's word such a node is `HELD_FIRST` while its
+//! taker has the message, and `FIRST` afterwards, or `RETURNED_FIRST` if it was put back; when the list begins with the
+//! next, `HELD`, `FREE` and `RETURNED`.
 //!
 //! **Protocol.**
-//! 1. *publish n*: read the tail and its node's link; if the tail is the same still and the link is set, swing the tail on.
-//!    Else write `n`'s link (none) and back, and swing the link from none to `n`: here it takes effect. Then swing the tail on.
-//! 2. *take*: read the head, finish it (3), read the tail and the link of the head's node. If the head is the same still: no
-//!    link, the queue is empty; a tail at the same node is swung on. Else swing the head to the next node, naming oneself: here
-//!    it takes effect. Finish it.
-//! 3. *finish* a head: swing its node's word to `HELD_FIRST` by the taker, if it is neither; then the word of the node at
-//!    its back from `FIRST` to `FREE`, from `HELD_FIRST` to `HELD` or from `RETURNED_FIRST` to `RETURNED`. Each after the head was seen
-//!    to be the same.
-//! 4. *give back*: `HELD_FIRST` to `FIRST`, `HELD` to `FREE`. *put back*: to `RETURNED_FIRST`, `RETURNED`; and note that there is one.
-//!    Whoever looks for those swings one to `HELD_FIRST` or `HELD` by itself.
-//! 5. *undertaker*: finish the head. A node that the dead were filling is on its way if the link of the node at its back names
-//!    it, and the back was written in this use of the node: then it is `QUEUED`. Else free it. Give back what the dead held, or
-//!    put it back and note it. Change the gate.
+//! 1. *publish n*: read the tail and its node's link; if the tail is the same still and the link is set, swing the tail
+//!    on. Else write `n`'s link (none) and back, and swing the link from none to `n`: here it takes effect. Then swing
+//!    the tail on.
+//! 2. *take*: read the head, finish it (3), read the tail and the link of the head's node. If the head is the same
+//!    still: no link, the queue is empty; a tail at the same node is swung on. Else swing the head to the next node,
+//!    naming oneself: here it takes effect. Finish it.
+//! 3. *finish* a head: swing its node's word to `HELD_FIRST` by the taker, if it is neither; then the word of the node
+//!    at its back from `FIRST` to `FREE`, from `HELD_FIRST` to `HELD` or from `RETURNED_FIRST` to `RETURNED`. Each
+//!    after the head was seen to be the same.
+//! 4. *give back*: `HELD_FIRST` to `FIRST`, `HELD` to `FREE`. *put back*: to `RETURNED_FIRST`, `RETURNED`; and note
+//!    that there is one. Whoever looks for those swings one to `HELD_FIRST` or `HELD` by itself.
+//! 5. *undertaker*: finish the head. A node that the dead were filling is on its way if the link of the node at its
+//!    back names it, and the back was written in this use of the node: then it is `QUEUED`. Else free it. Give back
+//!    what the dead held, or put it back and note it. Change the gate.
 //!
 //! **Invariants.**
-//! - I1: while the head is the same, its node and the link out of it are the same, and the node at its back, once finished, has
-//!   not become the first again.
+//! - I1: while the head is the same, its node and the link out of it are the same, and the node at its back, once
+//!   finished, has not become the first again.
 //! - I2: the head never passes the tail: it is swung from a node only when the tail was seen beyond it.
-//! - I3: a node leaves the list with a link set; so a late swing of that link fails, and in its next use the version differs.
+//! - I3: a node leaves the list with a link set; so a late swing of that link fails, and in its next use the version
+//!   differs.
 //! - I4: the last take alone may be unfinished, and the head says whose it is.
 //!
 //! **Orderings.**
@@ -53,13 +56,14 @@
 //! | given back | Release | take from the pool, Acquire | that the message was read |
 //! | put back, and noted | Release | look for what was put back, Acquire | the message, and what the one before did with it |
 //!
-//! **Death.** Filling: freed. Having linked: the message is there. Having taken: finished by the next, and given back or put
-//! back by the undertaker. Having put back, before it is noted: the undertaker notes it. Before the signal: the undertaker changes the gate and wakes all whom a slot names.
+//! **Death.** Filling: freed. Having linked: the message is there. Having taken: finished by the next, and given back
+//! or put back by the undertaker. Having put back, before it is noted: the undertaker notes it. Before the signal: the
+//! undertaker changes the gate and wakes all whom a slot names.
 //!
 //! **Models.** `unbounded/*`.
 //!
-//! **References.** Michael and Scott, "Simple, fast, and practical non-blocking and blocking concurrent queue algorithms",
-//! PODC 1996.
+//! **References.** Michael and Scott, "Simple, fast, and practical non-blocking and blocking concurrent queue
+//! algorithms", PODC 1996.
 
 use super::gate::{RawGate, Refusal};
 use super::participants::ThreadSlot;

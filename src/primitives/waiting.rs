@@ -4,9 +4,9 @@
 //! names the object in its thread slot first, so that an undertaker who changed the object wakes it.
 //!
 //! **Protocol** of [`Caller::sleep`]: store the object in the slot; fence; let the kernel compare the word and sleep;
-//! clear the slot. Who sleeps on several objects says just that, and sleeps on its own bell besides: a word of its slot,
-//! which an undertaker changes. An undertaker changes the word, fences, reads the slots, wakes. Every wait is cut into slices; one
-//! that takes long looks for the dead by itself (the backstop, which models switch off).
+//! clear the slot. Who sleeps on several objects says just that, and sleeps on its own bell besides: a word of its
+//! slot, which an undertaker changes. An undertaker changes the word, fences, reads the slots, wakes. Every wait is cut
+//! into slices; one that takes long looks for the dead by itself (the backstop, which models switch off).
 //!
 //! **Invariants.** I1: while a thread sleeps on an object's word with the value that it compared, its slot names the
 //! object, and the fence lies between the two. An undertaker writes the word, if only what it held, before it fences:

@@ -36,6 +36,13 @@ pub use deviations::{Deviations, deviations};
 
 use crate::world::Model;
 
+/// Models that are too large for loom, even without preemptions: the three together took 24 GiB, and had not ended.
+pub const NOT_ON_LOOM: [&str; 3] = [
+    "owned_semaphore/four_share_one_permit",
+    "owned_semaphore/two_die_all_comes_home",
+    "select/wake_is_passed_on_past_a_larger_one",
+];
+
 /// Every model that there is.
 #[must_use]
 pub fn all() -> Vec<Model> {

@@ -7,6 +7,7 @@ use crate::parts::Done;
 use crate::sweep::{Settings, prove};
 use crate::world::Model;
 use clap::ValueEnum as _;
+use selvedge::sync::model::Engine;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::io;
@@ -112,6 +113,14 @@ impl Arguments {
         let settings = self.settings();
         let mut jobs: Vec<(Model, Settings)> =
             models.iter().flat_map(|model| settings.iter().map(|settings| (*model, *settings))).collect();
+        if !self.common.filter.starts_with('=') {
+            let is_too_large = |(model, settings): &mut (Model, Settings)| {
+                settings.engine == Engine::Loom && project.not_on_loom.contains(&model.name)
+            };
+            for (model, _) in jobs.extract_if(.., is_too_large) {
+                println!("{name} is too large for loom; `--filter ={name}` runs it", name = model.name);
+            }
+        }
         if let Some(most) = self.small {
             let known = proof::read(&project.file("ledger.json"))?;
             let small: HashSet<(&str, &str)> = known

@@ -16,6 +16,8 @@ pub struct Project {
     pub name: &'static str,
     /// The models.
     pub models: Vec<Model>,
+    /// Names of models that take more memory on loom than a machine has: there they run only if they are asked for by name.
+    pub not_on_loom: Vec<&'static str>,
     /// Objects whose small clients can be checked.
     pub clients: Vec<Clients>,
     /// What the ids in [`Model::properties`] mean.
@@ -44,6 +46,7 @@ impl Project {
         Self {
             name: "selvedge",
             models: catalogue::all(),
+            not_on_loom: catalogue::NOT_ON_LOOM.to_vec(),
             clients: clients::all(),
             properties: properties::ALL.to_vec(),
             root: root.to_owned(),
@@ -68,6 +71,7 @@ impl Project {
         Self {
             name,
             models: Vec::new(),
+            not_on_loom: Vec::new(),
             clients: Vec::new(),
             properties: Vec::new(),
             root: root.to_owned(),

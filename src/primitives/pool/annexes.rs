@@ -1,26 +1,28 @@
 //! Annexes: places for what is too long for a buffer, each of which belongs to a buffer for as long as that is in use.
 //!
-//! **Purpose.** Most messages are short, a few are long: buffers are made for the short ones, and beside them there are a few places
-//! that are large. Who has taken a buffer claims one; it goes where the buffer goes, and is free when the buffer is, whoever gave
-//! that back: its receiver, its sender, or the undertaker of one of them. None of them need know of it.
+//! **Purpose.** Most messages are short, a few are long: buffers are made for the short ones, and beside them there are
+//! a few places that are large. Who has taken a buffer claims one; it goes where the buffer goes, and is free when the
+//! buffer is, whoever gave that back: its receiver, its sender, or the undertaker of one of them. None of them need
+//! know of it.
 //!
-//! **Layout.** A `u64` for each annex: bits 0 to 19 the buffer to which it belongs + 1, or 0; bits 20 to 63 its version, another one
-//! after each change.
+//! **Layout.** A `u64` for each annex: bits 0 to 19 the buffer to which it belongs + 1, or 0; bits 20 to 63 its
+//! version, another one after each change.
 //!
-//! **Protocol.** An annex is free if its word names none, or a buffer that is free, or is an unbounded queue's first and holds no
-//! message.
-//! 1. *shed*, by who has just taken a buffer: if an annex names it, that is of an earlier use; swing it to none, signal the gate of
-//!    the pool.
-//! 2. *claim*, by who has taken a buffer and shed: look at an annex, then at the buffer that it names; if it is free swing it to one's
-//!    own buffer. Who finds none looks at all again, until the versions of both are what they were. To wait is to wait at the gate
-//!    of the pool, apart from those who wait for a buffer.
+//! **Protocol.** An annex is free if its word names none, or a buffer that is free, or is an unbounded queue's first
+//! and holds no message.
+//! 1. *shed*, by who has just taken a buffer: if an annex names it, that is of an earlier use; swing it to none, signal
+//!    the gate of the pool.
+//! 2. *claim*, by who has taken a buffer and shed: look at an annex, then at the buffer that it names; if it is free
+//!    swing it to one's own buffer. Who finds none looks at all again, until the versions of both are what they were.
+//!    To wait is to wait at the gate of the pool, apart from those who wait for a buffer.
 //! 3. Nothing when a buffer is given back, nor by the undertaker.
 //!
 //! **Invariants.**
-//! - I1: an annex that was claimed for a buffer stays its until that is free again. Who would take it away has seen the buffer free after
-//!   it had read the word: of what was there before the claim it finds the version changed, and of what the claim wrote the buffer in use.
-//! - I2: an annex that names a buffer which is in use was claimed for it in this use, but for a moment after it was taken, at
-//!   whose end those who wait are told; so each that is free is found so.
+//! - I1: an annex that was claimed for a buffer stays its until that is free again. Who would take it away has seen the
+//!   buffer free after it had read the word: of what was there before the claim it finds the version changed, and of
+//!   what the claim wrote the buffer in use.
+//! - I2: an annex that names a buffer which is in use was claimed for it in this use, but for a moment after it was
+//!   taken, at whose end those who wait are told; so each that is free is found so.
 //!
 //! **Orderings.**
 //!
@@ -30,8 +32,9 @@
 //! | shed | Release | load of the word in claim, Acquire | that what was read and written in it is over |
 //! | buffer given back | Release | load of its word in claim, Acquire | the same |
 //!
-//! **Death.** Who dies having claimed leaves its buffer to the undertaker of the queue, which sends it on, frees it, or has it received
-//! again, and the annex with it. Having shed, and before others are told: the undertaker changes the gate.
+//! **Death.** Who dies having claimed leaves its buffer to the undertaker of the queue, which sends it on, frees it, or
+//! has it received again, and the annex with it. Having shed, and before others are told: the undertaker changes the
+//! gate.
 //!
 //! **Models.** `pool/annex_*`, `mailbox/long_*`.
 

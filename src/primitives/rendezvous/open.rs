@@ -1,5 +1,5 @@
-//! Offers and requests of those who have others elsewhere: which of them counts, their [choice](crate::primitives::choice)
-//! says.
+//! Offers and requests of those who have others elsewhere: which of them counts, their
+//! [choice](crate::primitives::choice) says.
 
 use super::Rendezvous;
 use super::exchange::{Exchange, What};
