@@ -3,7 +3,7 @@
 use super::envelope::{Header, Message, said_by_the_sender};
 use super::mail_error::MailError;
 use crate::region::ParticipantId;
-use crate::region::channel::{Refusal, Way};
+use crate::region::channel::{Refusal, Room, Way};
 use crate::region::mailbox::{CHUNK, Chunk};
 use crate::region::patience::Patience;
 use crate::sync::{Cell, Deadline};
@@ -138,12 +138,13 @@ fn stamped(header: Header, way: &dyn Way<Chunk>, length: usize) -> Header {
     Header { source, length: length as u64, sequence, ..header }
 }
 
-/// Writes a message into the cells of a buffer that is the calling thread's; returns of what type it is.
-pub(super) fn put(cells: &[Cell<Chunk>], way: &dyn Way<Chunk>, message: &Message<'_>) -> u32 {
+/// Writes a message where it goes, which is the calling thread's; returns of what type it is.
+pub(super) fn put(room: Room<'_, Chunk>, way: &dyn Way<Chunk>, message: &Message<'_>) -> u32 {
     let kind = message.header.kind;
-    let Some((first, body)) = cells.split_first() else { return kind };
+    let Some((first, body)) = room.cells.split_first() else { return kind };
+    let (annex, body) = room.annex.map_or((None, body), |(annex, cells)| (Some(annex), cells));
     fill(body, message.body());
-    let header = stamped(message.header, way, message.body().len()).to_chunk();
+    let header = stamped(Header { annex, ..message.header }, way, message.body().len()).to_chunk();
     // SAFETY: as in fill.
     first.with_mut(|chunk| unsafe { *chunk = header });
     kind

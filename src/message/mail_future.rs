@@ -4,7 +4,6 @@ use super::envelope::Message;
 use super::future::receive;
 use super::letter::Letter;
 use super::mail_error::MailError;
-use super::mail_ways::{fits, room};
 use super::select::ToPost;
 use crate::region::channel::{Refusal, Way};
 use crate::region::mailbox::Chunk;
@@ -65,7 +64,6 @@ impl Future for Posting<'_> {
         let (way, message) = (this.way, this.message);
         let refused = |refusal: Refusal| MailError::of_send(refusal, way.name());
         let Some(order) = &this.order else {
-            fits(message.body().len(), room(way))?;
             match super::mail_ways::send(way, message, Patience::None) {
                 Err(MailError::Full) => {}
                 answer => return Poll::Ready(answer),

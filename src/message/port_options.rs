@@ -70,8 +70,6 @@ impl PortOptions {
     /// are in use who sends a long message waits, or, to an unbounded mailbox, fails with `OutOfMemory`. Without this call there
     /// are none.
     ///
-    /// [Selects](super::Select::post) and [futures](super::Port::send_async) send no long ones.
-    ///
     /// ```
     /// use selvedge::Region;
     /// use selvedge::message::{Capacity, MailError, Message, PortOptions};

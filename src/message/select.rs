@@ -6,18 +6,18 @@ use super::error::{RecvError, SendError};
 use super::letter::Letter;
 use super::loan::Received;
 use super::mail_error::MailError;
-use super::mail_ways::{Posts, Receives, fits, room};
+use super::mail_ways::{Posts, Receives, fits, longest, room};
 use super::{Receiver, Sender};
 use crate::primitives::ThreadSlot;
 use crate::primitives::select::{Operation, select};
 use crate::primitives::waiting::Wait;
 use crate::region::candidate::{Candidate, HappeningWish, PermitsWish, Wish};
-use crate::region::channel::{Refusal, Way};
+use crate::region::channel::{Refusal, Room, Way};
 use crate::region::core::{Core, NoCaller};
 use crate::region::mailbox::Chunk;
 use crate::region::patience::Patience;
 use crate::region::{Event, Semaphore, Shared, Unusable};
-use crate::sync::{Cell as Shell, Deadline};
+use crate::sync::Deadline;
 use core::cell::Cell;
 use core::fmt;
 use core::ops::Deref;
@@ -160,14 +160,14 @@ impl<T: Shared, W: Deref<Target = dyn Way<T>>> Wish for ToSend<W, T> {
 
     fn candidate(&self, slot: ThreadSlot) -> Result<Box<dyn Candidate<'_> + '_>, Refusal> {
         let message = self.1;
-        let fill = move |cells: &[Shell<T>]| {
-            if let Some(cell) = cells.first() {
+        let fill = move |room: Room<'_, T>| {
+            if let Some(cell) = room.cells.first() {
                 // SAFETY: mapped and aligned, and the buffer is the calling thread's alone (pool, I1).
                 cell.with_mut(|place| unsafe { place.write(message) });
             }
             0
         };
-        self.0.sending(slot, Box::new(fill))
+        self.0.sending(slot, false, Box::new(fill))
     }
 
     fn is_once(&self) -> bool {
@@ -188,7 +188,8 @@ impl<'m, W: Deref<Target = dyn Way<Chunk>>, M: Deref<Target = Message<'m>>> Wish
     }
 
     fn candidate(&self, slot: ThreadSlot) -> Result<Box<dyn Candidate<'_> + '_>, Refusal> {
-        self.0.sending(slot, Box::new(|cells| put(cells, &*self.0, &self.1)))
+        let is_long = self.1.body().len() > room(&*self.0);
+        self.0.sending(slot, is_long, Box::new(|room| put(room, &*self.0, &self.1)))
     }
 
     fn is_once(&self) -> bool {
@@ -261,9 +262,9 @@ impl<'a> Select<'a> {
     /// once it is done it is taken away.
     ///
     /// # Errors
-    /// `TooLong`, if it does not fit into a buffer: it is not added.
+    /// `TooLong`: it is not added.
     pub fn post(&mut self, to: &'a impl Posts, message: &'a Message<'_>) -> Result<usize, MailError> {
-        fits(message.body().len(), room(to.outgoing()))?;
+        fits(message.body().len(), longest(to.outgoing()))?;
         Ok(self.add(ToPost(to.outgoing(), message)))
     }
 

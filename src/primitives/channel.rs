@@ -57,7 +57,7 @@ mod line;
 mod operation;
 
 pub use line::{Line, RawLine};
-pub use operation::{Receiving, Sending};
+pub use operation::{Needs, Receiving, Sending};
 
 /// The control block of a channel.
 #[derive(Debug, Default)]
@@ -209,6 +209,11 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
     ) -> Result<usize, ChannelError> {
         let annexes = self.desk.map(|desk| desk.annexes).ok_or(ChannelError::WouldBlock)?;
         annexes.until(caller, object, deadline, || self.try_annex(buffer))
+    }
+
+    /// Whether an annex looks free. Never blocks.
+    pub(super) fn may_have_annex(&self) -> bool {
+        self.desk.is_some_and(|desk| desk.annexes.may_have_one())
     }
 
     /// Whether that annex belongs to the message in that buffer, which the calling thread has.

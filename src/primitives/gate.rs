@@ -136,7 +136,9 @@ impl RawGate {
         self.arm_as(Waits::Alike)
     }
 
-    fn arm_as(&self, waits: Waits) -> WaitOn<'_> {
+    /// The same, of somebody who waits for what others here wait for, or apart from them.
+    #[must_use]
+    pub fn arm_as(&self, waits: Waits) -> WaitOn<'_> {
         let flags = if waits == Waits::Apart { SLEEPERS | APART } else { SLEEPERS };
         // Relaxed: before the fence. A write in any case: a wake orders nothing, and a load after it might find the flag
         // that the signal has cleared (I2).

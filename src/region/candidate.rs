@@ -62,7 +62,7 @@ impl<'a, L: Line<'a>> Candidate<'a> for Receiving<'a, L> {
     }
 }
 
-impl<'a, L: Line<'a>, F: FnMut(usize)> Candidate<'a> for Sending<'a, L, F> {
+impl<'a, L: Line<'a>, F: FnMut(usize, Option<usize>)> Candidate<'a> for Sending<'a, L, F> {
     fn outcome(&self) -> Result<Option<usize>, Refusal> {
         match self.answer() {
             // It waits for a buffer, unless that is for good.

@@ -68,8 +68,17 @@ pub(crate) struct Annexed {
     pub(crate) each: usize,
 }
 
-/// Writes a message into its buffer; says of what type it is, which is 0 where there are none.
-pub(crate) type Fill<'a, T> = Box<dyn FnMut(&[Cell<T>]) -> u32 + 'a>;
+/// Where a message goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room<'a, T> {
+    /// Its buffer.
+    pub(crate) cells: &'a [Cell<T>],
+    /// The annex of a long one, and its index.
+    pub(crate) annex: Option<(usize, &'a [Cell<T>])>,
+}
+
+/// Writes a message where it goes; says of what type it is, which is 0 where there are none.
+pub(crate) type Fill<'a, T> = Box<dyn FnMut(Room<'_, T>) -> u32 + 'a>;
 
 /// One end of a channel, whatever its line. What is received or lent is in a buffer, which is the calling thread's until it
 /// gives it back or sends it.
@@ -103,7 +112,12 @@ pub(crate) trait Way<T: Shared>: Send + Sync {
     fn watching(&self, slot: ThreadSlot) -> Result<Box<dyn Candidate<'_> + '_>, Refusal>;
 
     /// To send what `fill` puts into a buffer, as one of several operations.
-    fn sending<'a>(&'a self, slot: ThreadSlot, fill: Fill<'a, T>) -> Result<Box<dyn Candidate<'a> + 'a>, Refusal>;
+    fn sending<'a>(
+        &'a self,
+        slot: ThreadSlot,
+        is_long: bool,
+        fill: Fill<'a, T>,
+    ) -> Result<Box<dyn Candidate<'a> + 'a>, Refusal>;
 
     fn core(&self) -> &Arc<Core>;
 

@@ -8,9 +8,10 @@ use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
 use selvedge::primitives::RawPool;
 use selvedge::primitives::RawQueue;
-use selvedge::primitives::channel::ChannelError;
+use selvedge::primitives::channel::{ChannelError, Needs, Sending};
 use selvedge::primitives::pool::{Annexes, Pool};
 use selvedge::primitives::queue::Delivery;
+use selvedge::primitives::select::select;
 use selvedge::primitives::undertaker::{Dead, Repair};
 use selvedge::sync::{AtomicU64, Cell};
 use std::sync::Arc;
@@ -112,7 +113,33 @@ pub(super) const MODELS: &[Model] = &[
         faults: Faults { victims: &[0], ..Faults::NONE },
         bounds: Bounds { plain: Some(1), faulty: Some(0) },
     },
+    Model {
+        name: "select/long_message_waits_for_an_annex",
+        properties: "X1 P8 G2",
+        client: "1 process selects: send of a long message, 1 × receive of one, 1 annex",
+        build: selected,
+        faults: Faults { lifo: true, no_wake_edge: true, spurious: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
+    },
+    Model {
+        name: "select/long_message_waits_for_an_annex_of_the_dead",
+        properties: "X1 P8 F1 G2 G4",
+        client: "1 process selects: send of a long message, 1 × receive of one, killed anywhere, the undertaker too, 1 annex",
+        build: selected,
+        faults: Faults { victims: &[1], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
+        name: "select/long_message_costs_nobody_a_wake",
+        properties: "X1 P8 G2",
+        client: "1 process waits for a buffer, 1 selects: send of a long message, in vain, 1 × give back a buffer, 1 annex",
+        build: selected_in_vain,
+        faults: Faults { lifo: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
 ];
+
+const LONG: Needs = Needs { annex: true, is_memory: false };
 
 /// A pool with annexes, and what is in those.
 struct Store {
@@ -418,4 +445,70 @@ fn not_finished(world: &mut World) {
         channel.give_back(taken.buffer);
         verify_eq!(channel.try_annex(own), Ok(0), "its message is finished");
     });
+}
+
+/// A mailbox in which a long message lies, with the only annex.
+fn occupied(world: &mut World, lanes: usize) -> Arc<Scene<Place<RawQueue>>> {
+    let scene = Scene::in_world(world, lanes, Place::shared(2, Delivery::AtMostOnce).with_annexes(1));
+    let channel = scene.object.mailbox().channel();
+    let buffer = channel.try_buffer(scene.slot(0)).expect("there are enough");
+    verify_eq!(channel.try_annex(buffer), Ok(0));
+    scene.object.long_message(&scene, 0, buffer, 0);
+    scene
+}
+
+/// The annex is free when the message in it was received.
+fn selected(world: &mut World) {
+    let scene = occupied(world, 2);
+    let selects = Arc::clone(&scene);
+    world.thread("selects", move || {
+        let place = &selects.object;
+        let fill = |buffer, annex: Option<usize>| {
+            let annex = annex.expect("it needs one");
+            // SAFETY: the lane has it; the engine reports it if somebody else has it, too.
+            place.long(buffer, annex).with_mut(|content| unsafe { *content = message(1, 0) });
+            place.write(buffer, u32::try_from(annex).expect("small"));
+        };
+        let mut sends = Sending::new(place.mailbox().channel(), selects.table(), selects.slot(0), LONG, fill);
+        let done = select(&selects.caller(0), &mut [&mut sends], 0, None);
+        verify_eq!((done, sends.answer()), (Some(0), Some(Ok(()))));
+    });
+    let receives = Arc::clone(&scene);
+    world.thread("receives", move || {
+        let channel = receives.object.mailbox().channel();
+        let taken = channel.try_receive(receives.table(), receives.slot(1)).expect("one is there");
+        verify_eq!(receives.object.read_long(taken.buffer), message(0, 0));
+        channel.give_back(taken.buffer);
+    });
+    world.finally(move || {
+        let channel = scene.object.mailbox().channel();
+        let mut last = None;
+        while let Ok(taken) = channel.try_receive(scene.table(), scene.slot(0)) {
+            last = Some(scene.object.read_long(taken.buffer));
+            channel.give_back(taken.buffer);
+        }
+        verify_eq!(last, Some(message(1, 0)), "it was sent");
+        verify!(scene.object.mailbox().channel().try_buffer(scene.slot(0)).is_ok(), "all came home");
+    });
+}
+
+/// The annex stays in use. Of the buffers one is free, and one comes back.
+fn selected_in_vain(world: &mut World) {
+    let scene = occupied(world, 3);
+    let channel = scene.object.mailbox().channel();
+    let short = channel.try_buffer(scene.slot(2)).expect("there are enough");
+    let takes = Arc::clone(&scene);
+    world.thread("takes", move || {
+        let channel = takes.object.mailbox().channel();
+        verify!(told(|| channel.buffer(&takes.caller(0), OBJECT, END)).is_ok(), "there are two");
+    });
+    let selects = Arc::clone(&scene);
+    world.thread("selects", move || {
+        let channel = selects.object.mailbox().channel();
+        let fill = |_, _| verify!(false, "there is no annex");
+        let mut sends = Sending::new(channel, selects.table(), selects.slot(1), LONG, fill);
+        let done = select(&selects.caller(1), &mut [&mut sends], 0, END);
+        verify_eq!(done, None, "the annex is in use to the end");
+    });
+    world.thread("gives back", move || scene.object.mailbox().channel().pool().give_back(short));
 }

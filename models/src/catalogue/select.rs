@@ -5,7 +5,7 @@ use crate::last_resort::{END, told};
 use crate::scene::{Notes, OBJECT, Scene};
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
-use selvedge::primitives::channel::{ChannelError, Receiving, Sending};
+use selvedge::primitives::channel::{ChannelError, Needs, Receiving, Sending};
 use selvedge::primitives::ends::End;
 use selvedge::primitives::rendezvous::Seen;
 use selvedge::primitives::select::{Happening, Operation, Permits, Watching, select};
@@ -506,6 +506,9 @@ fn dies(world: &mut World) {
     });
 }
 
+/// A message that fits into a buffer.
+const SHORT: Needs = Needs { annex: false, is_memory: false };
+
 type Places = Two<Way<RawRendezvous>, Way<RawRendezvous>>;
 
 impl Places {
@@ -532,13 +535,13 @@ fn selecting(scene: &Scene<Places>, lane: usize, wishes: [Option<bool>; 2], dead
     let message = u32::try_from(lane).expect("few") + 1;
     let (table, slot) = (scene.table(), scene.slot(lane));
     let places = [0, 1].map(|place| scene.object.at(place));
-    let fills = places.map(|way| move |buffer: usize| way.put(buffer, message));
+    let fills = places.map(|way| move |buffer: usize, _| way.put(buffer, message));
     let mut sends = Vec::new();
     let mut receives = Vec::new();
     for ((place, fill), wish) in (0..2).zip(fills).zip(wishes) {
         let channel = places[place].channel();
         match wish {
-            Some(true) => sends.push((place, Sending::new(channel, table, slot, false, fill))),
+            Some(true) => sends.push((place, Sending::new(channel, table, slot, SHORT, fill))),
             Some(false) => receives.push((place, Receiving::new(channel, table, slot))),
             None => {}
         }
@@ -687,7 +690,7 @@ fn buffers(world: &mut World) {
     world.thread("selects", move || {
         let Two(event, way) = &selects.object;
         let mut happens = Happening::new(event, event.now());
-        let mut sends = Sending::new(way.channel(), selects.table(), selects.slot(0), false, |_| ());
+        let mut sends = Sending::new(way.channel(), selects.table(), selects.slot(0), SHORT, |_, _| ());
         let done = select(&selects.caller(0), &mut [&mut happens, &mut sends], 0, END);
         verify_eq!(done, None, "it is full to the end");
         sends.give_up();

@@ -2,24 +2,35 @@
 
 use super::{Channel, ChannelError, Line};
 use crate::primitives::ends::End;
+use crate::primitives::gate::Waits;
 use crate::primitives::participants::{Participants, ThreadSlot};
 use crate::primitives::queue::Taken;
 use crate::primitives::rendezvous::{Posting, Side};
 use crate::primitives::select::Operation;
 use crate::sync::WaitOn;
 
+/// What a message takes to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// An annex beside its buffer.
+    pub annex: bool,
+    /// That neither is there means that there is no memory, for which nobody waits.
+    pub is_memory: bool,
+}
+
 /// To send a message.
 pub struct Sending<'a, L, F> {
     channel: Channel<'a, L>,
     table: Participants<'a>,
     slot: ThreadSlot,
-    /// Fills a buffer with the message.
+    /// Writes the message into a buffer, and the annex that goes with it.
     fill: F,
-    /// Whether to have no buffer means that there is no memory.
-    is_memory: bool,
+    needs: Needs,
     buffer: Option<usize>,
-    /// It was armed at the pool, for want of a buffer.
-    is_at_pool: bool,
+    annex: Option<usize>,
+    is_written: bool,
+    /// It was armed at the pool, for want of a buffer, or, apart, of an annex.
+    at_pool: Option<Waits>,
     posting: Posting,
     answer: Option<Result<(), ChannelError>>,
 }
@@ -40,18 +51,20 @@ impl<L, F> core::fmt::Debug for Sending<'_, L, F> {
     }
 }
 
-impl<'a, L: Line<'a>, F: FnMut(usize)> Sending<'a, L, F> {
-    /// To send what `fill` puts into a buffer, by the thread in this slot. Where to have no buffer means that there is no memory it
-    /// fails then, with `WouldBlock`; else it waits.
-    pub fn new(channel: Channel<'a, L>, table: Participants<'a>, slot: ThreadSlot, is_memory: bool, fill: F) -> Self {
+impl<'a, L: Line<'a>, F: FnMut(usize, Option<usize>)> Sending<'a, L, F> {
+    /// To send what `fill` puts into a buffer, and an annex, by the thread in this slot. Without one of them it waits, or fails with
+    /// `WouldBlock`.
+    pub fn new(channel: Channel<'a, L>, table: Participants<'a>, slot: ThreadSlot, needs: Needs, fill: F) -> Self {
         Self {
             channel,
             table,
             slot,
             fill,
-            is_memory,
+            needs,
             buffer: None,
-            is_at_pool: false,
+            annex: None,
+            is_written: false,
+            at_pool: None,
             posting: Posting::May,
             answer: None,
         }
@@ -74,39 +87,54 @@ impl<'a, L: Line<'a>, F: FnMut(usize)> Sending<'a, L, F> {
         Side::Send(self.buffer.unwrap_or(0))
     }
 
+    /// For want of what the message is not sent; nothing, if the line has no room.
+    fn lack(&self) -> Option<Waits> {
+        match (self.buffer, self.annex) {
+            (None, _) => Some(Waits::Alike),
+            (Some(_), None) if self.needs.annex => Some(Waits::Apart),
+            _ => None,
+        }
+    }
+
     fn begin(&mut self, above: Option<ThreadSlot>) -> Result<(), ChannelError> {
         let buffer = match self.buffer {
             Some(_) if self.channel.is_gone(End::Receivers) => return Err(ChannelError::Disconnected),
             Some(buffer) => buffer,
             None => {
                 let buffer = self.channel.try_buffer(self.slot)?;
-                if core::mem::take(&mut self.is_at_pool) {
-                    // It waits elsewhere from now on, and may have had a wake for one.
+                if self.at_pool.take().is_some() {
+                    // It waits for something else from now on, and may have had a wake for one.
                     self.channel.pool().pass_on();
                 }
-                (self.fill)(buffer);
                 *self.buffer.insert(buffer)
             }
         };
+        if self.lack().is_some() {
+            self.annex = Some(self.channel.try_annex(buffer)?);
+            self.at_pool = None;
+        }
+        if !core::mem::replace(&mut self.is_written, true) {
+            (self.fill)(buffer, self.annex);
+        }
         self.channel.line.try_send_above(self.table, buffer, above.filter(|_| self.posting != Posting::No))?;
         self.buffer = None;
         Ok(())
     }
 }
 
-impl<'a, L: Line<'a>, F: FnMut(usize)> Operation<'a> for Sending<'a, L, F> {
+impl<'a, L: Line<'a>, F: FnMut(usize, Option<usize>)> Operation<'a> for Sending<'a, L, F> {
     fn attempt(&mut self, above: Option<ThreadSlot>) -> bool {
         let answer = self.begin(above);
-        let is_out_of_memory = self.is_memory && self.buffer.is_none();
+        let is_out_of_memory = self.needs.is_memory && self.lack().is_some();
         let is_done = answer != Err(ChannelError::WouldBlock) || is_out_of_memory;
         self.answer = is_done.then_some(answer);
         is_done
     }
 
     fn arm(&mut self, index: Option<u16>) -> WaitOn<'a> {
-        self.is_at_pool = self.buffer.is_none();
-        if self.is_at_pool {
-            return self.channel.pool().gate().arm();
+        self.at_pool = self.lack();
+        if let Some(waits) = self.at_pool {
+            return self.channel.pool().gate().arm_as(waits);
         }
         let side = self.side();
         self.posting = posted(&self.channel.line, &self.table, self.slot, index, side);
@@ -116,9 +144,10 @@ impl<'a, L: Line<'a>, F: FnMut(usize)> Operation<'a> for Sending<'a, L, F> {
     fn is_worth_an_attempt(&self) -> bool {
         let line = &self.channel.line;
         self.channel.is_gone(End::Receivers)
-            || match self.buffer {
-                None => self.channel.pool().may_have_one(),
-                Some(_) => line.is_worth_a_look(&self.table, self.slot, self.side(), self.posting),
+            || match self.lack() {
+                Some(Waits::Alike) => self.channel.pool().may_have_one(),
+                Some(Waits::Apart) => self.channel.may_have_annex(),
+                None => line.is_worth_a_look(&self.table, self.slot, self.side(), self.posting),
             }
     }
 
@@ -141,7 +170,8 @@ impl<'a, L: Line<'a>, F: FnMut(usize)> Operation<'a> for Sending<'a, L, F> {
     }
 
     fn announce_others(&mut self) {
-        if self.is_at_pool {
+        // A signal while somebody waits apart is for all.
+        if self.at_pool == Some(Waits::Alike) {
             self.channel.pool().gate().announce();
         }
         self.channel.line.gate(self.side(), Posting::May).announce();
@@ -149,7 +179,7 @@ impl<'a, L: Line<'a>, F: FnMut(usize)> Operation<'a> for Sending<'a, L, F> {
 
     fn pass_on(&mut self) {
         let (line, side, is_over) = (&self.channel.line, self.side(), self.channel.is_gone(End::Receivers));
-        if self.is_at_pool && (is_over || self.channel.pool().may_have_one()) {
+        if self.at_pool == Some(Waits::Alike) && (is_over || self.channel.pool().may_have_one()) {
             self.channel.pool().gate().signal();
         }
         if is_over || line.is_worth_a_look(&self.table, self.slot, side, Posting::May) {

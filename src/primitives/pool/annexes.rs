@@ -58,6 +58,11 @@ fn buffer_of(bits: u64) -> Option<usize> {
     usize::try_from(bits & BUFFER).ok()?.checked_sub(1)
 }
 
+/// Whether a buffer holds no message, nor will.
+fn is_over(buffer: Buffer) -> bool {
+    matches!(buffer.state, State::Free | State::First)
+}
+
 /// The word after its next change.
 fn next(bits: u64, buffer: Option<usize>) -> u64 {
     let named = buffer.map_or(0, |buffer| (buffer as u64 + 1) & BUFFER);
@@ -121,7 +126,7 @@ impl<'a> Annexes<'a> {
                 // Acquire: pairs with the Release of who gave it back: what was done in the annex is over.
                 let other = Buffer::from_bits(other.load(Ordering::Acquire));
                 versions = versions.wrapping_add(other.version);
-                if !matches!(other.state, State::Free | State::First) {
+                if !is_over(other) {
                     continue;
                 }
             }
@@ -151,6 +156,14 @@ impl<'a> Annexes<'a> {
         self.pool.gate().until_as(Waits::Apart, caller, object, deadline, attempt, || true)
     }
 
+    /// Whether one looks free. Never blocks.
+    pub(in crate::primitives) fn may_have_one(&self) -> bool {
+        // Relaxed: who reads older ones is about to be told.
+        let other = |word: &AtomicU64| self.pool.word(buffer_of(word.load(Ordering::Relaxed))?);
+        let is_free = |word| other(word).is_none_or(|other| is_over(Buffer::from_bits(other.load(Ordering::Relaxed))));
+        self.words.iter().any(is_free)
+    }
+
     /// Whether that annex is this buffer's, which the calling thread has.
     #[must_use]
     pub fn belongs(&self, annex: usize, buffer: usize) -> bool {
@@ -163,7 +176,7 @@ impl<'a> Annexes<'a> {
     pub fn in_use(&self) -> usize {
         let is_in_use = |word: &&AtomicU64| {
             let other = buffer_of(word.peek()).and_then(|other| self.pool.word(other));
-            other.is_some_and(|other| !matches!(Buffer::from_bits(other.peek()).state, State::Free | State::First))
+            other.is_some_and(|other| !is_over(Buffer::from_bits(other.peek())))
         };
         self.words.iter().filter(is_in_use).count()
     }

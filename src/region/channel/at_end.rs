@@ -1,8 +1,8 @@
 //! A handle of a channel, or of the channel in a mailbox, and the end at which its process stands for it.
 
-use super::{Annexed, Fill, Hosts, Kinded, Refusal, Way};
+use super::{Annexed, Fill, Hosts, Kinded, Refusal, Room, Way};
 use crate::primitives::ThreadSlot;
-use crate::primitives::channel::{Channel, ChannelError, Line, Receiving, Sending};
+use crate::primitives::channel::{Channel, ChannelError, Line, Needs, Receiving, Sending};
 use crate::primitives::ends::End;
 use crate::primitives::participants::ProcessClaim;
 use crate::primitives::queue::Delivery;
@@ -212,15 +212,22 @@ impl<L: Kinded, C: Hosts<L>, T: Shared> Way<T> for AtEnd<L, C, T> {
         Ok(Box::new(Watching::new(receiving)))
     }
 
-    fn sending<'a>(&'a self, slot: ThreadSlot, mut fill: Fill<'a, T>) -> Result<Box<dyn Candidate<'a> + 'a>, Refusal> {
+    fn sending<'a>(
+        &'a self,
+        slot: ThreadSlot,
+        is_long: bool,
+        mut fill: Fill<'a, T>,
+    ) -> Result<Box<dyn Candidate<'a> + 'a>, Refusal> {
         let channel = self.channel()?;
-        let fill = move |buffer: usize| {
+        let fill = move |buffer: usize, annex: Option<usize>| {
+            let annex = annex.and_then(|annex| Some((annex, self.annex_cells(buffer, annex).ok()?)));
             if let Ok(cells) = self.cells(buffer) {
-                channel.label(buffer, fill(cells));
+                channel.label(buffer, fill(Room { cells, annex }));
             }
         };
-        let participants = self.placed.core().participants();
-        Ok(Box::new(Sending::new(channel, participants, slot, L::IS_MEMORY, fill)))
+        let (participants, needs) =
+            (self.placed.core().participants(), Needs { annex: is_long, is_memory: L::IS_MEMORY });
+        Ok(Box::new(Sending::new(channel, participants, slot, needs, fill)))
     }
 
     fn core(&self) -> &Arc<Core> {
