@@ -9,7 +9,7 @@ use super::support::sweep::sweep;
 use super::support::words::Words;
 use super::{Board, LIMIT, REGION, SHORT, found, made, opened, options, port};
 use selvedge::message::{
-    Capacity, Delivery, Letter, MailError, Mailbox, Message, Port, PortOptions, Receivers, Select,
+    Capacity, Delivery, Letter, MailError, Mailbox, Message, Port, PortOptions, Receivers, Select, SelectError,
 };
 use selvedge::region::ObjectErrorKind;
 use std::thread;
@@ -150,20 +150,84 @@ fn who_opens_it_knows_and_other_terms_are_told() {
 }
 
 #[test]
-fn selects_and_futures_receive_long_ones_and_send_none() {
+fn selects_and_futures_send_and_receive_long_ones() {
+    for capacity in CAPACITIES {
+        let region = options().anonymous().expect("a region");
+        let port = port(&region, &terms(capacity));
+        let mailbox = port.claim().expect("nobody has it");
+        let most = port.longest();
+        let (long, too_long) = (vec![0; most + 1], MailError::TooLong { length: most + 1, most });
+        let message = Message::bytes(&long);
+        assert_eq!(Select::new().post(&port, &message), Err(too_long.clone()));
+        assert_eq!(pollster::block_on(port.send_async(&message)), Err(too_long));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in (0..).step_by(2).take(20) {
+                    let (selected, awaited) = (body(number, LONG), body(number + 1, LONG - 1));
+                    let message = Message::bytes(&selected).correlation(number);
+                    loop {
+                        let mut select = Select::new();
+                        select.post(&port, &message).expect("it is not too long");
+                        match select.select_timeout(PATIENCE).expect("it is received").post(&port) {
+                            Ok(()) => break,
+                            // There it never waits.
+                            Err(error) => assert_eq!(error, MailError::OutOfMemory("port".into())),
+                        }
+                    }
+                    let message = Message::bytes(&awaited).correlation(number + 1);
+                    while let Err(error) = pollster::block_on(port.send_async(&message)) {
+                        assert_eq!(error, MailError::OutOfMemory("port".into()));
+                    }
+                }
+            });
+            for number in (0..40).step_by(2) {
+                let mut select = Select::new();
+                select.letter(&mailbox);
+                let selected = select.select_timeout(PATIENCE).expect("it is sent");
+                assert_is(&selected.letter(&mailbox).expect("it is sent"), number, LONG);
+                assert_is(&pollster::block_on(mailbox.recv_async()).expect("it is sent"), number + 1, LONG - 1);
+            }
+        });
+        assert_eq!((mailbox.in_use(), free(&port)), (0, PLACES), "{capacity:?}");
+    }
+}
+
+/// What waits for a place waits no longer than it was to, and leaves nothing.
+#[test]
+fn a_select_waits_for_a_place_as_for_anything_else() {
     let region = options().anonymous().expect("a region");
-    let port = port(&region, &terms(CAPACITIES[1]));
+    let port = port(&region, &terms(Capacity::Bounded(4)));
     let mailbox = port.claim().expect("nobody has it");
-    let (long, refused) = (body(0, LONG), MailError::TooLong { length: LONG, most: 64 });
+    let event = region.event("event").expect("an event");
+    for number in 0..2 {
+        port.send(&Message::bytes(&body(number, LONG))).expect("a place");
+    }
+    let (long, used) = (body(2, LONG), mailbox.in_use());
     let message = Message::bytes(&long);
-    assert_eq!(Select::new().post(&port, &message), Err(refused.clone()));
-    assert_eq!(pollster::block_on(port.send_async(&message)), Err(refused));
-    port.send(&message).expect("a place");
-    port.send(&message).expect("a place");
     let mut select = Select::new();
-    select.letter(&mailbox);
-    assert_is(&select.select().expect("it is there").letter(&mailbox).expect("it is there"), 0, LONG);
-    assert_is(&pollster::block_on(mailbox.recv_async()).expect("it is there"), 0, LONG);
+    let posted = select.post(&port, &message).expect("it is not too long");
+    let happened = select.event(&event);
+    assert_eq!(select.try_select().map(|selected| selected.index()), Err(SelectError::NotReady));
+    assert_eq!(select.select_timeout(SHORT).map(|selected| selected.index()), Err(SelectError::TimedOut));
+    assert_eq!(mailbox.in_use(), used, "nothing is left of what was not sent");
+    thread::scope(|scope| {
+        scope.spawn(|| event.set().expect("an event"));
+        assert_eq!(select.select_timeout(PATIENCE).expect("it happens").index(), happened);
+    });
+    select.remove(happened);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            until("somebody waits for a place", || mailbox.in_use() > used);
+            assert_is(&mailbox.recv().expect("it is there"), 0, LONG);
+        });
+        let selected = select.select_timeout(PATIENCE).expect("a place becomes free");
+        assert_eq!(selected.index(), posted);
+        selected.post(&port).expect("it is sent");
+    });
+    for number in 1..3 {
+        assert_is(&mailbox.recv().expect("it is there"), number, LONG);
+    }
+    assert_eq!((mailbox.in_use(), free(&port)), (0, PLACES));
 }
 
 #[test]

@@ -116,7 +116,7 @@ pub(super) const MODELS: &[Model] = &[
     Model {
         name: "select/long_message_waits_for_an_annex",
         properties: "X1 P8 G2",
-        client: "1 process selects: send of a long message, 1 × receive of one, 1 annex",
+        client: "1 process selects: send of a long message, 1 × (read one, give it back), 1 annex",
         build: selected,
         faults: Faults { lifo: true, no_wake_edge: true, spurious: true, ..Faults::NONE },
         bounds: Bounds { plain: Some(2), faulty: Some(1) },
@@ -124,7 +124,7 @@ pub(super) const MODELS: &[Model] = &[
     Model {
         name: "select/long_message_waits_for_an_annex_of_the_dead",
         properties: "X1 P8 F1 G2 G4",
-        client: "1 process selects: send of a long message, 1 × receive of one, killed anywhere, the undertaker too, 1 annex",
+        client: "1 process selects: send of a long message, 1 × (read one, give it back), killed anywhere, the undertaker too, 1 annex",
         build: selected,
         faults: Faults { victims: &[1], second_death: true, ..Faults::NONE },
         bounds: Bounds { plain: Some(1), faulty: Some(0) },
@@ -457,7 +457,7 @@ fn occupied(world: &mut World, lanes: usize) -> Arc<Scene<Place<RawQueue>>> {
     scene
 }
 
-/// The annex is free when the message in it was received.
+/// The annex is free when the message in it was read, or whoever has it dies.
 fn selected(world: &mut World) {
     let scene = occupied(world, 2);
     let selects = Arc::clone(&scene);
@@ -473,12 +473,11 @@ fn selected(world: &mut World) {
         let done = select(&selects.caller(0), &mut [&mut sends], 0, None);
         verify_eq!((done, sends.answer()), (Some(0), Some(Ok(()))));
     });
-    let receives = Arc::clone(&scene);
-    world.thread("receives", move || {
-        let channel = receives.object.mailbox().channel();
-        let taken = channel.try_receive(receives.table(), receives.slot(1)).expect("one is there");
-        verify_eq!(receives.object.read_long(taken.buffer), message(0, 0));
-        channel.give_back(taken.buffer);
+    let reads = Arc::clone(&scene);
+    let taken = scene.object.mailbox().channel().try_receive(scene.table(), scene.slot(1)).expect("one is there");
+    world.thread("reads", move || {
+        verify_eq!(reads.object.read_long(taken.buffer), message(0, 0));
+        reads.object.mailbox().channel().give_back(taken.buffer);
     });
     world.finally(move || {
         let channel = scene.object.mailbox().channel();
