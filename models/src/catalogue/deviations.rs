@@ -107,7 +107,8 @@ const BOUNDED: &[(&str, Option<u32>, Option<u32>)] = &[
     ("rwlock/writer_dies_and_an_undertaker", Some(6), Some(6)),
     // With 8 the mutant `cleared_after_vain_wake` is not noticed.
     ("select/end_is_passed_on", Some(6), Some(5)),
-    ("select/long_message_waits_for_an_annex_of_the_dead", None, Some(8)),
+    ("select/long_message_costs_nobody_a_wake", Some(15), Some(15)),
+    ("select/long_message_waits_for_an_annex_of_the_dead", None, Some(7)),
     ("select/message_wake_is_passed_on", Some(11), Some(8)),
     ("select/one_of_two_offers_passes", Some(8), Some(6)),
     ("select/one_of_two_who_meet_dies", Some(8), Some(6)),
