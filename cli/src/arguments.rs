@@ -42,8 +42,9 @@ The receiver may come before or after. What was sent stays in the region until s
 command has ended. If the receiver dies or is interrupted, this waits for another one, which goes on from there.
 If this command dies, is interrupted or fails, the receiver is told; it has got whole lines (without --raw), and the
 next sender goes on. Senders of one name take turns.
-With --capacity senders send at once, each line (of up to 4096 bytes; with --raw, as many bytes at once) goes to one of the
-receivers, and if all receivers have gone this waits for another one before it sends more.")]
+With --capacity senders send at once, each line (of up to 64 KiB; with --raw, up to 4096 bytes at once) goes to one of the
+receivers, and if all receivers have gone this waits for another one before it sends more. It also waits to send a line
+longer than 4096 bytes while eight such lines are not printed yet.")]
     Send(Send),
     /// Receive what is sent to NAME, and print it.
     #[command(after_help = "\

@@ -35,8 +35,14 @@ const SILENCE: &str = "cli silence";
 /// How long somebody waits before looking again whether another has come.
 const COME: Duration = Duration::from_millis(10);
 
-/// The most bytes that a piece can have.
+/// The most bytes of a piece that lies in a buffer.
 pub(crate) const MOST: usize = 4096;
+
+/// The most bytes that a line can have.
+pub(crate) const LONGEST: usize = 64 << 10;
+
+/// How many lines there can be at a time that are longer than a buffer.
+const PLACES: usize = 8;
 
 /// Who came and went.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -72,6 +78,7 @@ impl Terms {
         let delivery = if self.is_leased { Delivery::AtLeastOnce } else { Delivery::AtMostOnce };
         PortOptions::new(self.capacity)
             .body(MOST)
+            .long_bodies(PLACES, LONGEST)
             .receivers(Receivers::Several)
             .succession(Succession::Close)
             .delivery(delivery)
@@ -86,6 +93,7 @@ impl Terms {
         const BESIDE: u64 = 64 + 32;
         let piece = MOST as u64 + BESIDE;
         OVERHEAD
+            + PLACES as u64 * (LONGEST as u64 + BESIDE)
             + piece
                 * match self.capacity {
                     Capacity::Zero => SPARE,

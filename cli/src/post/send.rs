@@ -74,7 +74,8 @@ impl Sending<'_, '_> {
 
     /// Whole lines, each by itself.
     fn lines(&mut self) -> Result<(), Stop> {
-        let mut lines = Lines::new(MOST);
+        // Who made the mailbox decided.
+        let mut lines = Lines::new(self.post.end.longest());
         let outcome = self.all_lines(&mut lines);
         self.transfer.unsent = Some(lines.rest().len() as u64);
         outcome
@@ -83,7 +84,8 @@ impl Sending<'_, '_> {
     fn all_lines(&mut self, lines: &mut Lines) -> Result<(), Stop> {
         while !lines.is_done() {
             let begins_at = self.transfer.bytes;
-            match lines.whole().map_err(|TooLong| Failure::LineTooLongForMailbox { begins_at, most: MOST })? {
+            let most = self.post.end.longest();
+            match lines.whole().map_err(|TooLong| Failure::LineTooLongForMailbox { begins_at, most })? {
                 Some(count) => {
                     let batch = lines.rest().get(..count).unwrap_or_default();
                     let first = batch.iter().position(|byte| *byte == b'\n').map_or(count, |end| end + 1);
@@ -112,6 +114,11 @@ impl Sending<'_, '_> {
                     return Ok(());
                 }
                 Err(MailError::TimedOut) => self.check()?,
+                // An unbounded one does not wait for a place by itself.
+                Err(MailError::OutOfMemory(_)) if bytes.len() > MOST => {
+                    self.check()?;
+                    thread::sleep(COME);
+                }
                 Err(MailError::Closed) => {
                     self.check()?;
                     if !is_alone {

@@ -204,12 +204,14 @@ fn nobody_waits_for_whoever_cannot_come() {
 #[test]
 fn a_line_has_an_end_and_bytes_have_none() {
     let place = Place::new();
-    let fits = [&[b'x'; 4095][..], b"\n"].concat();
-    place.feed(&["send", "--capacity", "9", "s"], &fits).silent();
-    place.run(&["recv", "s"]).silent().printed(&fits);
-    let too_long = [b"short\n", &[b'x'; 4096][..], b"\n"].concat();
+    for length in [4095, 4096, 65_535] {
+        let fits = [&vec![b'x'; length][..], b"\n"].concat();
+        place.feed(&["send", "--capacity", "9", "s"], &fits).silent();
+        place.run(&["recv", "s"]).silent().printed(&fits);
+    }
+    let too_long = [b"short\n", &[b'x'; 65_536][..], b"\n"].concat();
     let end = place.feed(&["send", "--capacity", "9", "s"], &too_long).code(1);
-    assert!(end.stderr.contains("the line that begins at byte 6 is longer than the 4096 bytes"), "{}", end.stderr);
+    assert!(end.stderr.contains("the line that begins at byte 6 is longer than the 65536 bytes"), "{}", end.stderr);
     place.run(&["recv", "--fail-on-death", "s"]).code(4).printed(b"short\n");
     let sent = bytes(1, 300_000);
     let receiver = place.selvedge(&["recv", "--capacity", "9", "s"]).start();
@@ -217,6 +219,21 @@ fn a_line_has_an_end_and_bytes_have_none() {
     receiver.end().silent().printed(&sent);
     for wrong in ["-1", "x", "524289", ""] {
         place.run(&["send", "--capacity", wrong, "s"]).code(2);
+    }
+}
+
+/// There are places for a few long lines; who has one more to send waits, whatever the mailbox holds.
+#[test]
+fn long_lines_wait_for_their_places() {
+    for capacity in CAPACITIES {
+        let place = Place::new();
+        let line =
+            |number: usize| [vec![b'a' + u8::try_from(number % 26).expect("a letter"); 50_000], vec![b'\n']].concat();
+        let sent: Vec<u8> = (0..40).flat_map(|number| [line(number), b"short\n".to_vec()].concat()).collect();
+        let sender = place.selvedge(&["send", "--capacity", capacity, "s"]).input(&sent).start();
+        place.selvedge(&["recv", "--capacity", capacity, "s"]).start().end().silent().printed(&sent);
+        sender.end().silent();
+        assert!(place.names().is_empty());
     }
 }
 
