@@ -4,8 +4,8 @@ use super::mail_ways::sealed::{self, Incoming as _, Outgoing as _};
 use super::mail_ways::{Posts, Receives, longest, receives, sends};
 use crate::Region;
 use crate::primitives::waiting::Wait;
-use crate::region::channel::Way;
-use crate::region::link::{self, LinkRefusal, Ways};
+use crate::region::channel::{Annexed, Way};
+use crate::region::link::{self, LinkRefusal, Room, Ways};
 use crate::region::mailbox::{CHUNK, Chunk};
 use crate::region::{ObjectError, ParticipantId};
 use core::fmt;
@@ -54,6 +54,8 @@ pub struct Link {
 pub struct LinkOptions {
     capacity: usize,
     body: usize,
+    /// Places for longer bodies, and their bytes.
+    long: (usize, usize),
 }
 
 impl Default for LinkOptions {
@@ -66,7 +68,7 @@ impl LinkOptions {
     /// 16 messages each way, of up to 192 bytes.
     #[must_use]
     pub fn new() -> Self {
-        Self { capacity: 16, body: 3 * CHUNK }
+        Self { capacity: 16, body: 3 * CHUNK, long: (0, 0) }
     }
 
     /// How many messages fit each way.
@@ -75,10 +77,18 @@ impl LinkOptions {
         Self { capacity: messages, ..self }
     }
 
-    /// The longest body that there can be, in bytes; it is rounded up to the next multiple of 64.
+    /// The longest body that lies in a buffer, in bytes; it is rounded up to the next multiple of 64. There are longer ones only
+    /// where there are [places](Self::long_bodies) for them.
     #[must_use]
     pub fn body(self, bytes: usize) -> Self {
         Self { body: bytes, ..self }
+    }
+
+    /// Places for longer bodies, each way: so many (4096 at most), of up to so many bytes each. All else is as of
+    /// [those of a port](super::PortOptions::long_bodies). Without this call there are none.
+    #[must_use]
+    pub fn long_bodies(self, places: usize, bytes: usize) -> Self {
+        Self { long: (places, bytes), ..self }
     }
 }
 
@@ -94,7 +104,8 @@ pub enum LinkError {
     Unknown,
     /// Several processes, of different PID namespaces, have that process id.
     Ambiguous,
-    /// What can go wrong with an object of a region; so it is, too, if the other process has asked for a link of another capacity.
+    /// What can go wrong with an object of a region; so it is, too, if the other process has asked for a link with
+    /// other options.
     Object(ObjectError),
 }
 
@@ -189,7 +200,9 @@ impl Region {
         }
         // Beside the body there is the header.
         let each = options.body.div_ceil(CHUNK).saturating_add(1);
-        let ways = link::open(self, peer, options.capacity, each)?;
+        let LinkOptions { capacity, long: (places, bytes), .. } = *options;
+        let room = Room { capacity, each, annexed: Annexed::places(places, bytes) };
+        let ways = link::open(self, peer, room)?;
         Ok(Link { ways, peer })
     }
 }

@@ -123,9 +123,7 @@ impl PortOptions {
         // Beside the body there is the header.
         let each = self.body.div_ceil(CHUNK).saturating_add(1);
         let Self { receivers, succession, delivery, long: (places, bytes), .. } = *self;
-        // None at all, if they could hold nothing.
-        let chunks = if places == 0 { 0 } else { bytes.div_ceil(CHUNK) };
-        let annexed = Annexed { count: if chunks == 0 { 0 } else { places }, each: chunks };
+        let annexed = Annexed::places(places, bytes);
         Terms { each, shared: receivers == Receivers::Several, succession, delivery, annexed }
     }
 }

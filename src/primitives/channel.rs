@@ -5,7 +5,8 @@
 //! before is received first.
 //!
 //! **Layout.** The [ends](super::ends), and the line: a [bounded](super::queue) or [unbounded](super::unbounded) queue,
-//! or a [rendezvous](super::rendezvous).
+//! or a [rendezvous](super::rendezvous). Behind the words of the line those of [annexes](super::pool::Annexes), if there
+//! are any.
 //!
 //! **Protocol.**
 //! 1. *send*: receivers gone: disconnected. Else as the line does it; and while it waits, also for a buffer, it looks
@@ -46,7 +47,7 @@ use super::ends::{End, Gone, RawEnds};
 use super::gate::{Refusal, Waits};
 use super::mailbox::{Desk, Wanted};
 use super::participants::{Participants, ProcessClaim, ThreadSlot};
-use super::pool::Pool;
+use super::pool::{Annexes, Pool};
 use super::queue::{Delivery, Taken};
 use super::right::Succession;
 use super::undertaker::{Dead, Repair};
@@ -74,6 +75,8 @@ pub struct Channel<'a, L> {
     /// Of a mailbox.
     desk: Option<Desk<'a>>,
     line: L,
+    /// Room for messages that are too long for their buffers.
+    annexes: &'a [AtomicU64],
 }
 
 /// Why a message was not sent, or none was received.
@@ -116,11 +119,18 @@ impl<L> RawChannel<L> {
 }
 
 impl<L: RawLine> RawChannel<L> {
-    /// The channel with the words of its line.
+    /// The channel with the words of its line, but for those of annexes: for who need not know of them, undertakers among others.
     #[inline]
     #[must_use]
     pub fn with<'a>(&'a self, words: &'a [AtomicU64]) -> Channel<'a, L::Line<'a>> {
-        Channel { ends: &self.ends, desk: None, line: self.line.with(words) }
+        self.with_annexes(words, &[])
+    }
+
+    /// The channel with the words of its line, and those of its annexes.
+    #[inline]
+    #[must_use]
+    pub fn with_annexes<'a>(&'a self, words: &'a [AtomicU64], annexes: &'a [AtomicU64]) -> Channel<'a, L::Line<'a>> {
+        Channel { ends: &self.ends, desk: None, line: self.line.with(words), annexes }
     }
 }
 
@@ -141,6 +151,11 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
     #[must_use]
     pub fn pool(&self) -> Pool<'a> {
         self.line.pool()
+    }
+
+    #[inline]
+    fn annexes(&self) -> Annexes<'a> {
+        Annexes::new(self.annexes, self.pool())
     }
 
     /// The same, of a mailbox.
@@ -177,10 +192,8 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
             return Err(ChannelError::Disconnected);
         }
         let buffer = self.pool().try_take(slot).ok_or(ChannelError::WouldBlock)?;
-        if let Some(desk) = self.desk {
-            // dead here: what an earlier message had beside the buffer is free with it.
-            desk.annexes.shed(buffer);
-        }
+        // dead here: what an earlier message had beside the buffer is free with it.
+        self.annexes().shed(buffer);
         Ok(buffer)
     }
 
@@ -193,7 +206,7 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
         if self.is_gone(End::Receivers) {
             return Err(ChannelError::Disconnected);
         }
-        self.desk.and_then(|desk| desk.annexes.try_claim(buffer)).ok_or(ChannelError::WouldBlock)
+        self.annexes().try_claim(buffer).ok_or(ChannelError::WouldBlock)
     }
 
     /// The same, waiting as long as it takes or until `deadline`, and as long as there are receivers.
@@ -207,19 +220,18 @@ impl<'a, L: Line<'a>> Channel<'a, L> {
         buffer: usize,
         deadline: Option<Deadline>,
     ) -> Result<usize, ChannelError> {
-        let annexes = self.desk.map(|desk| desk.annexes).ok_or(ChannelError::WouldBlock)?;
-        annexes.until(caller, object, deadline, || self.try_annex(buffer))
+        self.annexes().until(caller, object, deadline, || self.try_annex(buffer))
     }
 
     /// Whether an annex looks free. Never blocks.
     pub(super) fn may_have_annex(&self) -> bool {
-        self.desk.is_some_and(|desk| desk.annexes.may_have_one())
+        self.annexes().may_have_one()
     }
 
     /// Whether that annex belongs to the message in that buffer, which the calling thread has.
     #[must_use]
     pub fn has_annex(&self, buffer: usize, annex: usize) -> bool {
-        self.desk.is_some_and(|desk| desk.annexes.belongs(annex, buffer))
+        self.annexes().belongs(annex, buffer)
     }
 
     /// Takes a buffer, by index, waiting as long as it takes or until `deadline`, and as long as there are receivers.

@@ -44,7 +44,6 @@
 
 use super::channel::{Channel, Line, RawChannel, RawLine};
 use super::participants::{Participants, ProcessClaim};
-use super::pool::Annexes;
 use super::queue::Delivery;
 use super::right::{OfferError, RawRight};
 use super::undertaker::{Dead, Repair};
@@ -73,8 +72,6 @@ pub(super) struct Desk<'a> {
     /// The right to receive.
     pub(super) right: &'a RawRight,
     pub(super) labels: Labels<'a>,
-    /// Room for messages that are too long for their buffers.
-    pub(super) annexes: Annexes<'a>,
     /// What becomes of a message whose receiver dies before it has finished.
     pub(super) delivery: Delivery,
 }
@@ -133,9 +130,8 @@ impl<L: RawLine> RawMailbox<L> {
         let own = self.channel.line().own(words.len());
         let (words, labels) = words.split_at_checked(own).unwrap_or((words, &[]));
         let labels = Labels::new(labels, &self.arrivals);
-        let channel = self.channel.with(words);
-        let annexes = Annexes::new(annexes, channel.pool());
-        let desk = Desk { right: &self.right, labels, annexes, delivery: self.delivery() };
+        let channel = self.channel.with_annexes(words, annexes);
+        let desk = Desk { right: &self.right, labels, delivery: self.delivery() };
         Mailbox { right: &self.right, channel: channel.at(desk) }
     }
 }

@@ -1,7 +1,9 @@
 //! One end of a channel, open in this process: where its messages lie, and that the process stands there.
 
+mod annexed;
 mod at_end;
 
+pub(crate) use annexed::Annexed;
 pub(super) use at_end::AtEnd;
 
 use super::candidate::Candidate;
@@ -9,7 +11,7 @@ use super::core::{Core, NoCaller};
 use super::error::{ObjectError, ObjectErrorKind, OsError, Unusable};
 use super::handle::Region;
 use super::kind::Kind;
-use super::object::{Control, Measure, ObjectName, Request, Shared, Tag, obtain_several};
+use super::object::{Control, Measure, ObjectName, Request, Shared, obtain_several};
 use super::patience::Patience;
 use crate::primitives::channel::{Channel, ChannelError, RawLine};
 use crate::primitives::ends::End;
@@ -58,14 +60,6 @@ impl From<NoCaller> for Refusal {
             NoCaller::TooManyThreads(limit) => Self::TooManyThreads(limit),
         }
     }
-}
-
-/// The places for messages that are too long for a buffer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Annexed {
-    pub(crate) count: usize,
-    /// How many of what messages are made of each has.
-    pub(crate) each: usize,
 }
 
 /// Where a message goes.
@@ -274,8 +268,8 @@ pub(crate) trait Hosts<L: Kinded>: Control<Word = AtomicU64> {
 
 impl<L: Kinded> Hosts<L> for RawChannel<L> {
     #[inline]
-    fn channel<'a>(&'a self, words: &'a [AtomicU64], _beyond: &'a [AtomicU64]) -> Channel<'a, L::Line<'a>> {
-        self.with(words)
+    fn channel<'a>(&'a self, words: &'a [AtomicU64], beyond: &'a [AtomicU64]) -> Channel<'a, L::Line<'a>> {
+        self.with_annexes(words, beyond)
     }
 }
 
@@ -286,21 +280,37 @@ impl<L: Kinded> Hosts<L> for RawMailbox<L> {
     }
 }
 
-/// One end of the channel `name` over this line, `each` of `T` to a message.
+/// Of what messages a channel is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grain {
+    /// The tag of its entry.
+    pub(super) tag: u64,
+    /// How many of `T` a message has.
+    pub(super) each: usize,
+    pub(super) annexed: Annexed,
+}
+
+impl Grain {
+    fn of<T: Shared>() -> Self {
+        Self { tag: T::TAG.0, each: 1, annexed: Annexed::default() }
+    }
+}
+
+/// One end of the channel `name` over this line.
 pub(super) fn obtain<L: Kinded, T: Shared>(
     region: &Region,
     name: &str,
     capacity: usize,
-    each: usize,
-    tag: Tag,
+    Grain { tag, each, annexed }: Grain,
     end: End,
 ) -> Result<AtEnd<L, RawChannel<L>, T>, ObjectError> {
-    let number = number_of::<L>(capacity).map_err(|kind| ObjectError::new(name, kind))?;
-    let request = Request { name, kind: L::KIND, capacity, tag: tag.0, mode: Mode::OpenOrCreate, deadline: None };
+    let refused = |kind| ObjectError::new(name, kind);
+    let number = number_of::<L>(capacity).map_err(refused)?;
+    let request = Request { name, kind: L::KIND, capacity, tag, mode: Mode::OpenOrCreate, deadline: None };
     let (made, slot) = (|| RawChannel::new(L::new(number, Delivery::AtMostOnce)), |_| Cell::new(T::new_zeroed()));
-    let (placed, _) = obtain_several(region.core(), &request, Measure { each, beyond: (0, 0) }, made, L::word, slot)?;
-    AtEnd::stand(placed, capacity, each, Annexed::default(), Some(end))
-        .map_err(|error| ObjectError::new(name, error.into()))
+    let measure = Measure { each, beyond: annexed.beyond().map_err(refused)? };
+    let (placed, _) = obtain_several(region.core(), &request, measure, made, L::word, slot)?;
+    AtEnd::stand(placed, capacity, each, annexed, Some(end)).map_err(|error| refused(error.into()))
 }
 
 /// The capacity as the control block has it, if there can be such a line.
@@ -316,7 +326,7 @@ pub(crate) fn bounded<T: Shared>(
     capacity: usize,
     end: End,
 ) -> Result<Box<dyn Way<T>>, ObjectError> {
-    Ok(Box::new(obtain::<RawQueue, T>(region, name, capacity, 1, T::TAG, end)?))
+    Ok(Box::new(obtain::<RawQueue, T>(region, name, capacity, Grain::of::<T>(), end)?))
 }
 
 /// One end of the channel `name` with memory for `quota` messages.
@@ -326,10 +336,10 @@ pub(crate) fn unbounded<T: Shared>(
     quota: usize,
     end: End,
 ) -> Result<Box<dyn Way<T>>, ObjectError> {
-    Ok(Box::new(obtain::<RawUnbounded, T>(region, name, quota, 1, T::TAG, end)?))
+    Ok(Box::new(obtain::<RawUnbounded, T>(region, name, quota, Grain::of::<T>(), end)?))
 }
 
 /// One end of the channel `name` that holds nothing.
 pub(crate) fn rendezvous<T: Shared>(region: &Region, name: &str, end: End) -> Result<Box<dyn Way<T>>, ObjectError> {
-    Ok(Box::new(obtain::<RawRendezvous, T>(region, name, 0, 1, T::TAG, end)?))
+    Ok(Box::new(obtain::<RawRendezvous, T>(region, name, 0, Grain::of::<T>(), end)?))
 }

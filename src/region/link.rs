@@ -4,7 +4,7 @@
 //! that is to come is [expected](crate::primitives::channel::Channel::expect) at its ends, so that the other is told when it dies
 //! before it has come.
 
-use super::channel::{Way, obtain};
+use super::channel::{Annexed, Grain, Way, obtain};
 use super::error::ObjectError;
 use super::handle::{ObjectEntry, Region};
 use super::mailbox::Chunk;
@@ -62,8 +62,18 @@ fn pair_of(name: &str) -> Option<[ParticipantId; 2]> {
     Some([id(from)?, id(to)?])
 }
 
+/// What a link holds each way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub(crate) capacity: usize,
+    /// Chunks of a message.
+    pub(crate) each: usize,
+    /// Places for messages with more chunks.
+    pub(crate) annexed: Annexed,
+}
+
 /// This process's end of the link with another one.
-pub(crate) fn open(region: &Region, peer: ParticipantId, capacity: usize, each: usize) -> Result<Ways, LinkRefusal> {
+pub(crate) fn open(region: &Region, peer: ParticipantId, room: Room) -> Result<Ways, LinkRefusal> {
     let (core, me) = (region.core(), region.participant_id());
     let objects = region.objects()?;
     sweep(region, &objects);
@@ -73,16 +83,26 @@ pub(crate) fn open(region: &Region, peer: ParticipantId, capacity: usize, each: 
     }
     *core.links().lock().entry(peer).or_default() += 1;
     // It counts as one of this process's from here on.
-    let ways = established(region, peer, capacity, each);
+    let ways = established(region, peer, room);
     if ways.is_err() {
         less(region, peer);
     }
     ways
 }
 
-fn established(region: &Region, peer: ParticipantId, capacity: usize, each: usize) -> Result<Ways, LinkRefusal> {
+fn established(
+    region: &Region,
+    peer: ParticipantId,
+    Room { capacity, each, annexed }: Room,
+) -> Result<Ways, LinkRefusal> {
     let me = region.participant_id();
-    let end = |from, to, end| obtain::<RawQueue, Chunk>(region, &name_of(from, to), capacity, each, TAG, end);
+    let end = |from, to, end| {
+        let name = name_of(from, to);
+        let refused = |kind| ObjectError::new(&name, kind);
+        let grain = Grain { tag: annexed.tag(TAG).map_err(refused)?, each, annexed };
+        obtain::<RawQueue, Chunk>(region, &name, capacity, grain, end)
+            .map_err(|error| refused(Annexed::told(TAG, error.kind())))
+    };
     let (out, back) = (end(me, peer, End::Senders)?, end(peer, me, End::Receivers)?);
     let receives = out.expect(End::Receivers, peer.claim());
     let sends = back.expect(End::Senders, peer.claim());

@@ -23,9 +23,6 @@ pub(crate) type Chunk = [u64; 8];
 /// How many bytes that is.
 pub(crate) const CHUNK: usize = size_of::<Chunk>();
 
-/// The most places for long messages that a mailbox can have.
-pub(crate) const MOST_ANNEXES: usize = 4096;
-
 const TAG: Tag = Tag::new("selvedge.mail/1");
 
 /// On what terms a mailbox is made.
@@ -39,22 +36,6 @@ pub(crate) struct Terms {
     pub(crate) delivery: Delivery,
     /// Places for messages with more chunks.
     pub(crate) annexed: Annexed,
-}
-
-/// The tag of mailboxes with such places: of how many and how large they are it says itself.
-fn tag_of(annexed: Annexed) -> Result<u64, ObjectErrorKind> {
-    let count = u16::try_from(annexed.count).ok().filter(|count| usize::from(*count) <= MOST_ANNEXES);
-    let (Some(count), Ok(each)) = (count, u32::try_from(annexed.each)) else {
-        return Err(ObjectErrorKind::BadCapacity { given: annexed.count as u64, most: MOST_ANNEXES as u64 });
-    };
-    Ok(TAG.0 << 48 | u64::from(count) << 32 | u64::from(each))
-}
-
-/// What the tag of a mailbox says.
-fn annexed_of(tag: u64) -> Option<Annexed> {
-    let count = usize::try_from(tag >> 32 & u64::from(u16::MAX)).ok()?;
-    let each = usize::try_from(tag & u64::from(u32::MAX)).ok()?;
-    (tag >> 48 == TAG.0 & u64::from(u16::MAX)).then_some(Annexed { count, each })
 }
 
 impl Terms {
@@ -217,7 +198,7 @@ fn obtain<L: Kinded>(
     let refused = |kind| ObjectError::new(name, kind);
     let number = number_of::<L>(capacity).map_err(refused)?;
     let mode = if terms.is_some() { Mode::OpenOrCreate } else { Mode::Open };
-    let tag = tag_of(annexed).map_err(refused)?;
+    let tag = annexed.tag(TAG).map_err(refused)?;
     let request = Request { name, kind: L::MAILBOX, capacity, tag, mode, deadline: None };
     // Who opens one makes none.
     let (succession, delivery) = (Succession::Inherit, Delivery::AtMostOnce);
@@ -225,16 +206,9 @@ fn obtain<L: Kinded>(
     // What a thread has taken and not yet been given is put back when it dies, whatever becomes of what it was given.
     let made = || RawMailbox::new(L::new(number, Delivery::AtLeastOnce), wanted.right(), wanted.delivery);
     let slot = |_| Cell::new(Chunk::new_zeroed());
-    let too_large = refused(ObjectErrorKind::OutOfMemory { needed: u64::MAX });
-    let beyond = (annexed.count, annexed.count.checked_mul(annexed.each).ok_or(too_large)?);
-    let found = obtain_several(region.core(), &request, Measure { each, beyond }, made, L::word, slot);
-    let (placed, _) = found.map_err(|error| match error.kind() {
-        ObjectErrorKind::WrongTag { found, .. } if annexed_of(found).is_some() => {
-            let (found, expected) = ("has other places for long messages", "has those that were asked for");
-            refused(ObjectErrorKind::OtherTerms { found, expected })
-        }
-        _ => error,
-    })?;
+    let measure = Measure { each, beyond: annexed.beyond().map_err(refused)? };
+    let found = obtain_several(region.core(), &request, measure, made, L::word, slot);
+    let (placed, _) = found.map_err(|error| refused(Annexed::told(TAG, error.kind())))?;
     let mail = MailboxAt::<L>::stand(placed, capacity, each, annexed, Some(End::Senders));
     let mail = mail.map_err(|error| refused(error.into()))?;
     match terms {
@@ -271,7 +245,8 @@ pub(crate) fn open(region: &Region, name: &str) -> Result<Box<dyn Mail>, ObjectE
         };
         let corrupt = || ObjectError::new(name, ObjectErrorKind::Corrupt);
         let is_mailbox = Kind::from_number(shape.kind).is_some_and(|kind| kind.is_mailbox());
-        let annexed = if is_mailbox { annexed_of(shape.tag).ok_or_else(corrupt)? } else { Annexed::default() };
+        let annexed =
+            if is_mailbox { Annexed::of_tag(TAG, shape.tag).ok_or_else(corrupt)? } else { Annexed::default() };
         let each = (element / size_of::<Cell<Chunk>>(), annexed);
         let found = match Kind::from_number(shape.kind) {
             Some(Kind::RendezvousMailbox) => obtain::<RawRendezvous>(region, name, capacity, None, each),

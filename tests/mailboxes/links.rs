@@ -7,7 +7,7 @@ use super::support::shared::Shared;
 use super::support::sweep::sweep;
 use super::{Board, LIMIT, SHORT, id_of, made, numbered, opened};
 use selvedge::Region;
-use selvedge::message::{Link, LinkError, LinkOptions, MailError};
+use selvedge::message::{Link, LinkError, LinkOptions, MailError, Message};
 use selvedge::primitives::waiting::Wait;
 use selvedge::region::{ObjectErrorKind, ParticipantId};
 
@@ -260,5 +260,57 @@ fn one_is_killed_while_it_makes_the_link_and_sends() {
             });
             (ending, if first.is_ok() { SENT } else { NOTHING })
         });
+    });
+}
+
+/// Long bodies, each way; a place comes home with its buffer.
+#[test]
+fn long_bodies_have_places_each_way() {
+    const LONG: usize = 10_000;
+    let options = LinkOptions::new().capacity(4).body(64).long_bodies(2, LONG);
+    let body = |number: u8| vec![number; LONG];
+    alone(LIMIT, || {
+        let region = made();
+        let _name = region.take_name("director").expect("nobody has it");
+        let board = Shared::new(Board::default());
+        let other = fork("the other", || {
+            let region = opened();
+            let link = region.link_with("director", &options).expect("it lives");
+            board.ready.set(1);
+            for number in 0..3 {
+                link.send_timeout(&Message::bytes(&body(number)), PATIENCE).expect("a place comes back");
+            }
+            board.go_on.wait("two are sent");
+            let letter = link.recv_timeout(PATIENCE).expect("it is sent");
+            assert_eq!(letter.to_vec(), body(7));
+            board.ready.set(2);
+            loop {
+                std::thread::park();
+            }
+        });
+        board.ready.wait("it has made the link");
+        let id = id_of(&region, &other);
+        let plain = region.link_with(id, &LinkOptions::new().capacity(4).body(64)).map(drop);
+        assert!(
+            matches!(&plain, Err(LinkError::Object(error)) if matches!(error.kind(), ObjectErrorKind::OtherTerms { .. })),
+            "{plain:?}"
+        );
+        let link = region.link_with(id, &options).expect("it lives");
+        assert_eq!(link.longest(), LONG.next_multiple_of(64));
+        for number in 0..3 {
+            let letter = link.recv_timeout(PATIENCE).expect("it is sent");
+            assert!(letter.bytes() == body(number), "letter {number} is another");
+        }
+        for number in 7..9 {
+            link.send(&Message::bytes(&body(number))).expect("a place");
+        }
+        let more = body(9);
+        assert_eq!(link.try_send(&Message::bytes(&more)), Err(MailError::Full));
+        board.go_on.set(1);
+        until("it has a letter", || board.ready.get() == 2);
+        assert_eq!(link.try_send(&Message::bytes(&more)), Err(MailError::Full), "it has that in hand");
+        other.kill_and_reap();
+        // Whoever was to receive is gone; what it had in hand is free, and nobody is left to say so to.
+        is_over(&link);
     });
 }
