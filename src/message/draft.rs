@@ -17,8 +17,8 @@ use core::time::Duration;
 /// dropped sends nothing and gives it back.
 ///
 /// It is a slice of bytes to be written to as one likes (but not in the model build, in which every access is a step: there it is
-/// [written](Self::write) as a whole). It holds an earlier message, or zeros. It cannot be sent to another thread; one that is forgotten comes home when its thread
-/// ends. A forked child can neither send nor give back what it inherited.
+/// [written](Self::write) as a whole). It holds an earlier message, or zeros. It cannot be sent to another thread; one that is
+/// forgotten comes home when its thread ends. A forked child can neither send nor give back what it inherited.
 ///
 /// ```
 /// use selvedge::Region;

@@ -66,9 +66,9 @@ impl PortOptions {
 
     /// Places for longer bodies: so many (4096 at most), of up to so many bytes each, rounded up to the next multiple of 64. Of a
     /// message whose body is longer than [`body`](Self::body) only the header takes a buffer; its body lies in such a place, from
-    /// before it is sent until its buffer is given back, by whoever received it, its sender, or the undertaker of one of them. While all
-    /// are in use who sends a long message waits, or, to an unbounded mailbox, fails with `OutOfMemory`. Without this call there
-    /// are none.
+    /// before it is sent until its buffer is given back, by whoever received it, its sender, or the undertaker of one of them.
+    /// While all are in use who sends a long message waits, or, to an unbounded mailbox, fails with `OutOfMemory`. Without this
+    /// call there are none.
     ///
     /// ```
     /// use selvedge::Region;

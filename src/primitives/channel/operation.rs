@@ -14,7 +14,7 @@ use crate::sync::WaitOn;
 pub struct Needs {
     /// An annex beside its buffer.
     pub annex: bool,
-    /// That neither is there means that there is no memory, for which nobody waits.
+    /// Without one of them there is no memory, for which nobody waits.
     pub is_memory: bool,
 }
 

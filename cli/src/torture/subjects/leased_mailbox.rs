@@ -1,5 +1,6 @@
-//! A bounded mailbox, from which several receive, each message until somebody has finished with it: as of the work queue, nobody has what
-//! somebody has who lives, and who gets one again is told. Some messages are too long for a buffer, and there are few places for those.
+//! A bounded mailbox, from which several receive, each message until somebody has finished with it: as of the work queue, nobody has
+//! what somebody has who lives, and who gets one again is told. Some messages are too long for a buffer, and there are few places
+//! for those.
 
 use super::mailbox::{received, sent};
 use super::queue::all_buffers;
