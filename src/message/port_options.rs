@@ -82,7 +82,7 @@ impl PortOptions {
     /// port.send(&Message::bytes(&frame))?;
     /// assert_eq!(port.try_send(&Message::bytes(&frame)), Err(MailError::Full));
     /// port.try_send(&Message::bytes(b"a short one"))?;
-    /// assert_eq!(mailbox.recv()?.bytes(), frame);
+    /// assert_eq!(mailbox.recv()?.to_vec(), frame);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
