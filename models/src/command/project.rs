@@ -16,7 +16,7 @@ pub struct Project {
     pub name: &'static str,
     /// The models.
     pub models: Vec<Model>,
-    /// Names of models that take more memory on loom than a machine has: there they run only if they are asked for by name.
+    /// Names of models that are too large for loom: there they run only if they are asked for by name.
     pub not_on_loom: Vec<&'static str>,
     /// Objects whose small clients can be checked.
     pub clients: Vec<Clients>,
