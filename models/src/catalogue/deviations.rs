@@ -135,7 +135,7 @@ const BOUNDED: &[(&str, Option<u32>, Option<u32>)] = &[
     ("semaphore/releaser_dies_past_two_larger_ones", Some(5), Some(5)),
     ("semaphore/releaser_dies_what_it_released_counts", None, Some(11)),
     ("semaphore/waiters_of_different_size", Some(12), Some(10)),
-    ("semaphore/woken_one_reaches_past_a_larger_one", Some(5), None),
+    ("semaphore/woken_one_reaches_past_a_larger_one", Some(6), None),
     ("unbounded/both_ends_die", Some(9), Some(9)),
     ("unbounded/empty_is_no_excuse", Some(11), Some(11)),
     ("unbounded/late_receiver_is_not_led_astray", Some(9), None),
