@@ -79,6 +79,14 @@ impl<P: Permits> Of<P> {
         Model {
             name: "semaphore/woken_one_reaches_past_a_larger_one",
             properties: "S4",
+            client: "1 process × (acquire 1, release 4), 2 × acquire 1, 1 × (3 releases, acquire 4)",
+            build: |world| relay::<P>(world, &[&[-1, 4], &[-1], &[-1], &[1, 1, 1, -4]]),
+            faults: Faults { lifo: true, ..Faults::NONE },
+            bounds: Bounds { plain: Some(0), faulty: None },
+        },
+        Model {
+            name: "semaphore/wake_that_a_larger_one_took_is_made_good",
+            properties: "S4",
             client: "1 process × (acquire 1, release 3), 1 × acquire 1, 1 × acquire 3, 1 × release 2",
             build: |world| relay::<P>(world, &[&[-1, 3], &[-1], &[-3], &[2]]),
             faults: Faults { lifo: true, ..Faults::NONE },
