@@ -118,6 +118,8 @@ pub enum RecvError {
     TimedOut,
     /// There is none, and all who were there to send have left or died.
     Disconnected,
+    /// With capacity zero nothing lies anywhere to be [peeked at](super::Receiver::peek).
+    HoldsNothing,
     /// The shared memory of the channel of this name contradicts itself.
     Corrupt(ObjectName),
     /// As many threads of this process as the region was made for use it already.
@@ -152,6 +154,7 @@ impl fmt::Display for RecvError {
             Self::Empty => f.write_str("the channel is empty"),
             Self::TimedOut => f.write_str("the channel was empty until the deadline"),
             Self::Disconnected => f.write_str("the channel is empty, and nobody is left to send"),
+            Self::HoldsNothing => f.write_str("a channel of capacity zero holds nothing to be looked at"),
             Self::Corrupt(name) => write!(f, "the shared memory of channel {name} contradicts itself"),
             Self::TooManyThreads { limit } => {
                 write!(f, "the region's {limit} places for threads of this process are taken")

@@ -180,6 +180,35 @@ impl<'a, T: Shared> Received<'a, T> {
     pub(super) fn in_buffer(way: &'a dyn Way<T>, buffer: usize) -> Result<Self, Refusal> {
         Ok(Self { held: Held::of(way, buffer)? })
     }
+
+    /// Puts it back: it is the next to be received, by whoever receives next. Of several that were put back and not received again
+    /// any is the next, and all of them before those that nobody has received yet. Never waits.
+    ///
+    /// With capacity zero, where nothing lies, it is gone. In its place another may have been sent meanwhile: then there is one
+    /// message more than the capacity.
+    ///
+    /// **Death.** What was put back is not the dead process's any more; what it still had in hand is gone with it.
+    ///
+    /// ```
+    /// use selvedge::Region;
+    /// use selvedge::message::Capacity;
+    ///
+    /// let region = Region::anonymous()?;
+    /// let (sender, receiver) = region.channel::<u64>("orders", Capacity::Bounded(8))?;
+    /// sender.send(7)?;
+    /// sender.send(8)?;
+    /// let order = receiver.recv_in_place()?;
+    /// if *order < 10 {
+    ///     order.put_back();
+    /// }
+    /// assert_eq!((receiver.recv(), receiver.recv()), (Ok(7), Ok(8)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn put_back(self) {
+        self.held.way.put_back(self.held.buffer);
+        // The buffer is not the thread's any more.
+        core::mem::forget(self);
+    }
 }
 
 impl<T: Shared> Deref for Received<'_, T> {

@@ -119,6 +119,66 @@ impl<T: Shared> Receiver<T> {
         self.take(Patience::Until(deadline))
     }
 
+    /// The next message, which stays the next one, waiting for it as long as it takes.
+    ///
+    /// For a moment it is with the calling thread, as one that is received: it is not there for others, who may find the one behind
+    /// it, or nothing; and a process that is killed at that moment takes it along. So of several who peek or receive at once the
+    /// order is not that of who sent. Where there is one receiver, its next receive gets what it has seen. At that moment a sender
+    /// may find a place that was taken: one message more than the capacity may be there for each receiver that peeks.
+    ///
+    /// # Errors
+    /// `HoldsNothing`; and as of [`recv`](Self::recv).
+    ///
+    /// ```
+    /// use selvedge::Region;
+    /// use selvedge::message::{Capacity, RecvError};
+    ///
+    /// let region = Region::anonymous()?;
+    /// let (sender, receiver) = region.channel::<u64>("orders", Capacity::Bounded(8))?;
+    /// assert_eq!(receiver.try_peek(), Err(RecvError::Empty));
+    /// sender.send(7)?;
+    /// assert_eq!((receiver.peek(), receiver.peek()), (Ok(7), Ok(7)));
+    /// assert_eq!((receiver.recv(), receiver.len()), (Ok(7), 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn peek(&self) -> Result<T, RecvError> {
+        self.look(Patience::Forever)
+    }
+
+    /// The next message, which stays the next one, if there is one; never waits. See [`peek`](Self::peek).
+    ///
+    /// # Errors
+    /// `HoldsNothing`; and as of [`try_recv`](Self::try_recv).
+    pub fn try_peek(&self) -> Result<T, RecvError> {
+        self.look(Patience::None)
+    }
+
+    /// The next message, which stays the next one, waiting for it for `timeout` at most. See [`peek`](Self::peek).
+    ///
+    /// # Errors
+    /// `HoldsNothing`; and as of [`recv_timeout`](Self::recv_timeout).
+    pub fn peek_timeout(&self, timeout: Duration) -> Result<T, RecvError> {
+        self.look(Patience::Until(Deadline::after(timeout)))
+    }
+
+    /// The next message, which stays the next one, waiting for it until `deadline` at most. See [`peek`](Self::peek).
+    ///
+    /// # Errors
+    /// `HoldsNothing`; and as of [`recv_deadline`](Self::recv_deadline).
+    pub fn peek_deadline(&self, deadline: Deadline) -> Result<T, RecvError> {
+        self.look(Patience::Until(deadline))
+    }
+
+    fn look(&self, patience: Patience) -> Result<T, RecvError> {
+        if self.capacity == Capacity::Zero {
+            return Err(RecvError::HoldsNothing);
+        }
+        let received = self.take(patience)?;
+        let message = *received;
+        received.put_back();
+        Ok(message)
+    }
+
     /// Receives up to `most` messages, waiting for the first one as long as it takes, and puts them behind those in `into`.
     /// How many there were: at least one, unless `most` is 0.
     ///

@@ -15,7 +15,8 @@ use core::time::Duration;
 /// The end of a channel where messages go in. Clones are handles of the same end, and any number of threads and processes have
 /// some; [`Region::sender`](crate::Region::sender) makes one.
 ///
-/// **Order.** Those of one sender are received in the order in which they were sent, each at most once, whole or not at all.
+/// **Order.** Those of one sender are received in the order in which they were sent, each at most once, whole or not at all; but for
+/// those that one of several receivers [puts back](super::Received::put_back), or [peeks at](super::Receiver::peek).
 ///
 /// **Blocking.** [`send`](Self::send) waits while there is no space, or, with capacity zero, until a receiver has the message;
 /// and while all buffers are in use. Unbounded channels never wait. The `try` calls never wait, not even for somebody who

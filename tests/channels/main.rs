@@ -16,6 +16,7 @@ mod support {
 mod ends;
 mod killed;
 mod parity;
+mod peek;
 mod select;
 mod stress;
 

@@ -227,7 +227,7 @@ impl<L: RawLine + Send + Sync + 'static> Way<L> {
         self.control.with(&self.words)
     }
 
-    fn fill(&self, scene: &Scene<Self>, lane: usize, message: u32) -> usize {
+    pub(super) fn fill(&self, scene: &Scene<Self>, lane: usize, message: u32) -> usize {
         let buffer = self.channel().try_buffer(scene.slot(lane)).expect("there are enough, and receivers");
         self.put(buffer, message);
         buffer
@@ -240,7 +240,7 @@ impl<L: RawLine + Send + Sync + 'static> Way<L> {
     }
 
     /// Sends what is in a buffer, and gives it back if that cannot be.
-    fn send(
+    pub(super) fn send(
         &self,
         scene: &Scene<Self>,
         lane: usize,
@@ -251,14 +251,23 @@ impl<L: RawLine + Send + Sync + 'static> Way<L> {
         sent.inspect_err(|_| self.channel().pool().give_back(buffer))
     }
 
-    pub(super) fn finish(&self, taken: Taken) -> u32 {
+    pub(super) fn read(&self, taken: Taken) -> u32 {
         // SAFETY: as in put.
-        let message = self.content[taken.buffer].with(|content| unsafe { *content });
+        self.content[taken.buffer].with(|content| unsafe { *content })
+    }
+
+    pub(super) fn finish(&self, taken: Taken) -> u32 {
+        let message = self.read(taken);
         self.channel().give_back(taken.buffer);
         message
     }
 
-    fn receive(&self, scene: &Scene<Self>, lane: usize, deadline: Option<Deadline>) -> Result<u32, ChannelError> {
+    pub(super) fn receive(
+        &self,
+        scene: &Scene<Self>,
+        lane: usize,
+        deadline: Option<Deadline>,
+    ) -> Result<u32, ChannelError> {
         self.channel().receive(&scene.caller(lane), OBJECT, deadline).map(|taken| self.finish(taken))
     }
 
@@ -278,7 +287,7 @@ impl<L: RawLine + Send + Sync + 'static> Repair for Way<L> {
 }
 
 /// With both ends joined by lane 0 as sender and lane 1 as receiver.
-fn joined<L: RawLine + Send + Sync + 'static>(world: &mut World, way: Way<L>) -> Arc<Scene<Way<L>>> {
+pub(super) fn joined<L: RawLine + Send + Sync + 'static>(world: &mut World, way: Way<L>) -> Arc<Scene<Way<L>>> {
     let scene = Scene::in_world(world, 2, way);
     scene.object.channel().join(Senders, 0);
     scene.object.channel().join(Receivers, 1);

@@ -1,15 +1,17 @@
-//! Models of messages that are put back: of `primitives/pool/returned.rs`, `primitives/mailbox.rs` and `primitives/unbounded.rs`.
+//! Models of messages that are put back: of `primitives/pool/returned.rs`, `primitives/mailbox.rs`, `primitives/channel.rs`
+//! and `primitives/unbounded.rs`.
 
+use super::channel::{Way, joined};
 use super::mailbox::Place;
 use super::messages::{Got, check, message};
 use super::unbounded::{List, drain};
 use crate::last_resort::{END, told};
-use crate::scene::{OBJECT, Scene};
+use crate::scene::{Notes, OBJECT, Scene};
 use crate::world::{Bounds, Faults, Model, World};
 use crate::{verify, verify_eq};
 use selvedge::primitives::RawQueue;
-use selvedge::primitives::channel::ChannelError;
-use selvedge::primitives::queue::Delivery;
+use selvedge::primitives::channel::{ChannelError, RawLine};
+use selvedge::primitives::queue::{Delivery, Taken};
 use std::sync::Arc;
 
 pub(super) const MODELS: &[Model] = &[
@@ -100,6 +102,46 @@ pub(super) const MODELS: &[Model] = &[
         build: there_again,
         faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
         bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
+        name: "channel/peeked_message_stays_the_next",
+        properties: "Q1 Q3 G2",
+        client: "1 process × send, 1 × 2 × (2 × (receive, put back), receive), 1 message there, capacity 2",
+        build: |world| peeked(world, Way::bounded(2)),
+        faults: Faults { spurious: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
+        name: "channel/peeked_message_stays_the_next_of_an_unbounded_one",
+        properties: "Q1 Q3 U1 G2",
+        client: "1 process × send, 1 × 2 × (2 × (receive, put back), receive), 1 message there",
+        build: |world| peeked(world, Way::unbounded()),
+        faults: Faults { spurious: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(1), faulty: Some(0) },
+    },
+    Model {
+        name: "channel/who_peeks_tells_those_who_wait",
+        properties: "Q1 Q3 G2",
+        client: "1 process × (try_receive, put back), 1 × receive, 1 message there, capacity 2",
+        build: |world| peeked_by_another(world, Way::bounded(2)),
+        faults: Faults { spurious: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(2), faulty: Some(1) },
+    },
+    Model {
+        name: "channel/who_peeks_dies",
+        properties: "Q6 F1 G2 G4",
+        client: "1 process × (try_receive, put back), killed anywhere, the undertaker too, 1 × receive, 1 message there, capacity 2",
+        build: |world| peeked_by_another(world, Way::bounded(2)),
+        faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
+    },
+    Model {
+        name: "channel/who_peeks_at_an_unbounded_one_dies",
+        properties: "Q6 U1 F1 G2 G4",
+        client: "1 process × (try_receive, put back), killed anywhere, the undertaker too, 1 × receive, 1 message there",
+        build: |world| peeked_by_another(world, Way::unbounded()),
+        faults: Faults { victims: &[0], second_death: true, ..Faults::NONE },
+        bounds: Bounds { plain: Some(0), faulty: Some(0) },
     },
 ];
 
@@ -360,5 +402,52 @@ fn there_again(world: &mut World) {
         all.sort_unstable_by_key(|(_, message)| *message);
         let messages: Vec<u32> = all.iter().map(|(_, message)| *message).collect();
         verify_eq!(messages, [0, 1].map(|number| message(1, number)), "a message was lost, or received twice");
+    });
+}
+
+/// Looks at the next message, and leaves it there.
+fn peek<L: RawLine + Send + Sync + 'static>(way: &Way<L>, taken: Taken) -> u32 {
+    let message = way.read(taken);
+    way.channel().put_back(taken.buffer);
+    message
+}
+
+/// Who looks at a message receives it next, and what comes behind it after that.
+fn peeked<L: RawLine + Send + Sync + 'static>(world: &mut World, way: Way<L>) {
+    let scene = joined(world, way);
+    let filled = [0, 1].map(|number| scene.object.fill(&scene, 0, message(0, number)));
+    verify_eq!(scene.object.send(&scene, 0, filled[0], None), Ok(()), "there is space");
+    let sends = Arc::clone(&scene);
+    world.thread("sends", move || verify_eq!(sends.object.send(&sends, 0, filled[1], None), Ok(()), "there is space"));
+    world.thread("peeks", move || {
+        let (way, caller) = (&scene.object, scene.caller(1));
+        for number in 0..2 {
+            for _ in 0..2 {
+                let taken = way.channel().receive(&caller, OBJECT, None).expect("two are sent");
+                verify_eq!(peek(way, taken), message(0, number));
+            }
+            verify_eq!(way.receive(&scene, 1, None), Ok(message(0, number)), "it stayed");
+        }
+    });
+}
+
+/// The only message is looked at while another waits for it. Who looks may be killed, and then it may be gone.
+fn peeked_by_another<L: RawLine + Send + Sync + 'static>(world: &mut World, way: Way<L>) {
+    let scene = joined(world, way);
+    let filled = scene.object.fill(&scene, 0, message(0, 0));
+    verify_eq!(scene.object.send(&scene, 0, filled, None), Ok(()), "there is space");
+    let lives = Arc::new(Notes::<bool>::default());
+    let (peeks, done) = (Arc::clone(&scene), Arc::clone(&lives));
+    world.thread("peeks", move || {
+        if let Ok(taken) = peeks.object.channel().try_receive(peeks.table(), peeks.slot(0)) {
+            verify_eq!(peek(&peeks.object, taken), message(0, 0));
+        }
+        *done.lock() = true;
+    });
+    world.thread("receives", move || {
+        let received = told(|| scene.object.receive(&scene, 1, END));
+        let gone = matches!(received, Err(ChannelError::Disconnected | ChannelError::TimedOut)) && !*lives.lock();
+        verify!(gone || received == Ok(message(0, 0)), "it is there again");
+        verify!(scene.object.channel().pool().in_use() <= 1, "a buffer was lost");
     });
 }
