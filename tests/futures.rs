@@ -225,19 +225,17 @@ fn events_and_permits_are_awaited() {
         let region = region();
         let (event, seats) =
             (region.event("event").expect("an event"), region.semaphore("seats", 0).expect("a semaphore"));
+        let mut waits = pin!(event.wait_async());
+        assert!(polled(waits.as_mut()).is_pending(), "it has not happened");
         let other = (event.clone(), seats.clone());
         let sets = thread::spawn(move || {
             other.0.set().expect("usable");
             other.0.reset().expect("usable");
             other.1.release_many(3).expect("few");
         });
-        let mut waits = pin!(event.wait_async());
-        let before = polled(waits.as_mut()).is_ready();
         sets.join().expect("it ends");
-        if !before {
-            // It had happened since, though it has been taken back.
-            waits.await.expect("usable");
-        }
+        // It has happened since, though it has been taken back.
+        waits.await.expect("usable");
         seats.acquire_async(2).await.expect("there are three");
         assert_eq!(seats.available(), 1);
     });
