@@ -173,7 +173,7 @@ mod on_loom {
             let path = entry?.path();
             match path.file_stem().and_then(|stem| stem.to_str()) {
                 // What the others use; and models of several primitives, whose names they bear.
-                Some("mod" | "deviations" | "messages" | "delivery" | "annexes") | None => {}
+                Some("mod" | "deviations" | "messages" | "delivery" | "annexes" | "space") | None => {}
                 Some(stem) => {
                     files.insert(stem.to_owned());
                 }

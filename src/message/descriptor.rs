@@ -1,9 +1,9 @@
-//! That there may be something to receive, by a descriptor.
+//! That there may be something to receive, or space to send, by a descriptor.
 
-use super::Receiver;
-use super::error::RecvError;
-use super::future::Readable;
+use super::error::{RecvError, SendError};
+use super::future::{Readable, Roomy};
 use super::mail_error::MailError;
+use super::{Receiver, Sender};
 use crate::region::channel::{Refusal, Way};
 use crate::region::mailbox::Chunk;
 use crate::region::waiter::{EventFd, Order, Ordered, Tell};
@@ -12,25 +12,37 @@ use core::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 
+/// What is waited for at a handle.
+#[derive(Clone, Copy)]
+enum What {
+    Message,
+    Space,
+}
+
 /// A descriptor of a handle, and what makes it readable.
 struct Readiness<T: Shared> {
     way: Box<dyn Way<T>>,
+    what: What,
     fd: Arc<EventFd>,
     order: Option<Order>,
 }
 
 impl<T: Shared> Readiness<T> {
-    fn of(way: &dyn Way<T>) -> Result<Self, Refusal> {
+    fn of(way: &dyn Way<T>, what: What) -> Result<Self, Refusal> {
         way.check()?;
-        let mut readiness = Self { way: way.again(), fd: Arc::new(EventFd::new()?), order: None };
+        let mut readiness = Self { way: way.again(), what, fd: Arc::new(EventFd::new()?), order: None };
         readiness.order()?;
         Ok(readiness)
     }
 
     fn order(&mut self) -> Result<(), OsError> {
-        let wish: Ordered = Arc::new(Readable(self.way.again()));
+        let way = self.way.again();
+        let wish: Ordered = match self.what {
+            What::Message => Arc::new(Readable(way)),
+            What::Space => Arc::new(Roomy(way)),
+        };
         let tell = Tell::Descriptor(Arc::clone(&self.fd));
-        self.order = Some(self.way.core().waiter().order(wish, tell)?);
+        self.order = Some(self.way.core().waiter().order(wish, None, tell)?);
         Ok(())
     }
 
@@ -49,12 +61,26 @@ impl<T: Shared> Readiness<T> {
 /// receiver may be faster is in the nature of the thing.
 pub struct ReceiverFd<T: Shared>(Readiness<T>);
 
+/// A descriptor that becomes readable (not writable) when there may be space for a message, or the channel is disconnected:
+/// [`Sender::descriptor`] makes it.
+///
+/// It stays readable until [`rearm`](Self::rearm) is called, and becomes so again at once, if there is space still. That another
+/// sender may be faster is in the nature of the thing.
+pub struct SenderFd<T: Shared>(Readiness<T>);
+
 /// A descriptor that becomes readable when there may be a message to receive, or the mailbox is closed:
 /// [`Mailbox::descriptor`](super::Mailbox::descriptor) and [`Link::descriptor`](super::Link::descriptor) make it.
 ///
 /// It stays readable until [`rearm`](Self::rearm) is called, and becomes so again at once, if there is something still. That another
 /// receiver may be faster is in the nature of the thing. It does not hold the right to receive.
 pub struct MailFd(Readiness<Chunk>);
+
+/// A descriptor that becomes readable (not writable) when there may be space for a message, or the mailbox is closed:
+/// [`Port::send_descriptor`](super::Port::send_descriptor) and [`Link::send_descriptor`](super::Link::send_descriptor) make it.
+///
+/// It stays readable until [`rearm`](Self::rearm) is called, and becomes so again at once, if there is space still. That another
+/// sender may be faster is in the nature of the thing. Places for long bodies are not looked at.
+pub struct PostFd(Readiness<Chunk>);
 
 impl<T: Shared> Receiver<T> {
     /// A descriptor that becomes readable when there may be something to receive: for `epoll`, or a runtime's reactor. It takes
@@ -80,66 +106,112 @@ impl<T: Shared> Receiver<T> {
     /// ```
     pub fn descriptor(&self) -> Result<ReceiverFd<T>, RecvError> {
         let refused = |refusal| RecvError::new(refusal, self.way().name());
-        Readiness::of(self.way()).map(ReceiverFd).map_err(refused)
+        Readiness::of(self.way(), What::Message).map(ReceiverFd).map_err(refused)
+    }
+}
+
+impl<T: Shared> Sender<T> {
+    /// A descriptor that becomes readable when there may be space for a message: for `epoll`, or a runtime's reactor. It takes
+    /// one of the region's places for threads, as futures do. With capacity zero that is when somebody waits to
+    /// receive, who is not a future. An unbounded channel, whose sends never wait, has some always.
+    ///
+    /// # Errors
+    /// `Os`: there is no descriptor, or no thread. `Unusable`.
+    ///
+    /// ```
+    /// use rustix::event::{PollFd, PollFlags, poll};
+    /// use selvedge::Region;
+    /// use selvedge::message::{Capacity, SendError};
+    ///
+    /// let region = Region::anonymous()?;
+    /// let (sender, receiver) = region.channel::<u64>("orders", Capacity::Bounded(1))?;
+    /// sender.send(7)?;
+    /// let mut has_space = sender.descriptor()?;
+    /// assert_eq!(sender.try_send(8), Err(SendError::Full(8)));
+    /// assert_eq!(receiver.recv(), Ok(7));
+    /// poll(&mut [PollFd::new(&has_space, PollFlags::IN)], None)?;
+    /// // First this, then as many as there is space for: what comes free after that makes it readable again.
+    /// has_space.rearm()?;
+    /// assert_eq!(sender.try_send(8), Ok(()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn descriptor(&self) -> Result<SenderFd<T>, SendError<()>> {
+        let refused = |refusal| SendError::new((), refusal, self.way().name());
+        Readiness::of(self.way(), What::Space).map(SenderFd).map_err(refused)
     }
 }
 
 impl MailFd {
     pub(super) fn of(way: &dyn Way<Chunk>) -> Result<Self, MailError> {
-        Readiness::of(way).map(Self).map_err(|refusal| MailError::of_receive(refusal, way.name()))
-    }
-
-    /// Lets it be unreadable until there may be something again. Call it before all is received, not after.
-    ///
-    /// # Errors
-    /// `Os`: there is no thread.
-    pub fn rearm(&mut self) -> Result<(), MailError> {
-        self.0.rearm().map_err(MailError::Os)
+        let refused = |refusal| MailError::of_receive(refusal, way.name());
+        Readiness::of(way, What::Message).map(Self).map_err(refused)
     }
 }
 
-impl<T: Shared> ReceiverFd<T> {
-    /// Lets it be unreadable until there may be something again. Call it before all is received, not after.
-    ///
-    /// # Errors
-    /// `Os`: there is no thread.
-    pub fn rearm(&mut self) -> Result<(), RecvError> {
-        self.0.rearm().map_err(RecvError::Os)
+impl PostFd {
+    pub(super) fn of(way: &dyn Way<Chunk>) -> Result<Self, MailError> {
+        Readiness::of(way, What::Space).map(Self).map_err(|refusal| MailError::of_send(refusal, way.name()))
     }
 }
 
-impl<T: Shared> AsFd for ReceiverFd<T> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.fd.as_fd()
-    }
+/// What each of these descriptors has.
+macro_rules! descriptor {
+    ($name:ident $(<$parameter:ident>)?, $error:ty, $os:expr, $before:literal, $of:literal) => {
+        impl$(<$parameter: Shared>)? $name$(<$parameter>)? {
+            #[doc = $before]
+            ///
+            /// # Errors
+            /// `Os`: there is no thread.
+            pub fn rearm(&mut self) -> Result<(), $error> {
+                self.0.rearm().map_err($os)
+            }
+        }
+
+        impl$(<$parameter: Shared>)? AsFd for $name$(<$parameter>)? {
+            fn as_fd(&self) -> BorrowedFd<'_> {
+                self.0.fd.as_fd()
+            }
+        }
+
+        impl$(<$parameter: Shared>)? AsRawFd for $name$(<$parameter>)? {
+            fn as_raw_fd(&self) -> RawFd {
+                self.as_fd().as_raw_fd()
+            }
+        }
+
+        impl$(<$parameter: Shared>)? fmt::Debug for $name$(<$parameter>)? {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).field($of, self.0.way.name()).finish_non_exhaustive()
+            }
+        }
+    };
 }
 
-impl<T: Shared> AsRawFd for ReceiverFd<T> {
-    fn as_raw_fd(&self) -> RawFd {
-        self.as_fd().as_raw_fd()
-    }
-}
-
-impl AsFd for MailFd {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.fd.as_fd()
-    }
-}
-
-impl AsRawFd for MailFd {
-    fn as_raw_fd(&self) -> RawFd {
-        self.as_fd().as_raw_fd()
-    }
-}
-
-impl<T: Shared> fmt::Debug for ReceiverFd<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReceiverFd").field("channel", self.0.way.name()).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for MailFd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MailFd").field("of", self.0.way.name()).finish_non_exhaustive()
-    }
-}
+descriptor!(
+    ReceiverFd<T>,
+    RecvError,
+    RecvError::Os,
+    "Lets it be unreadable until there may be something again. Call it before all is received, not after.",
+    "channel"
+);
+descriptor!(
+    SenderFd<T>,
+    SendError<()>,
+    |error| SendError::Os((), error),
+    "Lets it be unreadable until there may be space again. Call it before all that has place is sent, not after.",
+    "channel"
+);
+descriptor!(
+    MailFd,
+    MailError,
+    MailError::Os,
+    "Lets it be unreadable until there may be something again. Call it before all is received, not after.",
+    "of"
+);
+descriptor!(
+    PostFd,
+    MailError,
+    MailError::Os,
+    "Lets it be unreadable until there may be space again. Call it before all that has place is sent, not after.",
+    "of"
+);

@@ -11,6 +11,7 @@ use crate::region::channel::{Refusal, Way};
 use crate::region::core::Core;
 use crate::region::patience::Patience;
 use crate::region::waiter::{Order, Ordered, Tell};
+use crate::sync::Deadline;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -34,18 +35,38 @@ impl<T: Shared> Wish for Readable<T> {
     }
 }
 
+/// That there may be space for a message.
+pub(super) struct Roomy<T: Shared>(pub(super) Box<dyn Way<T>>);
+
+impl<T: Shared> Wish for Roomy<T> {
+    fn core(&self) -> &Arc<Core> {
+        self.0.core()
+    }
+
+    fn index(&self) -> usize {
+        self.0.index()
+    }
+
+    fn candidate(&self, slot: ThreadSlot) -> Result<Box<dyn Candidate<'_> + '_>, Refusal> {
+        self.0.watching_space(slot)
+    }
+}
+
 /// A receive, as [`Receiver::recv_async`] makes it. Dropping it receives nothing, and loses nothing.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Receiving<'a, T: Shared> {
     receiver: &'a Receiver<T>,
+    until: Option<Deadline>,
     order: Option<Order>,
 }
 
-/// A send, as [`Sender::send_async`] makes it. One that is dropped before it has answered has sent its message or not.
+/// A send, as [`Sender::send_async`] makes it. One that is dropped before it has answered has sent its message or not: who wants to
+/// know gives it a [deadline](Self::until).
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Sending<'a, T: Shared> {
     sender: &'a Sender<T>,
     message: T,
+    until: Option<Deadline>,
     order: Option<Order>,
 }
 
@@ -75,7 +96,7 @@ impl<T: Shared> Receiver<T> {
     /// # pollster::block_on(example()).expect("it is sent and received");
     /// ```
     pub fn recv_async(&self) -> Receiving<'_, T> {
-        Receiving { receiver: self, order: None }
+        Receiving { receiver: self, until: None, order: None }
     }
 }
 
@@ -88,18 +109,63 @@ impl<T: Shared> Sender<T> {
     /// # Errors
     /// Those of the future: as of [`send`](Self::send). `Os`: there is no thread.
     pub fn send_async(&self, message: T) -> Sending<'_, T> {
-        Sending { sender: self, message, order: None }
+        Sending { sender: self, message, until: None, order: None }
+    }
+}
+
+impl<T: Shared> Receiving<'_, T> {
+    /// The same, until `deadline` at most. To be called before it is polled first.
+    ///
+    /// # Errors
+    /// Those of the future: `TimedOut`, too.
+    pub fn until(mut self, deadline: Deadline) -> Self {
+        self.until = Some(deadline);
+        self
+    }
+}
+
+impl<T: Shared> Sending<'_, T> {
+    /// The same, until `deadline` at most. To be called before it is polled first.
+    ///
+    /// # Errors
+    /// Those of the future: `TimedOut`, with the message, too.
+    ///
+    /// ```
+    /// use selvedge::Region;
+    /// use selvedge::message::{Capacity, SendError};
+    /// use selvedge::sync::Deadline;
+    /// use std::time::Duration;
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let region = Region::anonymous()?;
+    /// let (sender, _receiver) = region.channel::<u64>("orders", Capacity::Bounded(1))?;
+    /// sender.send_async(7).await?;
+    /// let soon = Deadline::after(Duration::from_millis(5));
+    /// assert_eq!(sender.send_async(8).until(soon).await, Err(SendError::TimedOut(8)));
+    /// # Ok(())
+    /// # }
+    /// # pollster::block_on(example()).expect("it is full");
+    /// ```
+    pub fn until(mut self, deadline: Deadline) -> Self {
+        self.until = Some(deadline);
+        self
     }
 }
 
 /// Receives a message in its buffer; as long as there is none, orders to be told when there may be one.
 pub(super) fn receive<T: Shared>(
     way: &dyn Way<T>,
+    until: Option<Deadline>,
     order: &mut Option<Order>,
     context: &mut Context<'_>,
 ) -> Poll<Result<usize, Refusal>> {
+    let mut is_late = until.is_some_and(Deadline::has_passed);
     loop {
         match way.receive(Patience::None, None) {
+            Err(Refusal::WouldBlock) if is_late => {
+                *order = None;
+                return Poll::Ready(Err(Refusal::TimedOut));
+            }
             Err(Refusal::WouldBlock) => {}
             answer => {
                 *order = None;
@@ -109,13 +175,15 @@ pub(super) fn receive<T: Shared>(
         let Some(pending) = &*order else {
             let wish: Ordered = Arc::new(Readable(way.again()));
             let tell = Tell::Waker(context.waker().clone());
-            *order = Some(way.core().waiter().order(wish, tell).map_err(Refusal::Os)?);
+            *order = Some(way.core().waiter().order(wish, until, tell).map_err(Refusal::Os)?);
             return Poll::Pending;
         };
         match pending.poll(context) {
             Poll::Pending => return Poll::Pending,
             // There may be something.
             Poll::Ready(Ok(_)) => *order = None,
+            // Once more, as who waits does.
+            Poll::Ready(Err(Refusal::TimedOut)) => is_late = true,
             Poll::Ready(Err(refusal)) => {
                 *order = None;
                 return Poll::Ready(Err(refusal));
@@ -130,7 +198,7 @@ impl<T: Shared> Future for Receiving<'_, T> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let way = this.receiver.way();
-        let received = receive(way, &mut this.order, context);
+        let received = receive(way, this.until, &mut this.order, context);
         let message = |buffer| Received::in_buffer(way, buffer).map(|message| *message);
         received.map(|buffer| buffer.and_then(message).map_err(|refusal| RecvError::new(refusal, way.name())))
     }
@@ -149,7 +217,8 @@ impl<T: Shared> Future for Sending<'_, T> {
             }
             let wish: Ordered = Arc::new(ToSend(way.again(), message));
             let tell = Tell::Waker(context.waker().clone());
-            let order = way.core().sender().order(wish, tell).map_err(|error| SendError::Os(message, error))?;
+            let order =
+                way.core().sender().order(wish, this.until, tell).map_err(|error| SendError::Os(message, error))?;
             this.order = Some(order);
             return Poll::Pending;
         };

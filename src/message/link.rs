@@ -5,7 +5,7 @@ use super::mail_ways::{Posts, Receives, longest, receives, sends};
 use crate::Region;
 use crate::primitives::waiting::Wait;
 use crate::region::channel::{Annexed, Way};
-use crate::region::link::{self, LinkRefusal, Room, Ways};
+use crate::region::link::{self, Extent, LinkRefusal, Ways};
 use crate::region::mailbox::{CHUNK, Chunk};
 use crate::region::{ObjectError, ParticipantId};
 use core::fmt;
@@ -201,8 +201,8 @@ impl Region {
         // Beside the body there is the header.
         let each = options.body.div_ceil(CHUNK).saturating_add(1);
         let LinkOptions { capacity, long: (places, bytes), .. } = *options;
-        let room = Room { capacity, each, annexed: Annexed::places(places, bytes) };
-        let ways = link::open(self, peer, room)?;
+        let extent = Extent { capacity, each, annexed: Annexed::places(places, bytes) };
+        let ways = link::open(self, peer, extent)?;
         Ok(Link { ways, peer })
     }
 }

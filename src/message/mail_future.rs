@@ -9,6 +9,7 @@ use crate::region::channel::{Refusal, Way};
 use crate::region::mailbox::Chunk;
 use crate::region::patience::Patience;
 use crate::region::waiter::{Order, Ordered, Tell};
+use crate::sync::Deadline;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -19,27 +20,47 @@ use std::sync::Arc;
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Fetching<'a> {
     way: &'a dyn Way<Chunk>,
+    until: Option<Deadline>,
     order: Option<Order>,
 }
 
 /// A send, as [`Port::send_async`](super::Port::send_async) makes it. One that is dropped before it has answered has sent its message or
-/// not.
+/// not: who wants to know gives it a [deadline](Self::until).
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Posting<'a> {
     way: &'a dyn Way<Chunk>,
     message: &'a Message<'a>,
+    until: Option<Deadline>,
     order: Option<Order>,
 }
 
 impl<'a> Fetching<'a> {
     pub(super) fn new(way: &'a dyn Way<Chunk>) -> Self {
-        Self { way, order: None }
+        Self { way, until: None, order: None }
+    }
+
+    /// The same, until `deadline` at most. To be called before it is polled first.
+    ///
+    /// # Errors
+    /// Those of the future: `TimedOut`, too.
+    pub fn until(mut self, deadline: Deadline) -> Self {
+        self.until = Some(deadline);
+        self
     }
 }
 
 impl<'a> Posting<'a> {
     pub(super) fn new(way: &'a dyn Way<Chunk>, message: &'a Message<'a>) -> Self {
-        Self { way, message, order: None }
+        Self { way, message, until: None, order: None }
+    }
+
+    /// The same, until `deadline` at most. To be called before it is polled first.
+    ///
+    /// # Errors
+    /// Those of the future: `TimedOut`, too.
+    pub fn until(mut self, deadline: Deadline) -> Self {
+        self.until = Some(deadline);
+        self
     }
 }
 
@@ -49,7 +70,7 @@ impl<'a> Future for Fetching<'a> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let way = this.way;
-        receive(way, &mut this.order, context).map(|buffer| {
+        receive(way, this.until, &mut this.order, context).map(|buffer| {
             let buffer = buffer.map_err(|refusal| MailError::of_receive(refusal, way.name()))?;
             Letter::in_buffer(way, buffer)
         })
@@ -71,7 +92,7 @@ impl Future for Posting<'_> {
             // The thread that sends it has a message of its own.
             let wish: Ordered = Arc::new(ToPost(way.again(), Box::new(message.clone().into_owned())));
             let tell = Tell::Waker(context.waker().clone());
-            this.order = Some(way.core().sender().order(wish, tell).map_err(MailError::Os)?);
+            this.order = Some(way.core().sender().order(wish, this.until, tell).map_err(MailError::Os)?);
             return Poll::Pending;
         };
         order.poll(context).map(|outcome| outcome.map(drop).map_err(refused))

@@ -160,6 +160,18 @@ macro_rules! sends {
                 $crate::message::mail_ways::lend(self.outgoing(), 0, patience)
             }
 
+            /// A descriptor that becomes readable when there may be space for a message: for `epoll`, or a runtime's reactor. It takes
+            /// one of the region's places for threads, as futures do. Once it is readable, [`rearm`]($crate::message::PostFd::rearm)
+            /// it, and then send with `try_send` until there is no space. With capacity zero there is some when somebody waits to
+            /// receive, who is not a future; an unbounded one, whose sends never wait, has some always.
+            ///
+            /// # Errors
+            /// `Os`: there is no descriptor, or no thread. `Unusable`.
+            #[cfg(not(loom))]
+            pub fn send_descriptor(&self) -> Result<$crate::message::PostFd, $crate::message::MailError> {
+                $crate::message::PostFd::of(self.outgoing())
+            }
+
             /// The same with room for so many bytes: if no buffer has it, and the mailbox was made for
             /// [long bodies](crate::message::PortOptions::long_bodies), in such a place. Waits while all are in use.
             ///

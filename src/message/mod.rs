@@ -35,7 +35,7 @@ mod sender;
 
 pub use capacity::Capacity;
 #[cfg(not(loom))]
-pub use descriptor::{MailFd, ReceiverFd};
+pub use descriptor::{MailFd, PostFd, ReceiverFd, SenderFd};
 pub use draft::Draft;
 pub use effects::{Effect, Effects, EffectsError};
 pub use envelope::Message;

@@ -16,7 +16,9 @@
 //! 3. *leave*: out of the ends; then signal all gates of the other side.
 //! 4. *expect p*, who is to come: if nobody has come, set its bit and count it, as if it had. Then look whether it is
 //!    attached still; if not, it leaves.
-//! 5. *undertaker*: repair the line, then the ends; change all gates.
+//! 5. *watch for space*, as one operation of a select: where a buffer is wanting wait at the pool, else at the line, apart from those
+//!    who send; there is space if both have it.
+//! 6. *undertaker*: repair the line, then the ends; change all gates.
 //!
 //! **Invariants.**
 //! - I1: what a process has sent was sent before it left; so whoever sees it gone, and looks after that, sees all of it.
@@ -26,6 +28,8 @@
 //! - I3: a process that is expected has an undertaker still to come to this channel, which clears its bit, or whoever
 //!   expects it finds that out: of the fence before the undertaker goes through the objects and the one after the bit
 //!   is set, one comes first. At an end at which somebody is expected no later process in its place ever is.
+//! - I4: who watches for space is told when that comes for which it was armed, and looks for both then: if the other has gone
+//!   meanwhile, it waits for that.
 //!
 //! A message that is sent while the last receiver leaves may stay in a queue, for whoever comes next.
 //!
@@ -56,9 +60,11 @@ use crate::sync::{AtomicU64, Deadline, Ordering, fence};
 
 mod line;
 mod operation;
+mod space;
 
 pub use line::{Line, RawLine};
 pub use operation::{Needs, Receiving, Sending};
+pub use space::Space;
 
 /// The control block of a channel.
 #[derive(Debug, Default)]

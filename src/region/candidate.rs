@@ -5,6 +5,8 @@ use super::core::Core;
 use super::event::Event;
 use super::semaphore::Semaphore;
 use crate::primitives::ThreadSlot;
+#[cfg(not(loom))]
+use crate::primitives::channel::Space;
 use crate::primitives::channel::{ChannelError, Line, Receiving, Sending};
 use crate::primitives::event::Moment;
 #[cfg(not(loom))]
@@ -79,6 +81,9 @@ impl<'a, L: Line<'a>, F: FnMut(usize, Option<usize>)> Candidate<'a> for Sending<
 
 #[cfg(not(loom))]
 impl<'a, O: Operation<'a>> Candidate<'a> for Watching<O> {}
+
+#[cfg(not(loom))]
+impl<'a, L: Line<'a>> Candidate<'a> for Space<'a, L> {}
 
 /// That an event happens, or has since that moment; or since the operation was made.
 pub(crate) struct HappeningWish<E>(pub(crate) E, pub(crate) Option<Moment>);

@@ -105,6 +105,10 @@ pub(crate) trait Way<T: Shared>: Send + Sync {
     #[cfg(not(loom))]
     fn watching(&self, slot: ThreadSlot) -> Result<Box<dyn Candidate<'_> + '_>, Refusal>;
 
+    /// That there may be space for a message, as one of several operations.
+    #[cfg(not(loom))]
+    fn watching_space(&self, slot: ThreadSlot) -> Result<Box<dyn Candidate<'_> + '_>, Refusal>;
+
     /// To send what `fill` puts into a buffer, as one of several operations.
     fn sending<'a>(
         &'a self,

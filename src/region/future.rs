@@ -6,6 +6,7 @@ use super::event::{Event, EventError};
 use super::semaphore::{AcquireError, Semaphore};
 use super::waiter::{Order, Tell};
 use crate::primitives::event::Moment;
+use crate::sync::Deadline;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub struct Waiting {
     event: Event,
     since: Moment,
+    until: Option<Deadline>,
     order: Option<Order>,
 }
 
@@ -26,6 +28,7 @@ pub struct Waiting {
 pub struct Acquiring {
     semaphore: Semaphore,
     permits: u32,
+    until: Option<Deadline>,
     order: Option<Order>,
 }
 
@@ -51,7 +54,7 @@ impl Event {
     /// # pollster::block_on(example()).expect("it has happened since");
     /// ```
     pub fn wait_async(&self) -> Waiting {
-        Waiting { event: self.clone(), since: self.placed().control().now(), order: None }
+        Waiting { event: self.clone(), since: self.placed().control().now(), until: None, order: None }
     }
 }
 
@@ -75,7 +78,29 @@ impl Semaphore {
     /// # pollster::block_on(example()).expect("there are two");
     /// ```
     pub fn acquire_async(&self, n: u32) -> Acquiring {
-        Acquiring { semaphore: self.clone(), permits: n, order: None }
+        Acquiring { semaphore: self.clone(), permits: n, until: None, order: None }
+    }
+}
+
+impl Waiting {
+    /// The same, until `deadline` at most. To be called before it is polled first.
+    ///
+    /// # Errors
+    /// Those of the future: `TimedOut`, too.
+    pub fn until(mut self, deadline: Deadline) -> Self {
+        self.until = Some(deadline);
+        self
+    }
+}
+
+impl Acquiring {
+    /// The same, until `deadline` at most. To be called before it is polled first.
+    ///
+    /// # Errors
+    /// Those of the future: `TimedOut`, too.
+    pub fn until(mut self, deadline: Deadline) -> Self {
+        self.until = Some(deadline);
+        self
     }
 }
 
@@ -93,7 +118,8 @@ impl Future for Waiting {
         if this.order.is_none() {
             let wish = Arc::new(HappeningWish(this.event.clone(), Some(this.since)));
             let waiter = this.event.placed().core().waiter();
-            this.order = Some(waiter.order(wish, Tell::Waker(context.waker().clone())).map_err(EventError::Os)?);
+            this.order =
+                Some(waiter.order(wish, this.until, Tell::Waker(context.waker().clone())).map_err(EventError::Os)?);
             return Poll::Pending;
         }
         let order = this.order.as_ref().map_or(Poll::Ready(Ok(None)), |order| order.poll(context));
@@ -113,7 +139,8 @@ impl Future for Acquiring {
             }
             let wish = Arc::new(PermitsWish(this.semaphore.clone(), this.permits));
             let waiter = this.semaphore.placed().core().waiter();
-            this.order = Some(waiter.order(wish, Tell::Waker(context.waker().clone())).map_err(AcquireError::Os)?);
+            this.order =
+                Some(waiter.order(wish, this.until, Tell::Waker(context.waker().clone())).map_err(AcquireError::Os)?);
             return Poll::Pending;
         };
         let semaphore = &this.semaphore;
@@ -129,9 +156,9 @@ impl EventError {
             Refusal::TooManyThreads(limit) => Self::TooManyThreads { limit },
             Refusal::Unusable(why) => Self::Unusable(why, event.placed().name().clone()),
             Refusal::Os(error) => Self::Os(error),
-            // No operation on an event ends so.
-            Refusal::WouldBlock
-            | Refusal::TimedOut
+            // No operation on an event ends otherwise.
+            Refusal::TimedOut
+            | Refusal::WouldBlock
             | Refusal::Disconnected
             | Refusal::OutOfMemory
             | Refusal::Corrupt => Self::TimedOut,
@@ -145,12 +172,9 @@ impl AcquireError {
             Refusal::TooManyThreads(limit) => Self::TooManyThreads { limit },
             Refusal::Unusable(why) => Self::Unusable(why, semaphore.placed().name().clone()),
             Refusal::Os(error) => Self::Os(error),
+            Refusal::TimedOut => Self::TimedOut,
             // No operation on a semaphore ends so.
-            Refusal::WouldBlock
-            | Refusal::TimedOut
-            | Refusal::Disconnected
-            | Refusal::OutOfMemory
-            | Refusal::Corrupt => Self::WouldBlock,
+            Refusal::WouldBlock | Refusal::Disconnected | Refusal::OutOfMemory | Refusal::Corrupt => Self::WouldBlock,
         }
     }
 }

@@ -64,7 +64,7 @@ fn pair_of(name: &str) -> Option<[ParticipantId; 2]> {
 
 /// What a link holds each way.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Room {
+pub(crate) struct Extent {
     pub(crate) capacity: usize,
     /// Chunks of a message.
     pub(crate) each: usize,
@@ -73,7 +73,7 @@ pub(crate) struct Room {
 }
 
 /// This process's end of the link with another one.
-pub(crate) fn open(region: &Region, peer: ParticipantId, room: Room) -> Result<Ways, LinkRefusal> {
+pub(crate) fn open(region: &Region, peer: ParticipantId, extent: Extent) -> Result<Ways, LinkRefusal> {
     let (core, me) = (region.core(), region.participant_id());
     let objects = region.objects()?;
     sweep(region, &objects);
@@ -83,7 +83,7 @@ pub(crate) fn open(region: &Region, peer: ParticipantId, room: Room) -> Result<W
     }
     *core.links().lock().entry(peer).or_default() += 1;
     // It counts as one of this process's from here on.
-    let ways = established(region, peer, room);
+    let ways = established(region, peer, extent);
     if ways.is_err() {
         less(region, peer);
     }
@@ -93,7 +93,7 @@ pub(crate) fn open(region: &Region, peer: ParticipantId, room: Room) -> Result<W
 fn established(
     region: &Region,
     peer: ParticipantId,
-    Room { capacity, each, annexed }: Room,
+    Extent { capacity, each, annexed }: Extent,
 ) -> Result<Ways, LinkRefusal> {
     let me = region.participant_id();
     let end = |from, to, end| {

@@ -8,8 +8,8 @@
 //! the other sees, and whoever it tells of it takes; of one and the same thread nobody could.
 //!
 //! **Protocol.** The thread takes the orders from the book, and selects among them and the word `changes`, which changes with
-//! each order and each one taken back. When an order is done, or is worth an attempt of who ordered it, it is taken out of the book
-//! and told. Is there none, the thread waits a second for the next, and ends.
+//! each order and each one taken back. When an order is done, or is worth an attempt of who ordered it, or its deadline has passed,
+//! it is taken out of the book and told. Is there none, the thread waits a second for the next, and ends.
 //!
 //! **Invariants.**
 //! - I1: an order is told once: it is taken out of the book, under the book's lock, by who tells it. One that was done and that
@@ -63,7 +63,15 @@ enum State {
 struct Entry {
     id: u64,
     wish: Ordered,
+    until: Option<Deadline>,
     state: Arc<Mutex<State>>,
+}
+
+/// An entry, as the thread takes it from the book.
+struct Wanted {
+    id: u64,
+    wish: Ordered,
+    until: Option<Deadline>,
 }
 
 #[derive(Default)]
@@ -108,11 +116,11 @@ impl Waiter {
         Self(Arc::new(Shared { name, changes: AtomicU32::new(0), book: Mutex::default() }))
     }
 
-    /// Has somebody told when this is done, or worth an attempt.
+    /// Has somebody told when this is done, or worth an attempt; or that it was not until the deadline.
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub(crate) fn order(&self, wish: Ordered, tell: Tell) -> Result<Order, OsError> {
+    pub(crate) fn order(&self, wish: Ordered, until: Option<Deadline>, tell: Tell) -> Result<Order, OsError> {
         let state = Arc::new(Mutex::new(State::Waiting(tell)));
         let mut book = locked(&self.0.book);
         if !book.is_running {
@@ -124,7 +132,7 @@ impl Waiter {
         }
         let id = book.next;
         book.next += 1;
-        book.entries.push(Entry { id, wish: Arc::clone(&wish), state: Arc::clone(&state) });
+        book.entries.push(Entry { id, wish: Arc::clone(&wish), until, state: Arc::clone(&state) });
         drop(book);
         self.0.announce_change();
         Ok(Order { id, wish, state, shared: Arc::clone(&self.0) })
@@ -199,9 +207,8 @@ fn run(shared: &Shared) {
     loop {
         // Acquire: pairs with the Release in announce_change.
         let seen = shared.changes.load(Ordering::Acquire);
-        let orders: Vec<(u64, Ordered)> =
-            locked(&shared.book).entries.iter().map(|entry| (entry.id, Arc::clone(&entry.wish))).collect();
-        let Some((_, first)) = orders.first() else {
+        let orders: Vec<Wanted> = locked(&shared.book).entries.iter().map(Wanted::from).collect();
+        let Some(first) = orders.first() else {
             if let Some(core) = slot_in.take().and_then(|core| core.upgrade()) {
                 threads::release_here(&core);
             }
@@ -213,12 +220,12 @@ fn run(shared: &Shared) {
             }
             continue;
         };
-        let core = Arc::clone(first.core());
+        let core = Arc::clone(first.wish.core());
         slot_in = Some(Arc::downgrade(&core));
         let told: Vec<(u64, Outcome)> = match core.slot() {
-            Ok(slot) => one(&core, slot, &orders, Change { changes: &shared.changes, seen }).into_iter().collect(),
+            Ok(slot) => some(&core, slot, &orders, Change { changes: &shared.changes, seen }),
             // Whoever ordered something finds out for itself, or is told so.
-            Err(why) => orders.iter().map(|(id, _)| (*id, Err(why.into()))).collect(),
+            Err(why) => orders.iter().map(|order| (order.id, Err(why.into()))).collect(),
         };
         for (id, outcome) in told {
             tell(shared, id, outcome, &orders);
@@ -226,42 +233,48 @@ fn run(shared: &Shared) {
     }
 }
 
-/// Waits for one of the orders, or for a change of the book.
-fn one<'x>(
-    core: &Core,
-    slot: ThreadSlot,
-    orders: &'x [(u64, Ordered)],
-    mut change: Change<'x>,
-) -> Option<(u64, Outcome)> {
+impl From<&Entry> for Wanted {
+    fn from(entry: &Entry) -> Self {
+        Self { id: entry.id, wish: Arc::clone(&entry.wish), until: entry.until }
+    }
+}
+
+/// Waits for one of the orders, for the first deadline among them, or for a change of the book. Says what came of which.
+fn some<'x>(core: &Core, slot: ThreadSlot, orders: &'x [Wanted], mut change: Change<'x>) -> Vec<(u64, Outcome)> {
     let mut candidates: Vec<(u64, Box<dyn Candidate<'x> + 'x>)> = Vec::with_capacity(orders.len());
-    for (id, wish) in orders {
-        match wish.candidate(slot) {
-            Ok(candidate) => candidates.push((*id, candidate)),
-            Err(refusal) => return Some((*id, Err(refusal))),
+    for order in orders {
+        match order.wish.candidate(slot) {
+            Ok(candidate) => candidates.push((order.id, candidate)),
+            Err(refusal) => return vec![(order.id, Err(refusal))],
         }
     }
     let mut operations: Vec<&mut dyn Operation<'x>> = vec![&mut change];
     operations.extend(candidates.iter_mut().map(|(_, candidate)| &mut **candidate as &mut dyn Operation<'x>));
+    let first = orders.iter().filter_map(|order| order.until).min();
     // The book first: what was taken back is not done if that can be helped.
-    let done = select(&core.caller_in(slot, Wait::Block), &mut operations, 0, None);
-    let mut told = None;
+    let done = select(&core.caller_in(slot, Wait::Block), &mut operations, 0, first);
+    let mut told = Vec::new();
     for (position, (id, candidate)) in (1..).zip(&mut candidates) {
         candidate.give_up();
         if done == Some(position) {
-            told = Some((*id, candidate.outcome()));
+            told.push((*id, candidate.outcome()));
         }
     }
+    // Also if something else was done: there may always be.
+    let is_late = |order: &&Wanted| order.until.is_some_and(Deadline::has_passed);
+    let late = orders.iter().zip(1..).filter(|(order, position)| is_late(order) && done != Some(*position));
+    told.extend(late.map(|(order, _)| (order.id, Err(Refusal::TimedOut))));
     told
 }
 
-fn tell(shared: &Shared, id: u64, outcome: Outcome, orders: &[(u64, Ordered)]) {
+fn tell(shared: &Shared, id: u64, outcome: Outcome, orders: &[Wanted]) {
     let mut book = locked(&shared.book);
     let place = book.entries.iter().position(|entry| entry.id == id);
     let entry = place.map(|place| book.entries.remove(place));
     let Some(entry) = entry else {
         drop(book);
-        if let Some((_, wish)) = orders.iter().find(|(other, _)| *other == id) {
-            wish.undo(outcome);
+        if let Some(order) = orders.iter().find(|other| other.id == id) {
+            order.wish.undo(outcome);
         }
         return;
     };
@@ -286,5 +299,46 @@ impl core::fmt::Debug for Waiter {
 impl core::fmt::Debug for Order {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Order").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Region;
+    use crate::region::candidate::HappeningWish;
+
+    #[test]
+    fn who_is_late_is_told_beside_what_is_done() {
+        let region = Region::anonymous().expect("a region");
+        let [happens, never] = ["happens", "never"].map(|name| region.event(name).expect("an event"));
+        let core = Arc::clone(happens.placed().core());
+        let since = Some(happens.placed().control().now());
+        happens.set().expect("usable");
+        let past = Some(Deadline::after(Duration::ZERO));
+        let far = Some(Deadline::after(Duration::from_secs(3600)));
+        let wishes: [(Ordered, _); 4] = [
+            (Arc::new(HappeningWish(never.clone(), None)), past),
+            (Arc::new(HappeningWish(happens.clone(), since)), past),
+            (Arc::new(HappeningWish(never.clone(), None)), far),
+            (Arc::new(HappeningWish(never.clone(), None)), None),
+        ];
+        let mut orders: Vec<Wanted> =
+            wishes.into_iter().zip(10..).map(|((wish, until), id)| Wanted { id, wish, until }).collect();
+        let changes = AtomicU32::new(0);
+        let slot = core.slot().expect("a slot");
+        let told = |orders: &[Wanted]| {
+            let mut told: Vec<(u64, bool)> = some(&core, slot, orders, Change { changes: &changes, seen: 0 })
+                .into_iter()
+                .map(|(id, outcome)| (id, matches!(outcome, Err(Refusal::TimedOut))))
+                .collect();
+            told.sort_unstable();
+            told
+        };
+        assert_eq!(told(&orders), [(10, true), (11, false)], "what is done and what is late, each once");
+        orders.remove(1);
+        assert_eq!(told(&orders), [(10, true)], "nothing is done");
+        changes.store(1, Ordering::Relaxed);
+        assert_eq!(told(&orders), [(10, true)], "the book has changed");
     }
 }

@@ -1,4 +1,5 @@
-//! The models, one file for each file of `src/primitives/`, and two (`annexes`, `delivery`) for what several of them do together.
+//! The models, one file for each file of `src/primitives/`, two (`annexes`, `delivery`) for what several of them do together, and one
+//! (`space`) for a part of channels.
 
 mod annexes;
 mod barrier;
@@ -27,6 +28,7 @@ mod role;
 mod rwlock;
 mod select;
 pub(crate) mod semaphore;
+mod space;
 mod stream;
 mod unbounded;
 mod undertaker;
@@ -49,6 +51,7 @@ pub fn all() -> Vec<Model> {
     [
         barrier::MODELS,
         channel::MODELS,
+        space::MODELS,
         choice::MODELS,
         commit::MODELS,
         condvar::MODELS,

@@ -2,6 +2,8 @@
 
 use super::{Annexed, Fill, Hosts, Kinded, Refusal, Room, Way};
 use crate::primitives::ThreadSlot;
+#[cfg(not(loom))]
+use crate::primitives::channel::Space;
 use crate::primitives::channel::{Channel, ChannelError, Line, Needs, Receiving, Sending};
 use crate::primitives::ends::End;
 use crate::primitives::participants::ProcessClaim;
@@ -210,6 +212,11 @@ impl<L: Kinded, C: Hosts<L>, T: Shared> Way<T> for AtEnd<L, C, T> {
     fn watching(&self, slot: ThreadSlot) -> Result<Box<dyn Candidate<'_> + '_>, Refusal> {
         let receiving = Receiving::new(self.channel()?, self.placed.core().participants(), slot);
         Ok(Box::new(Watching::new(receiving)))
+    }
+
+    #[cfg(not(loom))]
+    fn watching_space(&self, slot: ThreadSlot) -> Result<Box<dyn Candidate<'_> + '_>, Refusal> {
+        Ok(Box::new(Space::new(self.channel()?, self.placed.core().participants(), slot)))
     }
 
     fn sending<'a>(

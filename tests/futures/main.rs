@@ -1,6 +1,7 @@
 //! Channels, events and semaphores as futures and by descriptors: under tokio, and under an executor that knows nothing but wakers.
 #![cfg(not(loom))]
 
+#[path = "../support"]
 mod support {
     pub(crate) mod actors;
     pub(crate) mod alone;
@@ -9,10 +10,11 @@ mod support {
     pub(crate) mod shared;
 }
 
+mod deadlines;
+mod descriptors;
+
 use selvedge::Region;
-use selvedge::message::{
-    Capacity, MailError, Message, PortOptions, Receiver, RecvError, Select, SendError, Sender, Succession,
-};
+use selvedge::message::{Capacity, Receiver, RecvError, Select, SendError, Sender};
 use selvedge::region::RegionOptions;
 use std::future::Future;
 use std::pin::pin;
@@ -25,7 +27,6 @@ use support::actors::fork;
 use support::alone::alone;
 use support::patience::{PATIENCE, throughout, until};
 use support::shared::{Mark, Shared};
-use tokio::io::unix::AsyncFd;
 
 const LIMIT: Duration = Duration::from_secs(120);
 const CAPACITIES: [Capacity; 3] = [Capacity::Zero, Capacity::Bounded(1), Capacity::Unbounded { quota: 1024 }];
@@ -267,93 +268,6 @@ fn the_death_of_the_last_sender_is_told_to_a_future() {
             assert_eq!(waits.join().expect("it ends"), Err(RecvError::Disconnected));
         });
     });
-}
-
-/// Whether it is readable within that time.
-fn is_readable(fd: &impl std::os::fd::AsFd, time: Duration) -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let time = Timespec { tv_sec: time.as_secs().try_into().expect("small"), tv_nsec: time.subsec_nanos().into() };
-    poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&time)).expect("poll") > 0
-}
-
-#[test]
-fn a_descriptor_is_readable_when_there_may_be_something() {
-    let region = region();
-    let (sender, receiver) = channel(&region, Capacity::Bounded(4));
-    let mut readable = receiver.descriptor().expect("a descriptor");
-    assert!(!is_readable(&readable, Duration::from_millis(5)), "nothing is there");
-    sender.send(1).expect("there is space");
-    assert!(is_readable(&readable, PATIENCE));
-    readable.rearm().expect("a thread");
-    assert!(is_readable(&readable, PATIENCE), "it is there still");
-    readable.rearm().expect("a thread");
-    assert_eq!(receiver.try_recv(), Ok(1));
-    // It may have been told of it before that was received: once.
-    if is_readable(&readable, Duration::from_millis(5)) {
-        readable.rearm().expect("a thread");
-    }
-    assert!(!is_readable(&readable, Duration::from_millis(5)), "nothing is there any more");
-    drop(sender);
-    assert!(is_readable(&readable, PATIENCE), "the end is something, too");
-}
-
-#[test]
-fn a_descriptor_of_a_mailbox_is_readable_when_there_may_be_a_message() {
-    let region = region();
-    let options = PortOptions::new(Capacity::Bounded(4)).succession(Succession::Close);
-    let port = region.port("letters", &options).expect("a port");
-    let mailbox = port.claim().expect("nobody has it");
-    let mut readable = mailbox.descriptor().expect("a descriptor");
-    assert!(!is_readable(&readable, Duration::from_millis(5)), "nothing is there");
-    port.send(&Message::bytes(b"one")).expect("there is space");
-    assert!(is_readable(&readable, PATIENCE));
-    // What is put back is there again.
-    readable.rearm().expect("a thread");
-    mailbox.try_recv().expect("it is there").put_back();
-    assert!(is_readable(&readable, PATIENCE), "it is there still");
-    readable.rearm().expect("a thread");
-    assert_eq!(mailbox.try_recv().expect("it is there").to_vec(), b"one");
-    assert!(matches!(mailbox.try_recv(), Err(MailError::Empty)));
-    // It may have been told of it before that was received: once.
-    if is_readable(&readable, Duration::from_millis(5)) {
-        readable.rearm().expect("a thread");
-    }
-    assert!(!is_readable(&readable, Duration::from_millis(5)), "nothing is there any more");
-    drop(mailbox);
-    assert!(is_readable(&readable, PATIENCE), "the end is something, too");
-}
-
-#[test]
-fn a_descriptor_works_in_a_reactor() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let region = region();
-    let (sender, receiver) = channel(&region, Capacity::Bounded(4));
-    let sends = thread::spawn(move || (0..50).for_each(|message| sender.send(message).expect("sent")));
-    let got = runtime.block_on(async {
-        let descriptor = receiver.descriptor().expect("a descriptor");
-        // SAFETY: it owns its descriptor, and keeps it as long as it lives.
-        let mut readable = unsafe { AsyncFd::register(descriptor) }.expect("it can be watched");
-        let mut got = Vec::new();
-        let receives = async {
-            loop {
-                let mut guard = readable.readable_mut().await.expect("a reactor");
-                guard.get_inner_mut().rearm().expect("a thread");
-                guard.clear_ready();
-                loop {
-                    match receiver.try_recv() {
-                        Ok(message) => got.push(message),
-                        Err(RecvError::Empty) => break,
-                        Err(error) => return error,
-                    }
-                }
-            }
-        };
-        let error = tokio::time::timeout(PATIENCE, receives).await.expect("in time");
-        assert_eq!(error, RecvError::Disconnected);
-        got
-    });
-    assert_eq!(got, (0..50).collect::<Vec<_>>());
-    sends.join().expect("it ends");
 }
 
 #[test]
