@@ -1,4 +1,5 @@
 //! The conformance matrix: each verdict of the litmus data against the axioms, and the published graph counts.
+#![cfg(not(loom))]
 
 use rc11_oracle::litmus::{Column, PROBES, SHAPES, Shape, Verdict};
 use rc11_oracle::mutant::Mutant;

@@ -1,4 +1,5 @@
 //! Laws that every correct enumeration obeys, on random programs.
+#![cfg(not(loom))]
 
 use rc11_oracle::random::{Generator, Mix, Profile};
 use rc11_oracle::{Model, Op, Order, Program, ProgramError, outcomes};

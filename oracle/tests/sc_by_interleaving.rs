@@ -1,4 +1,5 @@
 //! Sequential consistency twice: by the axioms, and by running every interleaving.
+#![cfg(not(loom))]
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
 //! Futexes and deaths as native events.
+#![cfg(not(loom))]
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

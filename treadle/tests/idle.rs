@@ -3,6 +3,7 @@
 //!
 //! The search has a mode that tells them apart. Its graphs, with each idle operation put back to the first place that
 //! means the same, have to be the graphs of the usual search: on random programs, in any order of the threads.
+#![cfg(not(loom))]
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

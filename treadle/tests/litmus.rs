@@ -1,4 +1,5 @@
 //! The litmus shapes and probes of the conformance matrix: each cell's verdict, outcome set and number of executions.
+#![cfg(not(loom))]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Memory does not grow with the number of executions. A test binary of its own: nothing else runs in the process.
+#![cfg(not(loom))]
 
 mod support;
 

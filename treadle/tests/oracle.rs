@@ -1,5 +1,6 @@
 //! Small programs, random and well-known, against the brute-force enumerator `rc11-oracle`, which shares no code with
 //! the engine: the same outcomes, and as many executions as there are graphs, whatever the schedule.
+#![cfg(not(loom))]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Counterexamples as people see them, and replay.
+#![cfg(not(loom))]
 
 use std::sync::Arc;
 use treadle::futex::{Until, wait, wake};

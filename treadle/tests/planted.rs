@@ -1,4 +1,5 @@
 //! Faults planted in the engine itself: its tests notice each of them.
+#![cfg(not(loom))]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Well-known clients, explored completely: their numbers of executions, which no schedule changes.
+#![cfg(not(loom))]
 
 mod support {
     #[allow(dead_code, reason = "clients of the example, too")]

@@ -1,4 +1,5 @@
 //! Searches that do not look at everything.
+#![cfg(not(loom))]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The stateful search: states, shortest counterexamples, operations that must not block, circles.
+#![cfg(not(loom))]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What people who come from loom do: locks, notifications, leaks, races, deadlocks, spin loops, panics.
+#![cfg(not(loom))]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use treadle::alloc::Track;

@@ -1,4 +1,5 @@
 //! An exploration split over several OS threads is the same exploration.
+#![cfg(not(loom))]
 
 mod support;
 

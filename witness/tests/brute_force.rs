@@ -1,4 +1,5 @@
 //! The search agrees with one that tries every order, on small histories at random.
+#![cfg(not(loom))]
 #![allow(missing_docs)]
 
 use proptest::prelude::*;

@@ -1,4 +1,5 @@
 //! Histories that are known to have a witness, or to have none.
+#![cfg(not(loom))]
 #![allow(missing_docs)]
 
 use selvedge_witness::specifications::QueueOperation::{Receive, Send, TryReceive, TrySend};
