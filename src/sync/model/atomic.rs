@@ -131,7 +131,7 @@ fn order_for(
 ) -> (Ordering, Option<Ordering>) {
     let Some(run) = run else { return (order, failure) };
     let site = Site::new(location, kind);
-    run.record_site(site, SiteRecord { order, failure, wakes: 0 });
+    run.record_site(location, kind, SiteRecord { order, failure, wakes: 0 });
     let main = run.order_at(site, OrderSlot::Main, order);
     (main, failure.map(|failure| run.order_at(site, OrderSlot::Failure, failure)))
 }
@@ -364,7 +364,7 @@ pub fn fence(order: Ordering) {
     let location = Location::caller();
     let Start::Go(run) = start() else { return };
     if let Some(run) = &run {
-        run.record_site(Site::new(location, SiteKind::Fence), SiteRecord { order, failure: None, wakes: 0 });
+        run.record_site(location, SiteKind::Fence, SiteRecord { order, failure: None, wakes: 0 });
         if matches!(run.is_mutated(location, SiteKind::Fence), Some(Mutation::DropFence(_))) {
             return;
         }

@@ -3,7 +3,7 @@
 use super::atomic::{Start, as_myself, record, start};
 use super::engine::{Engine, Payload, current_engine, is_killed, switch_at_payload};
 use super::run::{LaneState, current_lane, current_run, set_current_lane};
-use super::trace::{Action, Site, SiteKind, SiteRecord};
+use super::trace::{Action, SiteKind, SiteRecord};
 use crate::sync::Ordering;
 use core::panic::Location;
 
@@ -67,7 +67,7 @@ impl<T> Cell<T> {
             Start::Go(run) => {
                 if let Some(run) = run.as_deref() {
                     let record = SiteRecord { order: Ordering::Relaxed, failure: None, wakes: 0 };
-                    run.record_site(Site::new(location, SiteKind::Cell), record);
+                    run.record_site(location, SiteKind::Cell, record);
                 }
                 record(run.as_deref(), location, None, Action::WritesPayload);
                 // Without race detection a race shows only as a torn payload, which needs a switch between two accesses.

@@ -32,7 +32,7 @@ use super::atomic::{AtomicU32, Start, as_myself, record, saw, start};
 use super::engine::{Ends, Engine, Parked, current_engine, wait_on_treadle, wake_on_treadle, yield_now};
 use super::plan::{Mutation, WakeOrder};
 use super::run::{LaneState, Run, Sleeper, current_lane, current_run};
-use super::trace::{Action, Site, SiteKind, SiteRecord};
+use super::trace::{Action, SiteKind, SiteRecord};
 use crate::sync::{Deadline, Ordering, WaitOn, WaitOutcome, native};
 use core::panic::Location;
 use std::cell::{Cell, RefCell};
@@ -117,7 +117,7 @@ fn wait_on(on: &[WaitOn<'_>], deadline: Option<Deadline>, location: &'static Loc
     let Start::Go(run) = start() else { return WaitOutcome::Woken };
     if let Some(run) = &run {
         let record = SiteRecord { order: Ordering::Relaxed, failure: None, wakes: 0 };
-        run.record_site(Site::new(location, SiteKind::Wait), record);
+        run.record_site(location, SiteKind::Wait, record);
     }
     if current_engine() == Engine::Treadle {
         return wait_natively(run.as_ref(), on, deadline, location);
@@ -309,7 +309,7 @@ pub fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
     let mut order = WakeOrder::Fifo;
     if let Some(run) = &run {
         let record = SiteRecord { order: Ordering::Relaxed, failure: None, wakes: count };
-        run.record_site(Site::new(location, SiteKind::Wake), record);
+        run.record_site(location, SiteKind::Wake, record);
         order = run.plan.wake_order;
         match run.is_mutated(location, SiteKind::Wake) {
             Some(Mutation::DropWake(_)) => return 0,

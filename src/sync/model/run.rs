@@ -2,10 +2,10 @@
 
 use super::engine::{Engine, Late, current_engine};
 use super::plan::Plan;
-use super::trace::{Action, Change, Event, Site, SiteRecord};
+use super::trace::{Action, Change, Event, Site, SiteKind, SiteRecord};
 use core::panic::Location;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 /// Payload with which a killed or frozen thread unwinds to its top.
@@ -100,6 +100,8 @@ pub struct Run {
     /// Those, by the order in which they are made, that lanes touch.
     touched: RefCell<BTreeSet<usize>>,
     pub(super) sites: RefCell<BTreeMap<Site, SiteRecord>>,
+    /// What has been recorded of each location: the most sleepers that were to be woken there.
+    pub(super) recorded: RefCell<HashMap<(*const Location<'static>, SiteKind), u32>>,
     pub(super) changes: RefCell<BTreeSet<Change>>,
     executions: Cell<u64>,
     /// Whether events are recorded.
@@ -149,6 +151,7 @@ impl Run {
             numbered: Cell::new(0),
             touched: RefCell::default(),
             sites: RefCell::default(),
+            recorded: RefCell::default(),
             changes: RefCell::default(),
             executions: Cell::new(0),
             tracing: Cell::new(true),

@@ -25,13 +25,21 @@ impl Run {
         }
     }
 
-    pub(super) fn record_site(&self, site: Site, record: SiteRecord) {
+    pub(super) fn record_site(&self, location: &'static Location<'static>, kind: SiteKind, record: SiteRecord) {
         // What is done before the lanes start and after they have ended cannot depend on an ordering.
-        if self.plan.record_sites && current_lane() != usize::MAX {
-            let mut sites = self.sites.borrow_mut();
-            let known = sites.entry(site).or_insert(record);
-            known.wakes = known.wakes.max(record.wakes);
+        if !self.plan.record_sites || current_lane() == usize::MAX {
+            return;
         }
+        // Nearly every step is at a place that is known; one place may have several locations.
+        let place = (core::ptr::from_ref(location), kind);
+        let mut recorded = self.recorded.borrow_mut();
+        if recorded.get(&place).is_some_and(|most| record.wakes <= *most) {
+            return;
+        }
+        recorded.insert(place, record.wakes);
+        let mut sites = self.sites.borrow_mut();
+        let known = sites.entry(Site::new(location, kind)).or_insert(record);
+        known.wakes = known.wakes.max(record.wakes);
     }
 
     /// The ordering at a site: the source's, unless the plan mutates it.
