@@ -38,6 +38,9 @@ pub(super) struct Wishes {
 /// first, and those that are not are looked for within the second.
 const STAGES: [(u32, u64); 2] = [(5, 20_000), (8, 200_000)];
 
+/// Executions, with the most deviations of these, beyond which a model as it is counts as large.
+const LARGE: u64 = 50_000;
+
 /// Executions of one exploration on loom, after which it is given up there.
 const ON_LOOM: u64 = 20_000;
 
@@ -54,7 +57,8 @@ pub(super) fn run(project: &Project, models: &[Model], wishes: &Wishes, common: 
     let on_loom = Settings::loom();
     let last = Settings { executions: Some(ON_LOOM), ..on_loom };
     let stages = Stages { for_all, for_known: &treadle, on_loom: &on_loom, at_last: wishes.full.then_some(&last) };
-    let settings = if wishes.full { treadle } else { second };
+    let small = Settings { executions: Some(LARGE), ..second };
+    let settings = if wishes.full { treadle } else { small };
     let Some(baselines) = as_they_are(models, settings, common.threads()) else { return Ok(false) };
     let is_audited = |file: &str| wishes.is_audited(project, file);
     let scope = Scope { root: &project.root, is_audited: &is_audited, mutant: &wishes.mutant };
