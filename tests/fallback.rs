@@ -1,27 +1,27 @@
 //! Without `futex_waitv` (before Linux 5.16) keepers poll: deaths are still noticed, by polling alone.
 #![cfg(not(loom))]
 
-#[path = "support/actors.rs"]
-mod actors;
-#[path = "support/alone.rs"]
-mod alone;
-#[path = "support/patience.rs"]
-mod patience;
-#[path = "support/proc.rs"]
-mod proc;
-#[path = "support/shared.rs"]
-mod shared;
+#[path = "support"]
+mod support {
+    pub(crate) mod actors;
+    pub(crate) mod alone;
+    pub(crate) mod asleep;
+    pub(crate) mod patience;
+    pub(crate) mod proc;
+    pub(crate) mod shared;
+}
 
-use actors::fork;
-use alone::alone;
-use patience::patience;
 use selvedge::message::{Capacity, Select};
 use selvedge::primitives::waiting::Wait;
 use selvedge::region::{LockError, RegionOptions};
 use selvedge::sync::{has_waitv, steps};
-use shared::{Mark, Shared};
 use std::thread;
 use std::time::Duration;
+use support::actors::fork;
+use support::alone::alone;
+use support::asleep::asleep;
+use support::patience::patience;
+use support::shared::{Mark, Shared};
 
 /// Regions whose sleepers leave every repair to the keepers.
 fn options() -> RegionOptions {
@@ -69,7 +69,7 @@ fn who_selects_and_who_waits_for_futures_looks_now_and_then() {
         let event = region.event("event").expect("an event");
         for round in 0..10 {
             let sends = thread::scope(|scope| {
-                let waits = scope.spawn(|| {
+                let waits = asleep(scope, || {
                     let mut select = Select::new().with_wait(Wait::Block);
                     // The second word is the one that no wait is on.
                     select.event(&event);
@@ -81,7 +81,7 @@ fn who_selects_and_who_waits_for_futures_looks_now_and_then() {
             });
             assert_eq!(sends, Ok(round));
             thread::scope(|scope| {
-                let waits = scope.spawn(|| pollster::block_on(receiver.recv_async()));
+                let waits = asleep(scope, || pollster::block_on(receiver.recv_async()));
                 sender.send(round).expect("there is space");
                 let deadline = patience();
                 while !waits.is_finished() {

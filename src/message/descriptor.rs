@@ -46,11 +46,18 @@ impl<T: Shared> Readiness<T> {
         Ok(())
     }
 
-    fn rearm(&mut self) -> Result<(), OsError> {
+    fn rearm(&mut self) -> Result<(), Refusal> {
+        // A forked child has the same descriptor, and would make it unreadable for its parent.
+        self.way.check()?;
+        if let Some(refusal) = self.order.as_ref().and_then(Order::refusal) {
+            self.order = None;
+            return Err(refusal);
+        }
         // Not told any more, from here on.
         self.order = None;
         self.fd.clear();
-        self.order()
+        self.order()?;
+        Ok(())
     }
 }
 
@@ -58,14 +65,16 @@ impl<T: Shared> Readiness<T> {
 /// [`Receiver::descriptor`] makes it.
 ///
 /// It stays readable until [`rearm`](Self::rearm) is called, and becomes so again at once, if there is something still. That another
-/// receiver may be faster is in the nature of the thing.
+/// receiver may be faster is in the nature of the thing. It is a handle of this end, too: as long as it is there, those at the other
+/// end are not told that all receivers have gone.
 pub struct ReceiverFd<T: Shared>(Readiness<T>);
 
 /// A descriptor that becomes readable (not writable) when there may be space for a message, or the channel is disconnected:
 /// [`Sender::descriptor`] makes it.
 ///
 /// It stays readable until [`rearm`](Self::rearm) is called, and becomes so again at once, if there is space still. That another
-/// sender may be faster is in the nature of the thing.
+/// sender may be faster is in the nature of the thing. It is a handle of this end, too: as long as it is there, those at the other
+/// end are not told that all senders have gone.
 pub struct SenderFd<T: Shared>(Readiness<T>);
 
 /// A descriptor that becomes readable when there may be a message to receive, or the mailbox is closed:
@@ -79,12 +88,14 @@ pub struct MailFd(Readiness<Chunk>);
 /// [`Port::send_descriptor`](super::Port::send_descriptor) and [`Link::send_descriptor`](super::Link::send_descriptor) make it.
 ///
 /// It stays readable until [`rearm`](Self::rearm) is called, and becomes so again at once, if there is space still. That another
-/// sender may be faster is in the nature of the thing. Places for long bodies are not looked at.
+/// sender may be faster is in the nature of the thing. Places for long bodies are not looked at: for those it does not serve, as it is
+/// readable when `try_send` says `Full`; a future does.
 pub struct PostFd(Readiness<Chunk>);
 
 impl<T: Shared> Receiver<T> {
     /// A descriptor that becomes readable when there may be something to receive: for `epoll`, or a runtime's reactor. It takes
-    /// one of the region's places for threads, as futures do.
+    /// one of the region's places for threads, as futures do. With capacity zero that is when somebody waits to send, otherwise
+    /// than by a descriptor.
     ///
     /// # Errors
     /// `Os`: there is no descriptor, or no thread. `Unusable`.
@@ -113,7 +124,7 @@ impl<T: Shared> Receiver<T> {
 impl<T: Shared> Sender<T> {
     /// A descriptor that becomes readable when there may be space for a message: for `epoll`, or a runtime's reactor. It takes
     /// one of the region's places for threads, as futures do. With capacity zero that is when somebody waits to
-    /// receive, who is not a future. An unbounded channel, whose sends never wait, has some always.
+    /// receive, who is neither a future nor a descriptor. An unbounded channel, whose sends never wait, has some always.
     ///
     /// # Errors
     /// `Os`: there is no descriptor, or no thread. `Unusable`.
@@ -156,14 +167,15 @@ impl PostFd {
 
 /// What each of these descriptors has.
 macro_rules! descriptor {
-    ($name:ident $(<$parameter:ident>)?, $error:ty, $os:expr, $before:literal, $of:literal) => {
+    ($name:ident $(<$parameter:ident>)?, $error:ty, $refused:expr, $before:literal, $of:literal) => {
         impl$(<$parameter: Shared>)? $name$(<$parameter>)? {
             #[doc = $before]
             ///
             /// # Errors
-            /// `Os`: there is no thread.
+            /// Why it was readable, if that was for nobody being there to look: `TooManyThreads`, or there is `Os`: no thread. And
+            /// `Unusable`. It stays readable then; to call it again is to try again.
             pub fn rearm(&mut self) -> Result<(), $error> {
-                self.0.rearm().map_err($os)
+                self.0.rearm().map_err(|refusal| $refused(refusal, self.0.way.name()))
             }
         }
 
@@ -190,28 +202,28 @@ macro_rules! descriptor {
 descriptor!(
     ReceiverFd<T>,
     RecvError,
-    RecvError::Os,
+    RecvError::new,
     "Lets it be unreadable until there may be something again. Call it before all is received, not after.",
     "channel"
 );
 descriptor!(
     SenderFd<T>,
     SendError<()>,
-    |error| SendError::Os((), error),
+    |refusal, name| SendError::new((), refusal, name),
     "Lets it be unreadable until there may be space again. Call it before all that has place is sent, not after.",
     "channel"
 );
 descriptor!(
     MailFd,
     MailError,
-    MailError::Os,
+    MailError::of_receive,
     "Lets it be unreadable until there may be something again. Call it before all is received, not after.",
     "of"
 );
 descriptor!(
     PostFd,
     MailError,
-    MailError::Os,
+    MailError::of_send,
     "Lets it be unreadable until there may be space again. Call it before all that has place is sent, not after.",
     "of"
 );

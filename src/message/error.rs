@@ -22,7 +22,7 @@ pub enum SendError<T> {
     TooManyThreads(T, u32),
     /// The region of the channel of this name can be used no longer.
     Unusable(T, Unusable, ObjectName),
-    /// The system has no thread to wait for the future (futures only).
+    /// The system has no thread to wait for the future, or no descriptor (futures and descriptors only).
     Os(T, OsError),
 }
 

@@ -163,7 +163,7 @@ macro_rules! sends {
             /// A descriptor that becomes readable when there may be space for a message: for `epoll`, or a runtime's reactor. It takes
             /// one of the region's places for threads, as futures do. Once it is readable, [`rearm`]($crate::message::PostFd::rearm)
             /// it, and then send with `try_send` until there is no space. With capacity zero there is some when somebody waits to
-            /// receive, who is not a future; an unbounded one, whose sends never wait, has some always.
+            /// receive, who is neither a future nor a descriptor; an unbounded one, whose sends never wait, has some always.
             ///
             /// # Errors
             /// `Os`: there is no descriptor, or no thread. `Unusable`.

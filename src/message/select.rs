@@ -18,10 +18,13 @@ use crate::region::mailbox::Chunk;
 use crate::region::patience::Patience;
 use crate::region::{Event, Semaphore, Shared, Unusable};
 use crate::sync::Deadline;
+#[cfg(not(loom))]
 use core::cell::Cell;
 use core::fmt;
 use core::ops::Deref;
 use core::time::Duration;
+#[cfg(not(loom))]
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 /// Several operations, of which one is done: whichever can be first.
@@ -31,8 +34,8 @@ use std::sync::Arc;
 /// receive from a channel that is disconnected is done, with that error. Of an event it means that it has happened, or had since
 /// the call began; of a semaphore, that there are the permits.
 ///
-/// **Fairness.** Of several that can be done the one to be done is not always the same: each call of a thread begins to look with
-/// another one. No order is promised among threads.
+/// **Fairness.** Of several that can be done the one to be done is not always the same: each call begins to look with one at random,
+/// and goes on in their order. No order is promised among threads.
 ///
 /// **Capacity zero.** A select meets those who wait at the other end, whether they call [`recv`](Receiver::recv) or
 /// [`send`](Sender::send), or select themselves, and those who come while it waits, the `try` calls among them.
@@ -197,9 +200,29 @@ impl<'m, W: Deref<Target = dyn Way<Chunk>>, M: Deref<Target = Message<'m>>> Wish
     }
 }
 
-thread_local! {
-    /// Where the next select of this thread begins to look.
-    static FIRST: Cell<usize> = const { Cell::new(0) };
+/// Where a select begins to look, before it is taken modulo the number of its operations: at random, so that no pattern of the
+/// selects of a thread prefers one (xorshift, Marsaglia, Journal of Statistical Software 8 (14), 2003).
+#[cfg(not(loom))]
+fn beginning() -> usize {
+    thread_local! {
+        // Zero would stay zero.
+        static STATE: Cell<u64> = Cell::new(RandomState::new().hash_one(0) | 1);
+    }
+    STATE.with(|state| {
+        let mut next = state.get();
+        next ^= next << 13;
+        next ^= next >> 7;
+        next ^= next << 17;
+        state.set(next);
+        // Of an index the lower half would do as well: what counts is that it fits everywhere.
+        (next >> 32) as usize
+    })
+}
+
+/// What a model explores has to be the same in every execution.
+#[cfg(loom)]
+fn beginning() -> usize {
+    0
 }
 
 impl<'a> Select<'a> {
@@ -345,8 +368,7 @@ impl<'a> Select<'a> {
                 None => {}
             }
         }
-        let first = FIRST.get();
-        FIRST.set(first.wrapping_add(1));
+        let first = beginning();
         let mut operations: Vec<&mut dyn Operation<'_>> =
             candidates.iter_mut().map(|(_, candidate)| &mut **candidate as &mut dyn Operation<'_>).collect();
         let done = match patience {

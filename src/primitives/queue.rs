@@ -397,11 +397,11 @@ impl<'a> Queue<'a> {
     }
 
     pub(super) fn has_space(&self) -> bool {
-        matches!(self.look_for_space(), Ok(Look::Ready(..)))
+        !matches!(self.look_for_space(), Ok(Look::Not)) // Of damage an attempt tells.
     }
 
     pub(super) fn has_message(&self) -> bool {
-        self.returned().may_be() || matches!(self.look_for_message(), Ok(Look::Ready(..)))
+        self.returned().may_be() || !matches!(self.look_for_message(), Ok(Look::Not))
     }
 
     /// How many messages are waiting, as of a moment ago; what was returned not counted.

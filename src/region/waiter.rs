@@ -14,12 +14,15 @@
 //! **Invariants.**
 //! - I1: an order is told once: it is taken out of the book, under the book's lock, by who tells it. One that was done and that
 //!   nobody wants any more is undone.
-//! - I2: no lock is held while somebody is told.
+//! - I2: no lock is held while a waker is woken, which may do anything. A descriptor is written to under the book's lock: who has
+//!   taken an order back is told of it no more.
 //! - I3: without orders the thread has neither a handle of the region nor a thread slot: it keeps nobody attached.
-//! - I4: a forked child orders nothing: its calls are refused before.
+//! - I4: a forked child orders nothing, and takes nothing back: its calls are refused, and what it drops is its parent's.
+//! - I5: whose deadline passes has been attempted after that, and failed.
 //!
 //! **Death.** Of this process: book and thread go with it.
 
+use super::Unusable;
 use super::candidate::{Candidate, Wish};
 use super::channel::Refusal;
 use super::core::Core;
@@ -140,8 +143,28 @@ impl Waiter {
 }
 
 impl Order {
+    /// Whether this process ordered it, and not the one from which it was forked.
+    fn is_own(&self) -> bool {
+        self.wish.core().attachment().is_original()
+    }
+
+    /// Why it ended, if it did so without having been done.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        let mut state = locked(&self.state);
+        match core::mem::replace(&mut *state, State::Over) {
+            State::Done(Err(refusal)) => Some(refusal),
+            other => {
+                *state = other;
+                None
+            }
+        }
+    }
+
     /// What came of it; if nothing has yet, the waker is told.
     pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<Outcome> {
+        if !self.is_own() {
+            return Poll::Ready(Err(Refusal::Unusable(Unusable::ForkedChild)));
+        }
         let mut state = locked(&self.state);
         match core::mem::replace(&mut *state, State::Over) {
             State::Done(outcome) => Poll::Ready(outcome),
@@ -160,6 +183,10 @@ impl Order {
 
 impl Drop for Order {
     fn drop(&mut self) {
+        // The locks may be held for ever there, and what was done the parent has (I4).
+        if !self.is_own() {
+            return;
+        }
         let mut book = locked(&self.shared.book);
         let place = book.entries.iter().position(|entry| entry.id == self.id);
         let entry = place.map(|place| book.entries.remove(place));
@@ -254,16 +281,17 @@ fn some<'x>(core: &Core, slot: ThreadSlot, orders: &'x [Wanted], mut change: Cha
     // The book first: what was taken back is not done if that can be helped.
     let done = select(&core.caller_in(slot, Wait::Block), &mut operations, 0, first);
     let mut told = Vec::new();
-    for (position, (id, candidate)) in (1..).zip(&mut candidates) {
+    for (position, (order, (id, candidate))) in (1..).zip(orders.iter().zip(&mut candidates)) {
+        // Also if something else was done: there may always be. The select ended with that, and did not come to this one.
+        let is_late = order.until.is_some_and(Deadline::has_passed);
+        let is_done = done == Some(position) || (is_late && candidate.attempt(None));
         candidate.give_up();
-        if done == Some(position) {
+        if is_done {
             told.push((*id, candidate.outcome()));
+        } else if is_late {
+            told.push((*id, Err(Refusal::TimedOut)));
         }
     }
-    // Also if something else was done: there may always be.
-    let is_late = |order: &&Wanted| order.until.is_some_and(Deadline::has_passed);
-    let late = orders.iter().zip(1..).filter(|(order, position)| is_late(order) && done != Some(*position));
-    told.extend(late.map(|(order, _)| (order.id, Err(Refusal::TimedOut))));
     told
 }
 
@@ -278,15 +306,15 @@ fn tell(shared: &Shared, id: u64, outcome: Outcome, orders: &[Wanted]) {
         }
         return;
     };
-    // Under the lock of the book still: who takes the order back finds it there, or done.
+    // Under the lock of the book still: who takes the order back finds it there, or done (I2).
     let before = core::mem::replace(&mut *locked(&entry.state), State::Done(outcome));
+    if let State::Waiting(Tell::Descriptor(descriptor)) = &before {
+        descriptor.tell();
+    }
     drop(book);
-    if let State::Waiting(tell) = before {
+    if let State::Waiting(Tell::Waker(waker)) = before {
         // A panic of the waker's is its own, and was reported by the hook.
-        let _ = catch_unwind(AssertUnwindSafe(|| match tell {
-            Tell::Waker(waker) => waker.wake(),
-            Tell::Descriptor(descriptor) => descriptor.tell(),
-        }));
+        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
     }
 }
 
@@ -306,7 +334,7 @@ impl core::fmt::Debug for Order {
 mod tests {
     use super::*;
     use crate::Region;
-    use crate::region::candidate::HappeningWish;
+    use crate::region::candidate::{HappeningWish, PermitsWish};
 
     #[test]
     fn who_is_late_is_told_beside_what_is_done() {
@@ -340,5 +368,25 @@ mod tests {
         assert_eq!(told(&orders), [(10, true)], "nothing is done");
         changes.store(1, Ordering::Relaxed);
         assert_eq!(told(&orders), [(10, true)], "the book has changed");
+    }
+
+    #[test]
+    fn who_is_late_is_attempted_once_more_whatever_else_is_done() {
+        let region = Region::anonymous().expect("a region");
+        let seats = region.semaphore("seats", 2).expect("a semaphore");
+        let core = Arc::clone(seats.placed().core());
+        let past = Some(Deadline::after(Duration::ZERO));
+        let wish = || -> Ordered { Arc::new(PermitsWish(seats.clone(), 1)) };
+        let orders: Vec<Wanted> = (0..3).map(|id| Wanted { id, wish: wish(), until: past }).collect();
+        let slot = core.slot().expect("a slot");
+        // First nothing of the book has changed, then it has: that is what is done then.
+        for seen in [0, 1] {
+            let changes = AtomicU32::new(0);
+            let told = some(&core, slot, &orders, Change { changes: &changes, seen });
+            let told: Vec<(u64, bool)> = told.into_iter().map(|(id, outcome)| (id, outcome.is_ok())).collect();
+            assert_eq!(told, [(0, true), (1, true), (2, false)], "there were two");
+            assert_eq!(seats.available(), 0);
+            seats.release_many(2).expect("few");
+        }
     }
 }

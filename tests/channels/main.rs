@@ -5,6 +5,7 @@
 mod support {
     pub(crate) mod actors;
     pub(crate) mod alone;
+    pub(crate) mod asleep;
     pub(crate) mod dice;
     pub(crate) mod pair;
     pub(crate) mod patience;

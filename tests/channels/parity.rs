@@ -7,6 +7,7 @@
 
 use super::{LIMIT, SHORT};
 use crate::support::patience::{PATIENCE, until};
+use crate::support::proc::thread_is_asleep;
 use crossbeam_channel as peer;
 use selvedge::Region;
 use selvedge::message::{Capacity, Receiver, RecvError, SendError, Sender};
@@ -313,17 +314,12 @@ fn started<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> impl
     let (ends, ended) = mpsc::channel();
     let (tells, told) = mpsc::channel();
     let thread = thread::spawn(move || {
-        // SAFETY: has no arguments, and cannot fail.
-        let _ = tells.send(unsafe { libc::gettid() });
+        let _ = tells.send(rustix::thread::gettid());
         let _ = ends.send(body());
     });
     let id = told.recv_timeout(LIMIT).expect("it begins");
-    let stat = format!("/proc/self/task/{id}/stat");
-    until("the other thread sleeps, or has ended", || {
-        thread.is_finished()
-            || std::fs::read_to_string(&stat)
-                .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('S')))
-    });
+    let id = id.as_raw_nonzero().get().unsigned_abs();
+    until("the other thread sleeps, or has ended", || thread.is_finished() || thread_is_asleep(id));
     move || {
         let answer = ended.recv_timeout(PATIENCE).expect("the other thread has an answer in time");
         thread.join().expect("it has not panicked");

@@ -6,6 +6,7 @@
 use super::{Board, CAPACITIES, LIMIT, SHORT, made, opened, receiver, sender};
 use crate::support::actors::{Ending, fork};
 use crate::support::alone::alone;
+use crate::support::asleep::asleep;
 use crate::support::patience::{PATIENCE, until};
 use crate::support::shared::Shared;
 use crate::support::sweep::sweep;
@@ -313,7 +314,7 @@ mod cases {
             let channels = C::made(&[capacity, capacity]);
             for channel in 0..2 {
                 let done = thread::scope(|scope| {
-                    let selects = scope.spawn(|| channels.select(&[Op::Recv(0), Op::Recv(1)], Some(PATIENCE)));
+                    let selects = asleep(scope, || channels.select(&[Op::Recv(0), Op::Recv(1)], Some(PATIENCE)));
                     assert!(channels.send(channel, 7));
                     selects.join().expect("it ends")
                 });
@@ -330,7 +331,7 @@ mod cases {
                     (0..2).for_each(|channel| _ = channels.try_select(&[Op::Send(channel, 1)]));
                 }
                 let (done, got) = thread::scope(|scope| {
-                    let selects = scope.spawn(|| channels.select(&[Op::Send(0, 2), Op::Send(1, 2)], Some(PATIENCE)));
+                    let selects = asleep(scope, || channels.select(&[Op::Send(0, 2), Op::Send(1, 2)], Some(PATIENCE)));
                     let got = channels.recv(channel);
                     (selects.join().expect("it ends"), got)
                 });
@@ -346,8 +347,7 @@ mod cases {
             let mut channels = C::made(&[capacity, capacity]);
             let taken = channels.take_senders(1);
             let done = thread::scope(|scope| {
-                let selects = scope.spawn(|| channels.select(&[Op::Recv(0), Op::Recv(1)], Some(PATIENCE)));
-                thread::sleep(SHORT);
+                let selects = asleep(scope, || channels.select(&[Op::Recv(0), Op::Recv(1)], Some(PATIENCE)));
                 drop(taken);
                 selects.join().expect("it ends")
             });
@@ -357,8 +357,7 @@ mod cases {
                 assert!(channels.send(0, 1));
             }
             let done = thread::scope(|scope| {
-                let selects = scope.spawn(|| channels.select(&[Op::Send(0, 1)], Some(PATIENCE)));
-                thread::sleep(SHORT);
+                let selects = asleep(scope, || channels.select(&[Op::Send(0, 1)], Some(PATIENCE)));
                 drop(taken);
                 selects.join().expect("it ends")
             });
@@ -379,16 +378,32 @@ mod cases {
         }
     }
 
+    /// Whatever else the thread selects in between: what begins with another operation each time prefers some in a pattern.
     fn what_can_always_be_done_is_done_in_turn<C: Channels>() {
         const ROUNDS: usize = 600;
-        let channels = C::made(&[Some(1), Some(1), Some(1)]);
-        let mut counts = [0; 3];
-        for _ in 0..ROUNDS {
-            (0..3).for_each(|channel| _ = channels.try_select(&[Op::Send(channel, 1)]));
-            let (index, _) = channels.try_select(&[Op::Recv(0), Op::Recv(1), Op::Recv(2)]).expect("all can be done");
-            counts[index] += 1;
+        for (others, sends, waits) in [(0, false, false), (1, true, true), (2, false, true), (2, true, false)] {
+            let channels = C::made(&[Some(1), Some(1), Some(1)]);
+            let refill = |channel| match sends {
+                true => assert_eq!(channels.recv(channel), Some(1)),
+                false => assert!(channels.send(channel, 1)),
+            };
+            let operations =
+                |sends| [0, 1, 2].map(|channel| if sends { Op::Send(channel, 1) } else { Op::Recv(channel) });
+            if !sends {
+                (0..3).for_each(refill);
+            }
+            let mut counts = [0; 3];
+            for _ in 0..ROUNDS {
+                (0..others).for_each(|_| assert_eq!(channels.try_select(&operations(!sends)), None));
+                let operations = operations(sends);
+                let done =
+                    if waits { channels.select(&operations, Some(PATIENCE)) } else { channels.try_select(&operations) };
+                let (index, _) = done.expect("all can be done");
+                counts[index] += 1;
+                refill(index);
+            }
+            assert!(counts.iter().all(|count| *count > ROUNDS / 12), "{counts:?} of {ROUNDS}, {others} others");
         }
-        assert!(counts.iter().all(|count| *count > ROUNDS / 12), "{counts:?} of {ROUNDS}");
     }
 
     fn who_selects_at_capacity_zero_meets_those_who_do_not<C: Channels>() {
@@ -641,7 +656,7 @@ fn events_and_permits_are_selected_beside_messages() {
     for round in 0..3 {
         let expected = [message, happens, acquired][round];
         let selected = thread::scope(|scope| {
-            let waits = scope.spawn(|| {
+            let waits = asleep(scope, || {
                 let mut select = Select::new().with_wait(Wait::Block);
                 select.recv(&receiver);
                 select.event(&event);
@@ -655,10 +670,8 @@ fn events_and_permits_are_selected_beside_messages() {
             });
             match round {
                 0 => sender.send(7).expect("there is space"),
-                // What happened is not taken back for those who wait; but for this one there is no telling whether it does yet.
                 1 => _ = event.set().expect("usable"),
                 _ => {
-                    event.reset().expect("usable");
                     permits.release().expect("few");
                     permits.release().expect("few");
                 }
@@ -666,6 +679,7 @@ fn events_and_permits_are_selected_beside_messages() {
             waits.join().expect("it ends")
         });
         assert_eq!(selected, expected);
+        event.reset().expect("usable");
     }
     assert_eq!(permits.available(), 0, "both permits are taken");
 }
@@ -680,14 +694,13 @@ fn more_operations_than_one_wait_has_words() {
         .collect();
     for chosen in [0, 126, 127, 200, CHANNELS - 1] {
         let got = thread::scope(|scope| {
-            let waits = scope.spawn(|| {
+            let waits = asleep(scope, || {
                 let mut select = Select::new().with_wait(Wait::Block);
                 channels.iter().for_each(|(_, receiver)| _ = select.recv(receiver));
                 let selected = select.select_timeout(PATIENCE).expect("one of them");
                 let index = selected.index();
                 (index, selected.recv(&channels[index].1))
             });
-            thread::sleep(SHORT);
             channels[chosen].0.send(9).expect("there is space");
             waits.join().expect("it ends")
         });

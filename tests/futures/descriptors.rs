@@ -1,14 +1,15 @@
 //! Descriptors that become readable when there may be something to receive, or space to send.
 
-use super::{LIMIT, channel, region};
+use super::{LIMIT, channel, polled, region};
 use crate::support::actors::fork;
 use crate::support::alone::alone;
 use crate::support::patience::{PATIENCE, until};
 use crate::support::shared::{Mark, Shared};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use selvedge::message::{Capacity, LinkOptions, MailError, Message, PortOptions, RecvError, SendError, Succession};
-use selvedge::region::RegionOptions;
+use selvedge::region::{AcquireError, RegionOptions, Unusable};
 use std::os::fd::AsFd;
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
@@ -297,5 +298,63 @@ fn a_descriptor_of_a_link_is_readable_when_there_may_be_space() {
         assert!(!is_readable(&has_space, SHORT), "it is full again");
         other.kill_and_reap();
         assert!(is_readable(&has_space, PATIENCE), "nobody is left");
+    });
+}
+
+/// One place for threads, which is that of who asks: nobody can wait, and the descriptor cannot say more than that it is worth a look.
+#[test]
+fn that_nobody_can_wait_is_told_by_the_next_rearm() {
+    let options = RegionOptions::new().processes(2).threads(1).objects(4).arena(16 << 10);
+    let region = options.anonymous().expect("a region");
+    let (sender, receiver) = channel(&region, Capacity::Bounded(1));
+    let (mut message, mut space) =
+        (receiver.descriptor().expect("a descriptor"), sender.descriptor().expect("a descriptor"));
+    assert_eq!(receiver.try_recv(), Err(RecvError::Empty));
+    for _ in 0..2 {
+        assert!(is_readable(&message, PATIENCE));
+        assert_eq!(message.rearm(), Err(RecvError::TooManyThreads { limit: 1 }));
+        assert!(is_readable(&message, SHORT), "somebody has to look still");
+        message.rearm().expect("it is tried again");
+    }
+    sender.try_send(1).expect("there is space");
+    assert!(is_readable(&space, PATIENCE));
+    assert_eq!(space.rearm(), Err(SendError::TooManyThreads((), 1)));
+}
+
+/// What a child inherits is its parent's: it neither makes it unreadable nor gives back what was acquired.
+#[test]
+fn a_forked_child_takes_nothing_away() {
+    alone(LIMIT, || {
+        let region = region();
+        let (sender, receiver) = channel(&region, Capacity::Bounded(4));
+        let seats = region.semaphore("seats", 0).expect("a semaphore");
+        let mut acquires = Some(Box::pin(seats.acquire_async(1)));
+        let mut sends = Some(Box::pin(sender.send_async(9)));
+        let mut waits = Some(Box::pin(receiver.recv_async()));
+        assert!(waits.as_mut().is_some_and(|future| polled(future.as_mut()).is_pending()));
+        assert!(acquires.as_mut().is_some_and(|future| polled(future.as_mut()).is_pending()));
+        sender.send(1).expect("there is space");
+        seats.release().expect("few");
+        until("the permit is acquired", || seats.available() == 0);
+        let mut readable = receiver.descriptor().expect("a descriptor");
+        assert!(is_readable(&readable, PATIENCE), "there is a message");
+        fork("the child", || {
+            let unusable = RecvError::Unusable(Unusable::ForkedChild, "channel".into());
+            assert_eq!(readable.rearm(), Err(unusable.clone()));
+            let received = waits.as_mut().map(|future| polled(future.as_mut()));
+            assert_eq!(received, Some(Poll::Ready(Err(unusable))));
+            let acquired = acquires.as_mut().map(|future| polled(future.as_mut()));
+            assert!(matches!(acquired, Some(Poll::Ready(Err(AcquireError::Unusable(Unusable::ForkedChild, _))))));
+            drop((waits.take(), acquires.take(), sends.take()));
+        })
+        .succeed();
+        assert!(is_readable(&readable, SHORT), "a child has taken it away");
+        assert_eq!(seats.available(), 0, "a child has given back what its parent acquired");
+        let acquired = acquires.as_mut().map(|future| polled(future.as_mut()));
+        assert!(matches!(acquired, Some(Poll::Ready(Ok(_)))), "it was acquired");
+        readable.rearm().expect("a thread");
+        assert_eq!(waits.map(pollster::block_on), Some(Ok(1)));
+        assert_eq!(sends.map(pollster::block_on), Some(Ok(())));
+        assert_eq!(receiver.try_recv(), Ok(9));
     });
 }

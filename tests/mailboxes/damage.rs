@@ -4,10 +4,12 @@
 use super::support::alone::alone;
 use super::support::words::Words;
 use super::{LIMIT, REGION, SHORT, made, numbered, there};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use selvedge::message::{Capacity, ClaimError, MailError, Message, Owner, PortOptions};
 use selvedge::primitives::{RawMailbox, RawQueue};
 use selvedge::region::ParticipantId;
 use selvedge::sync::Ordering;
+use std::os::fd::AsFd;
 
 const CAPACITY: usize = 2;
 /// So many threads was the region made for.
@@ -98,5 +100,29 @@ fn garbage_for_who_has_the_right_closes_it_and_does_no_harm() {
         }
         right.store(0, Ordering::Relaxed);
         assert_eq!(port.claim().expect("nobody has it").recv().expect("it is there").read(), Ok(mark));
+    });
+}
+
+/// Who waits until it is worth an attempt is let make it: that tells of the damage.
+#[test]
+fn damage_is_worth_an_attempt() {
+    alone(LIMIT, || {
+        let region = made();
+        let port = region.port("port", &PortOptions::new(Capacity::Bounded(CAPACITY))).expect("a port");
+        let mailbox = port.claim().expect("nobody has it");
+        let words = Words::of(REGION);
+        let mark = [0x5e1f_ed6e_0000_0007_u64, 0x5e1f_ed6e_0000_0008];
+        port.send(&Message::of(&mark)).expect("space");
+        let slots = words.find(mark) - 64 - BYTES + size_of::<RawMailbox<RawQueue>>();
+        assert_eq!(mailbox.recv_timeout(SHORT).expect("it is there").len(), 16);
+        (0..CAPACITY).for_each(|slot| words.long_at(slots + 8 * slot).store(u64::MAX, Ordering::Relaxed));
+        let corrupt = || MailError::Corrupt("port".into());
+        assert_eq!(port.try_send(&Message::of(&mark)), Err(corrupt()));
+        assert_eq!(mailbox.try_recv().err(), Some(corrupt()));
+        let (mail, space) = (mailbox.descriptor().expect("one"), port.send_descriptor().expect("one"));
+        for fd in [mail.as_fd(), space.as_fd()] {
+            let readable = poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&Timespec { tv_sec: 20, tv_nsec: 0 }));
+            assert_eq!(readable, Ok(1), "it waits for what will never be");
+        }
     });
 }
