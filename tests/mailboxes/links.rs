@@ -12,9 +12,13 @@ use selvedge::primitives::waiting::Wait;
 use selvedge::region::{ObjectErrorKind, ParticipantId};
 
 /// Small, so that a sender soon waits.
-fn link(region: &Region, peer: ParticipantId) -> Link {
+fn linked(region: &Region, peer: ParticipantId) -> Result<Link, LinkError> {
     let options = LinkOptions::new().capacity(2).body(64);
-    region.link_with(peer, &options).expect("it lives").with_wait(Wait::Block)
+    region.link_with(peer, &options).map(|link| link.with_wait(Wait::Block))
+}
+
+fn link(region: &Region, peer: ParticipantId) -> Link {
+    linked(region, peer).expect("it lives")
 }
 
 fn links(region: &Region) -> usize {
@@ -232,11 +236,11 @@ const NOTHING: &str = "nothing was sent";
 const SENT: &str = "it was sent";
 
 #[test]
-fn one_is_killed_while_it_makes_the_link_and_sends() {
+fn one_is_killed_while_it_opens_the_link_and_sends() {
     alone(LIMIT, || {
         let region = made();
         let _name = region.take_name("director").expect("nobody has it");
-        sweep("link: make, send", [NOTHING, SENT], |round| {
+        sweep("link: open, send", [NOTHING, SENT], |round| {
             let board = Shared::new(Board::default());
             let victim = round.victim(&board.ready, |steps| {
                 let region = opened();
@@ -248,18 +252,91 @@ fn one_is_killed_while_it_makes_the_link_and_sends() {
             let mine = link(&region, id_of(&region, &victim));
             board.go_on.set(1);
             let ending = victim.end();
-            let first = received(&mine);
-            let over = if first == Ok(5) { received(&mine) } else { first.clone() };
-            assert_eq!(over, Err(MailError::Closed));
-            is_over(&mine);
-            assert!(first.is_ok() || ending != Ending::DONE, "it has sent");
-            drop(mine);
-            until("what nobody can use is taken away", || {
-                let _ = region.link(ParticipantId::from_bits(1 << 40));
-                links(&region) == 0
-            });
-            (ending, if first.is_ok() { SENT } else { NOTHING })
+            let state = left(mine, &ending);
+            until_none_is_left(&region);
+            (ending, state)
         });
+    });
+}
+
+/// Nobody else has it yet: what was made half stands in nobody's way, and what was sent is there for who asks after that.
+#[test]
+fn one_is_killed_while_it_makes_the_link_and_sends() {
+    alone(LIMIT, || {
+        let region = made();
+        let _name = region.take_name("director").expect("nobody has it");
+        sweep("link: make, send", [NOTHING, SENT], |round| {
+            let board = Shared::new(Board::default());
+            let victim = round.victim(&board.ready, |steps| {
+                let region = opened();
+                let director = director(&region);
+                board.ready.set(1);
+                board.go_on.wait("the director knows who it is");
+                steps.take(|| link(&region, director).send(&numbered(&5)).expect("space"));
+            });
+            let id = id_of(&region, &victim);
+            board.go_on.set(1);
+            let ending = victim.end();
+            let state = match linked(&region, id) {
+                Ok(mine) => left(mine, &ending),
+                Err(LinkError::Gone) => NOTHING,
+                Err(error) => panic!("{error}"),
+            };
+            until_none_is_left(&region);
+            (ending, state)
+        });
+    });
+}
+
+/// Whichever comes first: who lives is told of the death of who dies, or that it has gone.
+#[test]
+fn one_of_two_is_killed_who_make_the_link_at_once() {
+    alone(LIMIT, || {
+        let region = made();
+        let _name = region.take_name("director").expect("nobody has it");
+        sweep("link: make, both at once", [DIES, LIVES], |round| {
+            let board = Shared::new(Board::default());
+            let victim = round.victim(&board.ready, |steps| {
+                let region = opened();
+                let director = director(&region);
+                board.ready.set(1);
+                board.go_on.wait("both begin");
+                steps.take(|| drop(link(&region, director)));
+                board.waits.wait("the director has it, too");
+            });
+            let id = id_of(&region, &victim);
+            board.go_on.set(1);
+            let mine = linked(&region, id);
+            board.waits.set(1);
+            let ending = victim.end();
+            match mine {
+                Ok(mine) => assert_eq!(left(mine, &ending), NOTHING),
+                Err(error) => assert!(matches!(error, LinkError::Gone) && ending != Ending::DONE, "{error}"),
+            }
+            until_none_is_left(&region);
+            let state = if ending == Ending::DONE { LIVES } else { DIES };
+            (ending, state)
+        });
+    });
+}
+
+const DIES: &str = "it has died";
+const LIVES: &str = "it lives";
+
+/// What the other one has sent before its end, of which this one is told.
+fn left(mine: Link, ending: &Ending) -> &'static str {
+    let first = received(&mine);
+    let over = if first == Ok(5) { received(&mine) } else { first.clone() };
+    assert_eq!(over, Err(MailError::Closed), "{ending:?}");
+    is_over(&mine);
+    if first.is_ok() { SENT } else { NOTHING }
+}
+
+/// Whoever asks for a link takes those away that nobody can use any more.
+fn until_none_is_left(region: &Region) {
+    until("what nobody can use is taken away", || {
+        let _ = region.link(ParticipantId::from_bits(1 << 40));
+        links(region) == 0
     });
 }
 
