@@ -14,6 +14,7 @@ mod support {
     pub(crate) mod sweep;
 }
 
+mod deadlines;
 mod ends;
 mod killed;
 mod parity;

@@ -6,7 +6,9 @@ use crate::support::pair::{Pair, number, pair};
 use crate::support::shared::Shared;
 use core::fmt;
 use selvedge::Region;
-use selvedge::message::{Capacity, Receiver, RecvError, Sender};
+use selvedge::message::{
+    Capacity, MailError, Mailbox, Message, Port, PortOptions, Receiver, Receivers, RecvError, Sender,
+};
 use selvedge::primitives::waiting::Wait;
 use selvedge::region::RegionOptions;
 use selvedge::sync::{AtomicU32, AtomicU64, Ordering};
@@ -23,10 +25,19 @@ const WAIT: Duration = Duration::from_secs(15);
 pub(crate) const MOST: usize = WORDS * 64;
 const WORDS: usize = 64;
 
+/// Through what messages go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Through {
+    Channel,
+    Mailbox,
+}
+
 /// What a crowd is to do.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
-    /// Of the channel.
+    /// What it gets them through.
+    pub(crate) through: Through,
+    /// Of that.
     pub(crate) capacity: Capacity,
     /// How all wait.
     pub(crate) wait: Wait,
@@ -42,8 +53,11 @@ pub(crate) struct Plan {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { capacity, wait, receivers, processes, each, most } = self;
-        write!(f, "{capacity:?}, {wait:?}, {processes} processes send {each} to {most} of each, {receivers} receivers")
+        let Self { through, capacity, wait, receivers, processes, each, most } = self;
+        write!(
+            f,
+            "{through:?}, {capacity:?}, {wait:?}, {processes} processes send {each} to {most} of each, {receivers} receivers"
+        )
     }
 }
 
@@ -57,7 +71,7 @@ impl Plan {
         // And the director's.
         let processes = number(self.processes + self.receiver_processes() + 1);
         let threads = number((SENDERS / self.processes).max(self.receivers / self.receiver_processes()));
-        let arena = (1 << 20) + 128 * SENDERS * self.each;
+        let arena = (1 << 20) + 256 * SENDERS * self.each;
         RegionOptions::new().processes(processes).threads(threads).objects(2).arena(arena as u64)
     }
 
@@ -69,6 +83,67 @@ impl Plan {
 
     fn open(self) -> Region {
         self.options().open(REGION).expect("the director has made it")
+    }
+
+    fn port(self, region: &Region) -> Port {
+        let receivers = if self.receivers == 1 { Receivers::One } else { Receivers::Several };
+        let options = PortOptions::new(self.capacity).receivers(receivers);
+        region.port(CHANNEL, &options).expect("a port").with_wait(self.wait)
+    }
+
+    /// What tells the receivers that nothing more comes, once the senders have ended: of a mailbox somebody has to say so.
+    pub(crate) fn close(self, region: &Region) {
+        if self.through == Through::Mailbox {
+            self.port(region).close().expect("usable");
+        }
+    }
+}
+
+/// A handle to send.
+#[derive(Clone)]
+enum Out {
+    Channel(Sender<Pair>),
+    Mailbox(Port),
+}
+
+impl Out {
+    /// The first use of the region by a thread.
+    fn begin(&self) {
+        match self {
+            Self::Channel(sender) => drop(sender.try_loan()),
+            Self::Mailbox(port) => drop(port.try_draft()),
+        }
+    }
+
+    fn send(&self, message: Pair) -> Result<(), String> {
+        match self {
+            Self::Channel(sender) => sender.send_timeout(message, WAIT).map_err(|error| error.to_string()),
+            Self::Mailbox(port) => port.send_timeout(&Message::of(&message), WAIT).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+/// A handle to receive.
+enum In {
+    Channel(Receiver<Pair>),
+    Mailbox(Mailbox),
+}
+
+impl In {
+    /// None at the end.
+    fn receive(&self) -> Result<Option<Pair>, String> {
+        match self {
+            Self::Channel(receiver) => match receiver.recv_timeout(WAIT) {
+                Ok(message) => Ok(Some(message)),
+                Err(RecvError::Disconnected) => Ok(None),
+                Err(error) => Err(error.to_string()),
+            },
+            Self::Mailbox(mailbox) => match mailbox.recv_timeout(WAIT) {
+                Ok(letter) => Ok(Some(letter.read().expect("a pair"))),
+                Err(MailError::Closed) => Ok(None),
+                Err(error) => Err(error.to_string()),
+            },
+        }
     }
 }
 
@@ -151,14 +226,13 @@ impl Board {
         }
     }
 
-    fn send(&self, plan: Plan, lane: usize, sender: &Sender<Pair>, signs: &Signs) -> Result<(), String> {
-        // The first use of the region by this thread.
-        drop(sender.try_loan());
+    fn send(&self, plan: Plan, lane: usize, sender: &Out, signs: &Signs) -> Result<(), String> {
+        sender.begin();
         let marks = &*self.marks;
         marks.ready.fetch_add(1, Ordering::AcqRel);
         await_sign(&signs.begin);
         for count in 0..plan.most {
-            if let Err(error) = sender.send_timeout(pair((lane * MOST + count) as u64), WAIT) {
+            if let Err(error) = sender.send(pair((lane * MOST + count) as u64)) {
                 return Err(format!("sender {lane} sent {count} messages, but not another within {WAIT:?}: {error}"));
             }
             marks.sent[lane].store(count as u64 + 1, Ordering::Relaxed);
@@ -174,13 +248,13 @@ impl Board {
         Ok(())
     }
 
-    fn receive(&self, receiver: &Receiver<Pair>) -> Result<(), String> {
+    fn receive(&self, receiver: &In) -> Result<(), String> {
         let mut last = [None; SENDERS];
         self.marks.ready.fetch_add(1, Ordering::AcqRel);
         for received in 0.. {
-            let message = match receiver.recv_timeout(WAIT) {
-                Ok(message) => usize::try_from(number(message)).expect("64 bits"),
-                Err(RecvError::Disconnected) => break,
+            let message = match receiver.receive() {
+                Ok(Some(message)) => usize::try_from(number(message)).expect("64 bits"),
+                Ok(None) => break,
                 Err(error) => {
                     return Err(format!(
                         "a receiver received {received} messages, but nothing within {WAIT:?}: {error}"
@@ -222,8 +296,14 @@ pub(crate) fn receivers(plan: Plan, board: &Board) -> Vec<Actor> {
     let processes = plan.receiver_processes();
     let play = || {
         let region = plan.open();
-        let receiver = region.receiver(CHANNEL, plan.capacity).expect("a receiver").with_wait(plan.wait);
-        all(vec![receiver; plan.receivers / processes], |_, receiver| board.receive(receiver));
+        let receiver = || match plan.through {
+            Through::Channel => {
+                In::Channel(region.receiver(CHANNEL, plan.capacity).expect("a receiver").with_wait(plan.wait))
+            }
+            Through::Mailbox => In::Mailbox(plan.port(&region).claim().expect("there is place for all")),
+        };
+        let receivers = (0..plan.receivers / processes).map(|_| receiver()).collect();
+        all(receivers, |_, receiver| board.receive(receiver));
     };
     (0..processes).map(|_| fork("receivers", play)).collect()
 }
@@ -244,7 +324,12 @@ pub(crate) fn senders(plan: Plan, board: &Board, signs: &Signs) -> Vec<Actor> {
     let share = SENDERS / plan.processes;
     let play = |process: usize| {
         let region = plan.open();
-        let sender = region.sender(CHANNEL, plan.capacity).expect("a sender").with_wait(plan.wait);
+        let sender = match plan.through {
+            Through::Channel => {
+                Out::Channel(region.sender(CHANNEL, plan.capacity).expect("a sender").with_wait(plan.wait))
+            }
+            Through::Mailbox => Out::Mailbox(plan.port(&region)),
+        };
         all(vec![sender; share], |index, sender| board.send(plan, process * share + index, sender, signs));
     };
     (0..plan.processes).map(|process| fork("senders", move || play(process))).collect()

@@ -1,4 +1,4 @@
-//! A crowd at one channel: 256 senders, threads of several processes, and receivers that sleep when they begin.
+//! A crowd at one channel, or one mailbox: 256 senders, threads of several processes, and receivers that sleep when they begin.
 //!
 //! Each sender gets so many messages through, also while the others go on and send a multiple of that. Every message is received
 //! once, and those of a sender by no receiver in another order; in the end every receiver is told that nobody is left. Whoever
@@ -26,7 +26,7 @@ mod support {
 mod cast;
 mod futex;
 
-use cast::{Board, MOST, Plan, Signs, receivers, senders};
+use cast::{Board, MOST, Plan, Signs, Through, receivers, senders};
 use futex::Counter;
 use selvedge::Deadline;
 use selvedge::Region;
@@ -101,6 +101,7 @@ fn play(plan: Plan) -> Option<f64> {
     until("all messages", &region, &board, &actors, || board.are_done() && board.sent() == board.received());
     let between = so_far();
     give(&may_end);
+    plan.close(&region);
     for actor in actors {
         assert!(actor.dies_within(PATIENCE), "an actor does not end: {}", board.progress());
         actor.succeed();
@@ -132,8 +133,8 @@ fn crowds(plans: impl IntoIterator<Item = Plan>) -> Vec<String> {
 }
 
 /// With one receiver, with some and with many.
-fn plans(capacity: Capacity, most: usize) -> Vec<Plan> {
-    let plan = |wait| move |receivers| Plan { capacity, wait, receivers, processes: 8, each: each(), most };
+fn plans(through: Through, capacity: Capacity, most: usize) -> Vec<Plan> {
+    let plan = |wait| move |receivers| Plan { through, capacity, wait, receivers, processes: 8, each: each(), most };
     [Wait::default(), Wait::Block].into_iter().flat_map(|wait| [1, 8, 64].map(plan(wait))).collect()
 }
 
@@ -143,25 +144,53 @@ fn unbounded() -> Capacity {
 
 #[test]
 fn all_get_through_a_bounded_channel() {
-    alone(LIMIT, || assert_eq!(crowds(plans(BOUNDED, each())), [""; 0], "more than {BOUND} calls for each message"));
+    alone(LIMIT, || {
+        assert_eq!(
+            crowds(plans(Through::Channel, BOUNDED, each())),
+            [""; 0],
+            "more than {BOUND} calls for each message"
+        )
+    });
 }
 
 #[test]
 fn all_get_through_an_unbounded_channel() {
     alone(LIMIT, || {
-        assert_eq!(crowds(plans(unbounded(), each())), [""; 0], "more than {BOUND} calls for each message")
+        assert_eq!(
+            crowds(plans(Through::Channel, unbounded(), each())),
+            [""; 0],
+            "more than {BOUND} calls for each message"
+        )
+    });
+}
+
+#[test]
+fn all_get_through_a_bounded_mailbox() {
+    alone(LIMIT, || {
+        let plans = plans(Through::Mailbox, BOUNDED, each());
+        assert_eq!(crowds(plans), [""; 0], "more than {BOUND} calls for each message");
+    });
+}
+
+#[test]
+fn all_get_through_an_unbounded_mailbox() {
+    alone(LIMIT, || {
+        let plans = plans(Through::Mailbox, unbounded(), each());
+        assert_eq!(crowds(plans), [""; 0], "more than {BOUND} calls for each message");
     });
 }
 
 #[test]
 fn all_get_through_while_others_go_on() {
-    alone(LIMIT, || assert_eq!(crowds(plans(BOUNDED, MOST)), [""; 0], "more than {BOUND} calls for each message"));
+    alone(LIMIT, || {
+        assert_eq!(crowds(plans(Through::Channel, BOUNDED, MOST)), [""; 0], "more than {BOUND} calls for each message")
+    });
 }
 
 #[test]
 fn all_senders_are_threads_of_one_process() {
     alone(LIMIT, || {
-        let plan = |capacity| Plan { processes: 1, ..plans(capacity, each())[1] };
+        let plan = |capacity| Plan { processes: 1, ..plans(Through::Channel, capacity, each())[1] };
         assert_eq!(crowds([BOUNDED, unbounded()].map(plan)), [""; 0], "more than {BOUND} calls for each message");
     });
 }
@@ -172,7 +201,7 @@ fn all_senders_are_threads_of_one_process() {
 fn all_get_through_where_there_is_hardly_room() {
     alone(LIMIT, || {
         let tight = [Capacity::Zero, Capacity::Bounded(1)];
-        for dear in crowds(tight.into_iter().flat_map(|capacity| plans(capacity, each()))) {
+        for dear in crowds(tight.into_iter().flat_map(|capacity| plans(Through::Channel, capacity, each()))) {
             println!("more than {BOUND} futex calls for each message: {dear}");
         }
     });

@@ -2,7 +2,7 @@
 
 use super::support::actors::{Ending, fork};
 use super::support::alone::alone;
-use super::support::patience::{PATIENCE, until};
+use super::support::patience::{PATIENCE, patience, until};
 use super::support::shared::Shared;
 use super::support::sweep::sweep;
 use super::{Board, LIMIT, found, made, numbered, opened, options, port, there};
@@ -124,7 +124,7 @@ fn killed_with_it(capacity: Capacity) {
             steps.take(|| mailbox.recv().expect("it is there").ack());
         });
         let ending = victim.end();
-        let mailbox = port.claim_timeout(PATIENCE).expect("it has left, or died");
+        let mailbox = port.claim_deadline(patience()).expect("it has left, or died");
         let outcome = match mailbox.try_recv() {
             Ok(letter) => {
                 assert_eq!(letter.read(), Ok(5_u64));

@@ -169,3 +169,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_draft_is_waited_for_until_a_deadline() {
+    let region = region();
+    let options = PortOptions::new(Capacity::Bounded(1)).body(64).long_bodies(1, 1000);
+    let port = region.port("port", &options).expect("a port");
+    let mailbox = port.claim().expect("nobody has it");
+    let past = || Deadline::after(Duration::ZERO);
+    let long = port.draft_for_deadline(1000, past()).expect("there is a place");
+    for deadline in [past(), Deadline::after(SHORT)] {
+        assert_eq!(port.draft_for_deadline(1000, deadline).err(), Some(MailError::TimedOut));
+    }
+    let drafts: Vec<_> = std::iter::from_fn(|| port.draft_deadline(past()).ok()).collect();
+    assert!(!drafts.is_empty());
+    assert_eq!(port.draft_deadline(Deadline::after(SHORT)).err(), Some(MailError::TimedOut));
+    drop(drafts);
+    long.send_deadline(1000, past()).expect("there is space");
+    let mut draft = port.draft_deadline(past()).expect("they have come back");
+    draft.write(b"late");
+    assert_eq!(draft.send_deadline(4, Deadline::after(SHORT)), Err(MailError::TimedOut));
+    assert_eq!(mailbox.recv_deadline(past()).map(|letter| letter.len()), Ok(1000));
+    assert_eq!(mailbox.recv_deadline(past()).err(), Some(MailError::TimedOut));
+    assert_eq!(mailbox.in_use(), 0, "what was not sent is given back");
+}
