@@ -6,7 +6,7 @@ mod place;
 
 use place::Place;
 use selvedge::Region;
-use selvedge::message::Capacity;
+use selvedge::message::{Capacity, Message, PortOptions};
 use selvedge::region::{Counter, Inspector, ObjectSeen};
 use std::time::Duration;
 
@@ -139,6 +139,44 @@ fn of_channels() {
         });
     };
     assert_eq!(watched.counted("rendezvous", act).counters, [("exchanges", 1)]);
+}
+
+#[test]
+fn of_mailboxes() {
+    let watched = Watched::new();
+    for (name, capacity, shown) in
+        [("bounded", Capacity::Bounded(8), 8), ("unbounded", Capacity::Unbounded { quota: 9 }, 9)]
+    {
+        let port = watched.region.port(name, &PortOptions::new(capacity)).unwrap();
+        let mailbox = port.claim().unwrap();
+        let act = || {
+            (0..7_u64).for_each(|message| port.send(&Message::of(&message)).unwrap());
+            (0..3).for_each(|_| drop(mailbox.recv().unwrap()));
+        };
+        assert_eq!(watched.counted(name, act), moved(7, 3, 4, shown));
+    }
+    let port = watched.region.port("zero", &PortOptions::new(Capacity::Zero)).unwrap();
+    let mailbox = port.claim().unwrap();
+    let act = || {
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..3_u64).for_each(|message| port.send(&Message::of(&message)).unwrap()));
+            (0..3).for_each(|_| drop(mailbox.recv().unwrap()));
+        });
+    };
+    let expected = Counted { counters: vec![("exchanges", 3)], depth: Some(0), capacity: Some(0) };
+    assert_eq!(watched.counted("zero", act), expected);
+    // One for each message that took effect, and not again for one that did already.
+    let port = watched.region.port("orders", &PortOptions::new(Capacity::Bounded(8))).unwrap();
+    let mailbox = port.claim().unwrap();
+    let effects = watched.region.effects("sum", 2, 0_u64).unwrap();
+    effects.client("teller").unwrap();
+    let act = || {
+        for number in [1, 2, 2, 3] {
+            port.send(&Message::of(&number).client("teller", number)).unwrap();
+            let _ = effects.apply(mailbox.recv().unwrap(), |sum, _| *sum += number).unwrap();
+        }
+    };
+    assert_eq!(watched.counted("sum", act).counters, [("changes", 3)]);
 }
 
 #[test]

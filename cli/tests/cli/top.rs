@@ -17,7 +17,9 @@ fn shown(top: &Running) -> Vec<Value> {
 
 /// How much was sent, or received, in all that was shown.
 fn counted(shown: &[Value], what: &str) -> u64 {
-    let rates = shown.iter().flat_map(|one| one["objects"][0]["rates"].as_array().expect("rates"));
+    let objects = shown.iter().flat_map(|one| one["objects"].as_array().expect("objects"));
+    let rates =
+        objects.filter(|object| object["name"] == "cli").flat_map(|one| one["rates"].as_array().expect("rates"));
     rates.filter(|rate| rate["what"] == what).map(|rate| rate["count"].as_u64().expect("a count")).sum()
 }
 
@@ -92,6 +94,44 @@ blocked on cli: thread 0 of process RECEIVER, its receiver: Who receives waits u
 sender is thread 0 of process SENDER (stopped)"
         );
     }
+}
+
+#[test]
+fn of_a_mailbox_depth_rates_and_who_is_blocked_are_shown() {
+    let place = Place::new();
+    let shown_once = |named: &[(u32, &str)]| {
+        let told = said(&place, &["top", "--once", "--interval", "0.05", "s"], 0, named);
+        let mut lines: Vec<String> = told.lines().skip(2).map(str::to_owned).collect();
+        // What the command keeps beside it.
+        lines.retain(|line| !line.starts_with("cli door") && !line.starts_with("cli silence"));
+        lines
+    };
+    let mut sender = place.selvedge(&["send", "--capacity", "2", "s"]).piped().start();
+    sender.write(b"1\n2\n3\n");
+    let named = [(sender.pid(), "SENDER")];
+    let full = [
+        "cli          mailbox      2         2       0           0  2 of 2 messages; 1 process can send; nobody has come to receive",
+        "blocked on cli: thread 0 of process SENDER: Who sends waits until somebody receives",
+    ];
+    sender.until("it is full and blocked", |_| place.names() == ["s"] && shown_once(&named) == full);
+    // Two of three are sent by now: the last is, and all are received, while somebody looks.
+    let mut top = place.selvedge(&["top", "--json", "--interval", "0.02", "s"]).start();
+    top.until("it shows something", |top| !shown(top).is_empty());
+    let receivers = [0; 2].map(|_| place.selvedge(&["recv", "s"]).start());
+    top.until("it has counted all", |top| counted(&shown(top), "received") == 3);
+    assert_eq!(counted(&shown(&top), "sent"), 1);
+    top.signal(Signal::INT);
+    top.end().silent();
+    let named = receivers.each_ref().map(|receiver| (receiver.pid(), "RECEIVER"));
+    // They wait for the end of all who send, too.
+    let empty = [
+        "cli          mailbox      0         2       0           0  0 of 2 messages; 1 process can send; 2 processes can receive",
+        "blocked on several objects: thread 0 of process RECEIVER",
+        "blocked on several objects: thread 0 of process RECEIVER",
+    ];
+    sender.until("it is empty, and both receivers are blocked", |_| shown_once(&named) == empty);
+    sender.end().silent();
+    receivers.into_iter().for_each(|receiver| drop(receiver.end().silent()));
 }
 
 #[test]

@@ -17,6 +17,7 @@
 //! | condition variable | notifications | `u32` at 0, bits 0 to 30 | 2³¹ |
 //! | barrier | rounds | `u32` at 0, bits 14 to 27 | 2¹⁴ |
 //! | readers-writer lock | writes | `u32` at 4, from bit 5 | 2²⁷ |
+//! | effects | changes | `u32` at 4 | 2³² |
 //!
 //! Received of a work queue is what somebody got for the first time: what came back and was received again is not in it. An
 //! exchange that was given up, since its time had passed or who waited had died, is one, too; so is the notification that a death
@@ -50,7 +51,8 @@ use crate::primitives::{RawEnds, RawMailbox, RawPool, RawQueue, RawRendezvous, R
 #[non_exhaustive]
 pub struct Counter {
     /// What is counted: `sent` and `received` messages, or bytes of a stream; `exchanges` of a rendezvous, those that were given up
-    /// included; how often a buffer was `taken`; `notifications`; `rounds` of a barrier; `writes` of a readers-writer lock.
+    /// included; how often a buffer was `taken`; `notifications`; `rounds` of a barrier; `writes` of a readers-writer lock;
+    /// `changes` of a value by messages.
     pub what: &'static str,
     /// How many there have been, modulo `range`.
     pub value: u64,
