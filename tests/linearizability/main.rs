@@ -28,10 +28,12 @@ mod support {
 
 mod channels;
 mod log;
+mod mailboxes;
 mod subjects;
 
 use channels::{BoundedChannel, UnboundedChannel, ZeroChannel};
 use log::{CALLS, Lane, Log, PROCESSES};
+use mailboxes::{Few, MailboxOf, Many, Zero};
 use selvedge::Region;
 use selvedge::region::RegionOptions;
 use selvedge::sync::steps::arm;
@@ -65,7 +67,7 @@ fn rounds() -> u64 {
 }
 
 fn options() -> RegionOptions {
-    RegionOptions::new().processes(8).threads(2).objects(2).arena(16 << 10)
+    RegionOptions::new().processes(8).threads(2).objects(2).arena(32 << 10)
 }
 
 type Records<S> = Vec<Record<subjects::Operation<S>, Outcome<S>, u64>>;
@@ -229,4 +231,19 @@ fn bounded_channel() {
 #[test]
 fn unbounded_channel() {
     histories::<UnboundedChannel>();
+}
+
+#[test]
+fn mailbox_that_holds_nothing() {
+    histories::<MailboxOf<Zero>>();
+}
+
+#[test]
+fn bounded_mailbox() {
+    histories::<MailboxOf<Few>>();
+}
+
+#[test]
+fn unbounded_mailbox() {
+    histories::<MailboxOf<Many>>();
 }

@@ -201,7 +201,7 @@ impl Subject for Unbounded {
     }
 }
 
-fn are_alike(one: QueueOperation, other: QueueOperation) -> bool {
+pub(crate) fn are_alike(one: QueueOperation, other: QueueOperation) -> bool {
     use QueueOperation::{Receive, TryReceive};
     matches!((one, other), (Receive | TryReceive, Receive | TryReceive))
 }

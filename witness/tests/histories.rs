@@ -5,9 +5,9 @@
 use selvedge_witness::specifications::QueueOperation::{Receive, Send, TryReceive, TrySend};
 use selvedge_witness::specifications::QueueOutcome::{Got, Sent, WouldBlock};
 use selvedge_witness::specifications::{
-    ChannelOperation, ChannelOutcome, Event, EventOperation, EventOutcome, Mutex, MutexOperation, MutexOutcome, Queue,
-    QueueOperation, QueueOutcome, Rendezvous, Semaphore, SemaphoreOperation, SemaphoreOutcome, Visited,
-    VisitedOperation,
+    ChannelOperation, ChannelOutcome, Event, EventOperation, EventOutcome, Mailbox, MailboxOperation, Mutex,
+    MutexOperation, MutexOutcome, Queue, QueueOperation, QueueOutcome, Rendezvous, Semaphore, SemaphoreOperation,
+    SemaphoreOutcome, Visited, VisitedOperation,
 };
 use selvedge_witness::{End, History, Moment, Record, Specification, Verdict, judge};
 
@@ -167,6 +167,31 @@ fn a_wait_needs_one_moment() {
     let event = Event { set: false };
     is(&event, &[sets[0].clone(), sets[1].clone(), wait(1, 6)], true);
     is(&event, &[sets[0].clone(), sets[1].clone(), wait(6, 7)], false);
+}
+
+#[test]
+fn what_the_dead_were_looking_at_comes_back() {
+    use MailboxOperation::{Look, Pass, Return};
+    let send = |message, called| timed(0, called, Pass(Send(message)), End::Returned(Sent), called + 1);
+    let receive = |message, called| timed(1, called, Pass(Receive), End::Returned(Got(message)), called + 1);
+    let dies = |called| [Look, Return].map(|part| timed(2, called, part, End::Pending, 0));
+    let history = |begins: &[_], ends: &[_]| [begins, &dies(5)[..], ends].concat();
+    let two = Mailbox { capacity: 2 };
+    // It has one in hand: so there is space for a third, and who receives gets the second first, or not.
+    is(&two, &history(&[send(1, 1), send(2, 3)], &[send(3, 7), receive(2, 9), receive(1, 11), receive(3, 13)]), true);
+    is(&two, &history(&[send(1, 1), send(2, 3)], &[send(3, 7), receive(1, 9), receive(2, 11), receive(3, 13)]), true);
+    is(&two, &history(&[send(1, 1), send(2, 3)], &[send(3, 7), receive(2, 9), receive(3, 11)]), true);
+    // Only one was in hand, and what has come back goes first.
+    is(&two, &history(&[send(1, 1), send(2, 3)], &[receive(2, 9), receive(3, 11), send(3, 13)]), false);
+    is(&two, &history(&[send(1, 1), send(2, 3)], &[send(3, 7), receive(3, 9), receive(1, 11), receive(2, 13)]), false);
+    is(&two, &[send(1, 1), send(2, 3), send(3, 7)], false);
+    is(&two, &[send(1, 1), send(2, 3), receive(2, 5)], false);
+    // Where nothing lies it passes to the one who dies, and is there for the next.
+    let none = Mailbox { capacity: 0 };
+    let meets = |called| timed(0, called, Pass(Send(1)), End::Returned(Sent), called + 1);
+    is(&none, &history(&[], &[meets(6), receive(1, 8)]), true);
+    is(&none, &[meets(6), receive(1, 8)], false);
+    is(&none, &history(&[], &[meets(6), receive(1, 8), receive(1, 10)]), false);
 }
 
 #[test]

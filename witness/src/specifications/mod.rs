@@ -2,6 +2,7 @@
 
 mod channel;
 mod event;
+mod mailbox;
 mod mutex;
 mod queue;
 mod rendezvous;
@@ -10,6 +11,7 @@ mod visited;
 
 pub use channel::{Channel, ChannelOperation, ChannelOutcome, ChannelState};
 pub use event::{Event, EventOperation, EventOutcome};
+pub use mailbox::{Mailbox, MailboxOperation, MailboxState};
 pub use mutex::{Mutex, MutexOperation, MutexOutcome, MutexState};
 pub use queue::{Queue, QueueOperation, QueueOutcome};
 pub use rendezvous::Rendezvous;
