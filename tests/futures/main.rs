@@ -12,6 +12,7 @@ mod support {
 
 mod deadlines;
 mod descriptors;
+mod letters;
 
 use selvedge::Region;
 use selvedge::message::{Capacity, Receiver, RecvError, Select, SendError, Sender};
