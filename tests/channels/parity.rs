@@ -9,9 +9,9 @@ use super::{LIMIT, SHORT};
 use crate::support::patience::{PATIENCE, until};
 use crate::support::proc::thread_is_asleep;
 use crossbeam_channel as peer;
-use selvedge::Region;
 use selvedge::message::{Capacity, Receiver, RecvError, SendError, Sender};
 use selvedge::region::RegionOptions;
+use selvedge::{Deadline, Region};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -38,9 +38,12 @@ trait Channel: Clone + Send + 'static {
     fn send(&self, message: u64) -> Answer;
     fn try_send(&self, message: u64) -> Answer;
     fn send_timeout(&self, message: u64, timeout: Duration) -> Answer;
+    /// The deadline is so far away.
+    fn send_deadline(&self, message: u64, far: Duration) -> Answer;
     fn recv(&self) -> Answer;
     fn try_recv(&self) -> Answer;
     fn recv_timeout(&self, timeout: Duration) -> Answer;
+    fn recv_deadline(&self, far: Duration) -> Answer;
     fn iter(&self) -> Vec<u64>;
     fn try_iter(&self) -> Vec<u64>;
 
@@ -155,6 +158,10 @@ impl Channel for Ours {
         sent(self.senders[0].send_timeout(message, timeout), message)
     }
 
+    fn send_deadline(&self, message: u64, far: Duration) -> Answer {
+        sent(self.senders[0].send_deadline(message, Deadline::after(far)), message)
+    }
+
     fn recv(&self) -> Answer {
         got(self.receivers[0].recv())
     }
@@ -167,7 +174,27 @@ impl Channel for Ours {
         got(self.receivers[0].recv_timeout(timeout))
     }
 
+    fn recv_deadline(&self, far: Duration) -> Answer {
+        got(self.receivers[0].recv_deadline(Deadline::after(far)))
+    }
+
     handles!();
+}
+
+fn in_time(result: Result<(), peer::SendTimeoutError<u64>>) -> Answer {
+    match result {
+        Ok(()) => Answer::Sent,
+        Err(peer::SendTimeoutError::Timeout(_)) => Answer::TimedOut,
+        Err(peer::SendTimeoutError::Disconnected(_)) => Answer::Disconnected,
+    }
+}
+
+fn got_in_time(result: Result<u64, peer::RecvTimeoutError>) -> Answer {
+    match result {
+        Ok(message) => Answer::Got(message),
+        Err(peer::RecvTimeoutError::Timeout) => Answer::TimedOut,
+        Err(peer::RecvTimeoutError::Disconnected) => Answer::Disconnected,
+    }
 }
 
 impl Channel for Theirs {
@@ -189,11 +216,11 @@ impl Channel for Theirs {
     }
 
     fn send_timeout(&self, message: u64, timeout: Duration) -> Answer {
-        match self.senders[0].send_timeout(message, timeout) {
-            Ok(()) => Answer::Sent,
-            Err(peer::SendTimeoutError::Timeout(_)) => Answer::TimedOut,
-            Err(peer::SendTimeoutError::Disconnected(_)) => Answer::Disconnected,
-        }
+        in_time(self.senders[0].send_timeout(message, timeout))
+    }
+
+    fn send_deadline(&self, message: u64, far: Duration) -> Answer {
+        in_time(self.senders[0].send_deadline(message, Instant::now() + far))
     }
 
     fn recv(&self) -> Answer {
@@ -209,11 +236,11 @@ impl Channel for Theirs {
     }
 
     fn recv_timeout(&self, timeout: Duration) -> Answer {
-        match self.receivers[0].recv_timeout(timeout) {
-            Ok(message) => Answer::Got(message),
-            Err(peer::RecvTimeoutError::Timeout) => Answer::TimedOut,
-            Err(peer::RecvTimeoutError::Disconnected) => Answer::Disconnected,
-        }
+        got_in_time(self.receivers[0].recv_timeout(timeout))
+    }
+
+    fn recv_deadline(&self, far: Duration) -> Answer {
+        got_in_time(self.receivers[0].recv_deadline(Instant::now() + far))
     }
 
     handles!();
@@ -256,13 +283,17 @@ fn shown<C: Channel>(capacity: Option<usize>, script: &[Step]) -> Vec<Shown> {
     let mut channel = C::made(capacity);
     let mut next = 0..;
     let mut all = Vec::new();
-    for step in script {
+    for (place, step) in script.iter().enumerate() {
+        // In turn by a time and by a deadline.
+        let by_time = place % 2 == 0;
         let mut message = || next.next().unwrap_or_default();
         let answers = match (step, channel.has()) {
             (Step::TrySend, (true, _)) => vec![channel.try_send(message())],
-            (Step::SendAtOnce, (true, _)) => vec![channel.send_timeout(message(), Duration::ZERO)],
+            (Step::SendAtOnce, (true, _)) if by_time => vec![channel.send_timeout(message(), Duration::ZERO)],
+            (Step::SendAtOnce, (true, _)) => vec![channel.send_deadline(message(), Duration::ZERO)],
             (Step::TryRecv, (_, true)) => vec![channel.try_recv()],
-            (Step::RecvAtOnce, (_, true)) => vec![channel.recv_timeout(Duration::ZERO)],
+            (Step::RecvAtOnce, (_, true)) if by_time => vec![channel.recv_timeout(Duration::ZERO)],
+            (Step::RecvAtOnce, (_, true)) => vec![channel.recv_deadline(Duration::ZERO)],
             (Step::TryIter, (_, true)) => channel.try_iter().into_iter().map(Answer::Got).collect(),
             (Step::CloneSender, (true, _)) => {
                 channel.clone_sender();
@@ -425,10 +456,12 @@ impl<C: Channel> Case for Of<C> {
         let (channel, mut answers) = full::<C>(capacity);
         let start = Instant::now();
         answers.extend(capacity.map(|_| channel.send_timeout(7, SHORT)));
+        answers.extend(capacity.map(|_| channel.send_deadline(7, SHORT)));
         assert!(capacity.is_none() || start.elapsed() >= SHORT, "it gave up early");
         answers.extend((0..capacity.unwrap_or(0)).map(|_| channel.try_recv()));
         let start = Instant::now();
         answers.push(channel.recv_timeout(SHORT));
+        answers.push(channel.recv_deadline(SHORT));
         assert!(start.elapsed() >= SHORT, "it gave up early");
         answers
     }
