@@ -1,7 +1,8 @@
 //! Select: as crossbeam's where the names are the same, with events and permits besides, and before every step of one a kill.
 //!
 //! Where they differ: a message to be sent is given before, not after one knows that it will be; it is plain bytes, of which the
-//! sender has a copy still.
+//! sender has a copy still. So what was selected is done, and to drop it is no mistake, which panics there: what was received is
+//! gone with it. A select over nothing says so here, and panics there.
 
 use super::{Board, CAPACITIES, LIMIT, SHORT, made, opened, receiver, sender};
 use crate::support::actors::{Ending, fork};
