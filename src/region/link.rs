@@ -75,10 +75,12 @@ pub(crate) struct Extent {
 /// This process's end of the link with another one.
 pub(crate) fn open(region: &Region, peer: ParticipantId, extent: Extent) -> Result<Ways, LinkRefusal> {
     let (core, me) = (region.core(), region.participant_id());
+    // Before it is looked what there is: what the other makes later somebody has to take away.
+    let is_attached = core.participants().is_attached(peer.claim());
     let objects = region.objects()?;
     sweep(region, &objects);
     let was_made = objects.iter().any(|object| object.name == name_of(peer, me));
-    if !was_made && !core.participants().is_attached(peer.claim()) {
+    if !was_made && !is_attached {
         return Err(LinkRefusal::Gone);
     }
     *core.links().lock().entry(peer).or_default() += 1;
