@@ -56,8 +56,12 @@ impl<T: Shared> Readiness<T> {
         // Not told any more, from here on.
         self.order = None;
         self.fd.clear();
-        self.order()?;
-        Ok(())
+        let ordered = self.order();
+        if ordered.is_err() {
+            // Nobody else would tell.
+            self.fd.tell();
+        }
+        Ok(ordered?)
     }
 }
 
@@ -172,8 +176,8 @@ macro_rules! descriptor {
             #[doc = $before]
             ///
             /// # Errors
-            /// Why it was readable, if that was for nobody being there to look: `TooManyThreads`, or there is `Os`: no thread. And
-            /// `Unusable`. It stays readable then; to call it again is to try again.
+            /// `TooManyThreads`: it was readable since nobody could wait for it, for want of a place in the region. `Os`: there is no
+            /// thread. `Unusable`. It stays readable then; to call it again is to try again.
             pub fn rearm(&mut self) -> Result<(), $error> {
                 self.0.rearm().map_err(|refusal| $refused(refusal, self.0.way.name()))
             }

@@ -1,4 +1,4 @@
-//! Mailboxes and links as futures and by descriptors, under each runtime, and many futures at once.
+//! Mailboxes as futures, under each runtime, and by descriptors; links between two processes; and many futures at once.
 
 use super::{LIMIT, on_each, region};
 use crate::support::actors::fork;
@@ -42,10 +42,8 @@ fn letters_are_awaited() {
                 scope.spawn(|| pollster::block_on(send_all(&port)));
                 pollster::block_on(receive_all(&mailbox));
             });
-            // And both by tasks of the runtime.
-            let sends = async { send_all(&port).await };
-            let receives = async { receive_all(&mailbox).await };
-            tokio::join!(sends, receives);
+            // And both in one task of the runtime.
+            tokio::join!(send_all(&port), receive_all(&mailbox));
         });
     }
 }
@@ -154,7 +152,7 @@ fn epoll_tells_which_of_several_is_worth_a_look() {
     assert_eq!(first.try_recv(), Ok(6));
 }
 
-/// More than one wait has words; in both threads.
+/// More than one wait has words.
 #[test]
 fn as_many_futures_are_awaited_as_there_are() {
     const FUTURES: usize = 300;

@@ -48,7 +48,7 @@ pub(crate) struct MailboxOf<T>(PhantomData<T>);
 impl<T: Terms> Subject for MailboxOf<T> {
     type Spec = of::Mailbox;
     const NAME: &'static str = T::NAME;
-    // Some of them before the first call of a process, which claims only then.
+    // A call on a mailbox has more of them than one on a queue.
     const STEPS: u64 = 240;
 
     fn specification() -> of::Mailbox {
